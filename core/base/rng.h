@@ -1,0 +1,40 @@
+/* Random numbers: counter-based streams.  Any element of any stream is reproducible alone, in any
+ * order, on any thread: nothing is stateful.
+ *
+ * Philox4x32-10 (Salmon et al., SC 2011) from Random123; key = user seed, counter = (element / 4,
+ * purpose, index low, index high).  Normals by Box-Muller in double, two per pair of uniforms. */
+#ifndef HS_BASE_RNG_H
+#define HS_BASE_RNG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the numbers are for; part of the key, so that two purposes never share a stream.  Append
+ * only: a changed number changes every result. */
+typedef enum {
+    HS_RNG_X_T = 1,          /* starting noise; index = sample id */
+    HS_RNG_STEP_NOISE = 2,   /* z of a stochastic step; index = sample id << 16 | step */
+    HS_RNG_DIRECTION = 3,    /* random directions; index = direction */
+    HS_RNG_BOOTSTRAP = 4,    /* resampling; index = replicate */
+    HS_RNG_RANGE_FINDER = 5, /* start block of svds; index = row */
+    HS_RNG_WEIGHTS = 6,      /* random network weights; index = parameter */
+    HS_RNG_TEST = 7          /* tests and benchmarks */
+} hs_rng_purpose;
+
+/* A stream; by value, owns nothing. */
+typedef struct {
+    uint64_t seed;
+    hs_rng_purpose purpose;
+    uint64_t index;
+} hs_rng;
+
+/* out (n) <- elements first ... first + n - 1 of the stream; first < 2^33. */
+void hs_rng_u32(hs_rng stream, uint64_t first, size_t n, uint32_t *out);
+/* The same as standard normals: float32 rounded from double. */
+void hs_rng_normal(hs_rng stream, uint64_t first, size_t n, float *out);
+/* Element i of the stream as a double in [0, 1), 53 bits. */
+double hs_rng_uniform(hs_rng stream, uint64_t i);
+/* Element i of the stream as a whole number in [0, bound), unbiased to 2^-32; bound >= 1. */
+uint32_t hs_rng_below(hs_rng stream, uint64_t i, uint32_t bound);
+
+#endif

@@ -1,0 +1,89 @@
+/* The activation store: h of N samples x S timesteps in one HDF5 file, written once and crash-safe.
+ *
+ * Layout (names, attributes) as README "The store" says; protocol: the full extent is laid out and
+ * reserved first, cells are written by position, each unit counts only when its record (with CRC)
+ * is in the journal PATH.journal; the last unit seals.  The same call continues after any crash. */
+#ifndef HS_IO_STORE_H
+#define HS_IO_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/base/sha256.h"
+#include "core/tensor/dtype.h"
+#include "core/tensor/view.h"
+
+typedef struct {
+    const char *name, *value;
+} hs_attr; /* a provenance attribute, text */
+
+/* Everything that decides the bytes of the store, but for created, finished, history, hostname and
+ * threads, which are information only. */
+typedef struct {
+    size_t n, S; /* samples, timesteps */
+    hs_chw h, image;
+    hs_dtype dtype;            /* of h: HS_F32 or HS_F16 */
+    const int64_t *sample;     /* (n) global ids */
+    const int *timestep;       /* (S) descending */
+    const double *alpha_bar;   /* (S) */
+    const uint64_t *seed;      /* (n) */
+    const char *const *source; /* (n) file name or "prior" */
+    int keep_x_T, keep_x_0, keep_eps;
+    size_t unit; /* samples per unit of work and of commit; cut by sample index */
+    size_t n_attr;
+    const hs_attr *attr; /* fixed parameters: tap, model_name, model_sha256, schedule, spacing, seed, ... */
+    size_t n_info;
+    const hs_attr *info;                         /* informative: command_line, hostname, threads, cpu_isa, ... */
+    const char *model_config, *scheduler_config; /* JSON text for /provenance */
+} hs_store_spec;
+
+typedef struct hs_store_writer hs_store_writer;
+
+/* Creates PATH or continues it.  *done: units already committed (a bitmap is asked with
+ * hs_store_has).  HS_ELOCKED: another writer; HS_ERANGE: PATH exists with other parameters (named)
+ * or is already sealed with them (*sealed = 1, HS_OK); HS_EIO: disk full at once. */
+HS_CHECKED int hs_store_begin(const char *path, const hs_store_spec *spec, int force, int *sealed,
+                              hs_store_writer **out);
+size_t hs_store_units(const hs_store_writer *w);
+size_t hs_store_unit_first(const hs_store_writer *w, size_t unit, size_t *count); /* first sample, count */
+int hs_store_has(const hs_store_writer *w, size_t unit);
+/* Writes and commits one unit: h (count, S, C, H, W) float32; x_T (count, c, R, R), x_0 (count, R,
+ * R, c) uint8 and eps (count, S, c, R, R) where kept, else NULL. */
+HS_CHECKED int hs_store_put(hs_store_writer *w, size_t unit, const float *h, const float *x_T, const uint8_t *x_0,
+                            const float *eps);
+/* All units committed: verifies every CRC, writes /crc32c and the final attributes, removes the journal. */
+HS_CHECKED int hs_store_seal(hs_store_writer *w);
+void hs_store_writer_free(hs_store_writer *w); /* releases the lock; the files stay */
+
+typedef struct hs_store hs_store; /* a sealed store open for reading */
+
+HS_CHECKED int hs_store_open(const char *path,
+                             hs_store **out); /* HS_ELOCKED-free: HS_ERANGE "still being written (k of n units)" */
+void hs_store_close(hs_store *s);
+size_t hs_store_n(const hs_store *s);
+size_t hs_store_S(const hs_store *s);
+hs_chw hs_store_h(const hs_store *s);
+hs_chw hs_store_image(const hs_store *s);
+const int *hs_store_timesteps(const hs_store *s);
+const double *hs_store_alpha_bar(const hs_store *s);
+const char *hs_store_attr(const hs_store *s, const char *name); /* text of a root attribute or NULL */
+/* out (count, d) float32 <- h of samples [first, first + count) at step index k. */
+HS_CHECKED int hs_store_read_h(const hs_store *s, size_t k, size_t first, size_t count, float *out);
+/* name "x_T", "eps" ... : whole rows of a kept array; HS_ERANGE when it wasn't kept. */
+HS_CHECKED int hs_store_read(const hs_store *s, const char *name, size_t first, size_t count, float *out);
+
+/* What `hspace info` prints, also of an unfinished store. */
+typedef struct {
+    size_t n, S, units_committed, units_total;
+    hs_chw h;
+    hs_dtype dtype;
+    int sealed;
+    char content_sha256[HS_SHA256_HEX]; /* over all but the informative attributes; "" while unsealed */
+    char store_id[HS_SHA256_HEX];
+    char tap[64], model_sha256[HS_SHA256_HEX];
+    int *timestep; /* (S); free() */
+} hs_store_info;
+HS_CHECKED int hs_store_inspect(const char *path, hs_store_info *out);
+
+#endif

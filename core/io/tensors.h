@@ -1,0 +1,38 @@
+/* Named tensors: what a weight file holds, whatever its format.  Filled by safetensors, ptzip
+ * (.pth/.pt/.ckpt/.bin) and npy (.npy/.npz); read by the checkpoint loader and the importers. */
+#ifndef HS_IO_TENSORS_H
+#define HS_IO_TENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/tensor/dtype.h"
+
+enum { HS_RANK_MAX = 16 };
+
+/* One tensor: C order, little-endian, contiguous, any alignment.  Borrowed from its collection. */
+typedef struct {
+    const char *name; /* UTF-8; may hold anything a file may say: escape before printing */
+    hs_dtype dtype;
+    size_t rank;
+    uint64_t dim[HS_RANK_MAX];
+    size_t count; /* elements = product of dim */
+    const unsigned char *bytes;
+} hs_tensor;
+
+typedef struct hs_tensors hs_tensors; /* owns the names and the bytes (or their mapping) */
+
+size_t hs_tensors_count(const hs_tensors *ts);
+const hs_tensor *hs_tensors_at(const hs_tensors *ts, size_t i);           /* in name order */
+const hs_tensor *hs_tensors_find(const hs_tensors *ts, const char *name); /* NULL if absent */
+void hs_tensors_free(hs_tensors *ts);
+
+/* *out <- all tensors of the file, told apart by its first bytes: safetensors, a sharded
+ * .safetensors.index.json, a PyTorch zip (.pth .pt .ckpt .bin), .npy or .npz.  Of a PyTorch file
+ * with nested dicts the names are joined by '.', of a list by its index ("0.conv_in.weight").
+ * Bytes are mapped, not copied, where the format allows it.
+ * HS_EFORMAT (malformed, unsafe, unknown), HS_ELIMIT, HS_EIO, HS_ENOMEM; messages start with path. */
+HS_CHECKED int hs_tensors_open(const char *path, hs_tensors **out);
+
+#endif

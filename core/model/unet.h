@@ -1,0 +1,62 @@
+/* The U-Net in two calls: encode(x_t, t) -> h and decode(h, t) -> eps.
+ *
+ * h is the output of the whole middle block (the tap "mid_block.out").  Encoding leaves the skips
+ * and the time embedding in the workspace; decoding reads them, so that k directions or strengths
+ * on one state cost one encode and k more rows of a batched decode, never a full forward. */
+#ifndef HS_MODEL_UNET_H
+#define HS_MODEL_UNET_H
+
+#include <stddef.h>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/io/tensors.h"
+#include "core/model/unet_config.h"
+#include "core/nn/conv.h"
+
+typedef struct hs_unet hs_unet; /* weights and configuration; not changed by evaluation */
+
+/* *out <- the network of cfg with the weights of ts (kept alive by the caller until hs_unet_free).
+ * Every tensor the configuration implies is found once with its exact shape; every tensor of the
+ * file is used or listed as ignorable; nothing is partially loaded.  HS_EFORMAT names the missing,
+ * extra or misshapen tensor and both shapes. */
+HS_CHECKED int hs_unet_load(const hs_unet_config *cfg, const hs_tensors *ts, hs_unet **out);
+/* *out <- random weights: kernels uniform +-1/sqrt(fan_in), norms 1, biases small; stream (seed,
+ * HS_RNG_WEIGHTS, parameter). */
+HS_CHECKED int hs_unet_random(const hs_unet_config *cfg, unsigned long long seed, hs_unet **out);
+void hs_unet_free(hs_unet *u);
+const hs_unet_config *hs_unet_config_of(const hs_unet *u);
+size_t hs_unet_parameters(const hs_unet *u);
+
+/* Workspace: plans the convolutions for `states` encoded images and `rows` decoder rows at once and
+ * allocates everything that evaluation needs; evaluation itself allocates nothing. */
+typedef struct hs_unet_ws hs_unet_ws;
+HS_CHECKED int hs_unet_ws_create(hs_unet *u, size_t states, size_t rows, hs_conv_mode mode, hs_unet_ws **out);
+void hs_unet_ws_free(hs_unet_ws *ws);
+size_t hs_unet_ws_states(const hs_unet_ws *ws);
+
+/* h (n, C, H, W) <- encoder and middle block of x (n, c, R, R) at t (n); n <= states.  Skips and
+ * time embeddings of the n states stay in ws until the next encode. */
+HS_CHECKED int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, const int *t, float *h);
+
+/* eps (rows, out_ch, R, R) <- decoder of h (rows, C, H, W), row r with the skips and time embedding
+ * of encoded state state[r] (NULL: state r).  rows may exceed the planned number: they are cut into
+ * batches by row index. */
+HS_CHECKED int hs_unet_decode(const hs_unet *u, hs_unet_ws *ws, size_t rows, const size_t *state, const float *h,
+                              float *eps);
+
+/* The time embedding of encoded state i after the second dense layer, before SiLU: (temb_dim), what
+ * a delta network f_t receives.  Borrowed until the next encode. */
+const float *hs_unet_temb(const hs_unet_ws *ws, size_t i);
+/* Skip s of encoded state i as (C, H, W): for tests and taps. */
+HS_CHECKED int hs_unet_skip(const hs_unet *u, const hs_unet_ws *ws, size_t s, size_t i, float *out);
+
+/* Where the time goes: seconds per layer kind since the workspace was made. */
+typedef struct {
+    double conv3, conv1, norm, attention, resample, other;
+} hs_unet_times;
+hs_unet_times hs_unet_ws_times(const hs_unet_ws *ws);
+/* One line per convolution: name, shape, algorithm chosen; for bench and provenance. */
+HS_CHECKED int hs_unet_describe(const hs_unet *u, hs_str *out);
+
+#endif

@@ -1,0 +1,16 @@
+/* Self-attention over the pixels of a feature map. */
+#ifndef HS_NN_ATTENTION_H
+#define HS_NN_ATTENTION_H
+
+#include <stddef.h>
+
+#include "core/base/error.h"
+
+/* y (n, hw, c) <- for each head: softmax(q k^T / sqrt(d)) v, d = c / heads.
+ *   qkv (n, hw, 3 c): the rows of q, k, v side by side: q in columns [0, c), k in [c, 2c), v in
+ *   [2c, 3c), heads contiguous inside each.
+ * scratch: hs_attention_scratch(n, hw, c, heads) bytes. */
+size_t hs_attention_scratch(size_t n, size_t hw, size_t c, size_t heads);
+void hs_attention_forward(size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y, void *scratch);
+
+#endif

@@ -1,0 +1,57 @@
+/* Convolution, 1x1 and 3x3, on activations in (N, H, W, C) order.
+ *
+ *   y[n, oy, ox, o] = bias[o] + add[n, o] + residual[n, oy, ox, o]
+ *                   + sum_{i, ky, kx} w[o, i, ky, kx] x[n, stride oy + ky - pad_top, stride ox + kx - pad_left, i]
+ *
+ * One interface, several algorithms that agree to rounding: im2col + sgemm (the oracle, always
+ * built), oneDNN's direct convolution, Winograd F(4x4,3x3) (Lavin and Gray, arXiv:1509.09308) for
+ * 3x3 stride 1, and oneDNN's Winograd where it has one.  hs_conv_plan picks the algorithm by a
+ * fixed table over the shape and the CPU, so that the same machine always gives the same bits. */
+#ifndef HS_NN_CONV_H
+#define HS_NN_CONV_H
+
+#include <stddef.h>
+
+#include "core/base/error.h"
+
+typedef enum {
+    HS_CONV_AUTO,     /* the fastest per shape */
+    HS_CONV_WINOGRAD, /* Winograd wherever it applies, else as HS_CONV_DIRECT */
+    HS_CONV_DIRECT,   /* oneDNN's direct convolution; im2col where oneDNN is absent */
+    HS_CONV_IM2COL    /* the plain fallback everywhere */
+} hs_conv_mode;
+
+typedef struct {
+    size_t in_ch, out_ch;
+    size_t kernel; /* 1 or 3 */
+    size_t stride; /* 1 or 2 */
+    size_t pad_top, pad_left, pad_bottom, pad_right;
+} hs_conv_shape;
+
+typedef struct hs_conv hs_conv;
+
+/* *out <- a convolution whose weights (out_ch, in_ch, k, k) float32 and bias (out_ch; NULL: zero)
+ * are kept by reference: they must outlive it.  Nothing is transformed until hs_conv_plan. */
+HS_CHECKED int hs_conv_create(hs_conv_shape shape, const float *weight, const float *bias, hs_conv **out);
+void hs_conv_free(hs_conv *c);
+
+/* Output height or width of an input of height or width size. */
+size_t hs_conv_out_h(const hs_conv *c, size_t h);
+size_t hs_conv_out_w(const hs_conv *c, size_t w);
+
+/* Chooses the algorithm for inputs (1..n, h, w, in_ch) and transforms the weights for it.  Call
+ * before hs_conv_forward; again for another size.  scratch_bytes: what forward will need. */
+HS_CHECKED int hs_conv_plan(hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w, size_t *scratch_bytes);
+
+/* The algorithm chosen: "winograd4x4", "onednn:brgconv:avx512_core", "im2col", "gemm1x1", ... */
+const char *hs_conv_algorithm(const hs_conv *c);
+
+/* y (n, oh, ow, out_ch) <- the formula above; x (n, h, w, in_ch).
+ *   add       (n, out_ch) the time term, or NULL
+ *   residual  (n, oh, ow, out_ch) or NULL; may be y itself (y is then added to)
+ *   scratch   at least scratch_bytes, 64-byte aligned
+ * x and y must not overlap.  n up to the planned n.  Allocates nothing. */
+HS_CHECKED int hs_conv_forward(const hs_conv *c, size_t n, size_t h, size_t w, const float *x, const float *add,
+                               const float *residual, float *y, void *scratch);
+
+#endif
