@@ -1,0 +1,77 @@
+/* Directions: one file format for all of them, whatever found them.
+ *
+ * A direction is a change of h, dh, for each timestep it was found at, or one for all of them, or a
+ * network f_t(h, temb).  Files hold several under names:
+ *   /direction (direction) strings, /timestep (timestep),
+ *   /delta_h (direction, timestep, channel, y, x) or (direction, channel, y, x) when constant in t,
+ *   or, for delta networks, the arrays NAME.conv1.weight, NAME.conv1.bias ... ;
+ *   attributes method, tap, model_sha256 ("" when unknown).
+ * Strength 1 adds the stored dh.  Per-sample deltas are another kind of file and refused here. */
+#ifndef HS_DIRECTIONS_DIRECTION_H
+#define HS_DIRECTIONS_DIRECTION_H
+
+#include <stddef.h>
+
+#include "core/base/error.h"
+#include "core/diffusion/schedule.h"
+#include "core/io/result.h"
+#include "core/model/deltablock.h"
+#include "core/tensor/view.h"
+
+typedef struct {
+    char *file, *name;
+    hs_chw shape;             /* of dh; of a network only the channels */
+    size_t S;                 /* stored timesteps; 0: constant in t, or a network */
+    int *t;                   /* (S) descending, NULL when S is 0 */
+    float *dh;                /* (max(S, 1), C H W), NULL for a network */
+    hs_deltablock *net;       /* f_t, or NULL */
+    char *model_sha256, *tap; /* "" when the file doesn't say */
+} hs_direction;
+
+/* Opens FILE.h5[:NAME]: the whole string if it exists as a file, else split at the last colon.  NAME
+ * matches a stored name first, then a 0-based index.  Several directions and no NAME: HS_ERANGE with
+ * their list.  HS_EFORMAT: no directions in the file, or not what the format says. */
+HS_CHECKED int hs_direction_open(const char *spec, hs_direction *out);
+void hs_direction_free(hs_direction *d);
+
+/* *n, *names <- the names stored in a file (free each and the list). */
+HS_CHECKED int hs_direction_names(const char *path, size_t *n, char ***names);
+
+/* HS_ESHAPE unless the direction fits a network: the same (C, H, W); the same weights where the file
+ * names them (force: only the shape); a network f_t: the same channels and embedding width. */
+HS_CHECKED int hs_direction_fits(const hs_direction *d, hs_chw h, size_t temb_dim, const char *model_sha256, int force);
+
+/* out (C H W) <- dh at timestep t: the stored one, else linear in t between the stored neighbours,
+ * else the nearest end.  Not for networks. */
+void hs_direction_at(const hs_direction *d, int t, float *out);
+
+/* Step-count rule: the factor for a direction found with its timesteps when used with steps, over
+ * t >= t_edit.
+ *   NONE 1;  COUNT points found / points used;  ALPHA the same with each point weighted by its Asyrp
+ *   coefficient sqrt(ab' / ab) sqrt(1 - ab) (Theorem 1 of arXiv:2210.10960: |dx_{t'} / d eps_p|).
+ * HS_ERANGE: COUNT or ALPHA of a direction that doesn't know its timesteps. */
+typedef enum { HS_RESCALE_NONE, HS_RESCALE_COUNT, HS_RESCALE_ALPHA } hs_rescale;
+HS_CHECKED int hs_direction_rescale(const hs_direction *d, const hs_schedule *schedule, const hs_steps *steps,
+                                    int t_edit, hs_rescale rule, double *factor);
+
+/* ---- Writing ---- */
+
+typedef struct {
+    const char *method;             /* "pca", "random", "import" */
+    const char *tap, *model_sha256; /* "" when unknown */
+    hs_chw shape;
+    size_t n;
+    const char *const *name; /* (n) */
+    size_t S;                /* 0: constant in t */
+    const int *t;            /* (S) */
+} hs_direction_set;
+
+/* Puts names, timesteps, an empty /delta_h and the attributes into r; the caller fills /delta_h row by
+ * row (hs_result_put_rows) and commits. */
+HS_CHECKED int hs_direction_put(hs_result *r, const hs_direction_set *set);
+
+/* Puts the delta networks of named tensors (released Asyrp form: "0.conv1.weight" ..., or without the
+ * number) into r as directions name, name_1 ...; *count <- how many.  HS_EFORMAT when there are none. */
+HS_CHECKED int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *name, size_t *count);
+
+#endif
