@@ -1,0 +1,156 @@
+#include "analysis/sweep/edit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+
+/* A run at work on one group of images. */
+typedef struct {
+    const hs_edit_plan *plan;
+    const hs_edit_watch *watch;
+    hs_predictor inner;
+    size_t n, first, group; /* images in all; first and number of this group */
+    size_t d_h, d_x;
+    float *one; /* (states, d_h): dh of one direction */
+    float *z;   /* (group, d_x) */
+} run_state;
+
+/* dh (states, C H W) += weight * direction at (h, t). */
+HS_CHECKED static int add_direction(run_state *r, const hs_direction *d, double weight, int t, size_t states,
+                                    const float *h, const float *temb, float *dh)
+{
+    int rc = HS_OK;
+    if (d->net != NULL) {
+        hs_chw shape = hs_unet_h_shape(hs_unet_config_of(r->plan->model->unet));
+        HS_TRY(hs_deltablock_forward(d->net, states, shape, h, temb, r->one));
+    } else {
+        hs_direction_at(d, t, r->one);
+    }
+    for (size_t i = 0; i < states; i++) {
+        const float *v = d->net != NULL ? r->one + i * r->d_h : r->one;
+        for (size_t k = 0; k < r->d_h; k++) {
+            dh[i * r->d_h + k] += (float)(weight * (double)v[k]);
+        }
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int sum_of_directions(void *ctx, int t, size_t states, const float *h, const float *temb, float *dh)
+{
+    run_state *r = ctx;
+    int rc = HS_OK;
+    memset(dh, 0, states * r->d_h * sizeof *dh);
+    for (size_t i = 0; i < r->plan->n_dir; i++) {
+        HS_TRY(add_direction(r, &r->plan->dir[i], r->plan->scale * r->plan->coef[i], t, states, h, temb, dh));
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int watch_h(void *ctx, size_t step, size_t row, const float *h)
+{
+    run_state *r = ctx;
+    return r->watch->h(r->watch->ctx, step, r->first + row / r->plan->m, row % r->plan->m, h);
+}
+
+/* The inner predictor, seen through watch->eps, and the progress. */
+HS_CHECKED static int predict(void *ctx, size_t rows, const float *x_t, int t, size_t step, float *eps_p, float *eps_d)
+{
+    run_state *r = ctx;
+    int rc;
+    size_t S = r->plan->steps->S, m = r->plan->m;
+    HS_TRY(hs_progress_tell(r->plan->progress, "edit", r->first * m * S + rows * step, r->n * m * S));
+    HS_TRY(r->inner.predict(r->inner.ctx, rows, x_t, t, step, eps_p, eps_d));
+    for (size_t row = 0; row < rows && r->watch != NULL && r->watch->eps != NULL; row++) {
+        HS_TRY(
+            r->watch->eps(r->watch->ctx, step, r->first + row / m, row % m, x_t + row * r->d_x, eps_p + row * r->d_x));
+    }
+out:
+    return rc;
+}
+
+/* The rows of one image share their noise, so that only the edit tells them apart. */
+HS_CHECKED static int noise_for_rows(void *ctx, size_t rows, size_t step, float *z)
+{
+    run_state *r = ctx;
+    int rc;
+    size_t m = r->plan->m;
+    HS_TRY(r->plan->noise.fill(r->plan->noise.ctx, r->first, rows / m, step, r->z));
+    for (size_t row = 0; row < rows; row++) {
+        memcpy(z + row * r->d_x, r->z + row / m * r->d_x, r->d_x * sizeof *z);
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int check_finite(const run_state *r, size_t rows, const float *x)
+{
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t k = 0; k < r->d_x; k++) {
+            if (!isfinite(x[row * r->d_x + k])) {
+                return hs_fail(HS_EDEGENERATE, "edit: image %zu at strength %g is not finite; use smaller strengths",
+                               r->first + row / r->plan->m, r->plan->strength[row % r->plan->m]);
+            }
+        }
+    }
+    return HS_OK;
+}
+
+HS_CHECKED static int run_group(run_state *r, hs_unet_ws *ws, const float *x_T, float *x_0)
+{
+    int rc;
+    const hs_edit_plan *p = r->plan;
+    size_t rows = r->group * p->m;
+    hs_asyrp *a = NULL;
+    hs_edit edit = {.delta = {sum_of_directions, r},
+                    .m = p->m,
+                    .strength = p->strength,
+                    .t_edit = p->t_edit,
+                    .symmetric = p->symmetric,
+                    .observe_h = r->watch != NULL && r->watch->h != NULL ? watch_h : NULL,
+                    .observe_ctx = r};
+    hs_ddim_options ddim = HS_DDIM_OPTIONS_INIT;
+    ddim.eta = p->eta;
+    ddim.t_boost = p->t_boost;
+    ddim.clip = p->clip;
+    ddim.noise = (hs_noise){p->noise.fill != NULL ? noise_for_rows : NULL, r};
+    HS_TRY(hs_asyrp_create(p->model->unet, ws, &edit, r->group, &a));
+    r->inner = hs_asyrp_predictor(a);
+    for (size_t row = 0; row < rows; row++) {
+        memcpy(x_0 + row * r->d_x, x_T + row / p->m * r->d_x, r->d_x * sizeof *x_0);
+    }
+    HS_TRY(hs_ddim_sample(&(hs_predictor){predict, r}, p->steps, &ddim, rows, r->d_x, x_0));
+    HS_TRY(check_finite(r, rows, x_0));
+out:
+    hs_asyrp_free(a);
+    return rc;
+}
+
+int hs_edit_run(const hs_edit_plan *p, size_t n, const float *x_T, const hs_edit_watch *watch, float *x_0)
+{
+    int rc;
+    const hs_unet_config *cfg = hs_unet_config_of(p->model->unet);
+    run_state r = {.plan = p,
+                   .watch = watch,
+                   .n = n,
+                   .d_h = hs_chw_size(hs_unet_h_shape(cfg)),
+                   .d_x = hs_chw_size(hs_unet_image_shape(cfg))};
+    hs_unet_ws *ws = NULL;
+    size_t group = p->batch / p->m > 0 ? p->batch / p->m : 1, rows = group * p->m;
+    size_t states = rows < p->batch ? rows : p->batch;
+    HS_TRY(hs_unet_ws_create(p->model->unet, states, 2 * states, p->conv, &ws));
+    HS_TRY(hs_alloc(states, r.d_h * sizeof(float), &r.one));
+    HS_TRY(hs_alloc(group, r.d_x * sizeof(float), &r.z));
+    for (r.first = 0; r.first < n; r.first += group) {
+        r.group = n - r.first < group ? n - r.first : group;
+        HS_TRY(run_group(&r, ws, x_T + r.first * r.d_x, x_0 + r.first * p->m * r.d_x));
+    }
+out:
+    hs_unet_ws_free(ws);
+    free(r.one);
+    free(r.z);
+    return rc;
+}

@@ -1,0 +1,53 @@
+/* Edits: images x strengths through the asymmetric (or symmetric) process along directions.
+ *
+ *   dh(t) = scale * sum_i coef_i dir_i(h, t);   row (image, strength s) uses h + s dh where t >= t_edit.
+ * Every f_t sees the unedited h.  Theory and cost: core/model/asyrp.h. */
+#ifndef HS_SWEEP_EDIT_H
+#define HS_SWEEP_EDIT_H
+
+#include <stddef.h>
+
+#include "analysis/directions/direction.h"
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/model/asyrp.h"
+#include "core/model/model.h"
+
+/* z of sampler step `step` for images [first, first + n): fills z (n, c R R). */
+typedef struct {
+    HS_CHECKED int (*fill)(void *ctx, size_t first, size_t n, size_t step, float *z);
+    void *ctx;
+} hs_image_noise;
+
+typedef struct {
+    const hs_model *model;
+    const hs_steps *steps;
+    size_t n_dir;
+    const hs_direction *dir; /* (n_dir), checked with hs_direction_fits */
+    const double *coef;      /* (n_dir) */
+    double scale;            /* step-count factor */
+    size_t m;
+    const double *strength; /* (m) */
+    int t_edit, t_boost;    /* edited where t >= t_edit; eta = 1 where t < t_boost */
+    double eta;
+    int symmetric, clip;
+    hs_image_noise noise; /* read where eta > 0 */
+    size_t batch;         /* states encoded at once */
+    hs_conv_mode conv;
+    const hs_progress *progress; /* in rows x steps */
+} hs_edit_plan;
+
+/* What a run may look at on its way, one row (image, strength) at a time; each may be NULL. */
+typedef struct {
+    HS_CHECKED int (*h)(void *ctx, size_t step, size_t image, size_t strength, const float *h);
+    HS_CHECKED int (*eps)(void *ctx, size_t step, size_t image, size_t strength, const float *x_t, const float *eps_p);
+    void *ctx;
+} hs_edit_watch;
+
+/* x_0 (n, m, c R R) <- the final images from x_T (n, c R R).  watch: NULL, or what to look at.
+ * Errors of the network; HS_EDEGENERATE when an image is not finite (names image and strength);
+ * HS_ESTOPPED. */
+HS_CHECKED int hs_edit_run(const hs_edit_plan *plan, size_t n, const float *x_T, const hs_edit_watch *watch,
+                           float *x_0);
+
+#endif

@@ -1,0 +1,267 @@
+#include "analysis/sweep/sweep.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+
+/* What the watch needs to put a row's numbers in their place. */
+typedef struct {
+    const hs_edit_plan *plan;
+    size_t n_phi, after; /* first step after the edited ones, or the last */
+    const hs_readout *phi;
+    hs_sweep *out;
+    float *buffer; /* (c R R) */
+    size_t d_x;
+    hs_chw image;
+} capture;
+
+static float *place(const capture *c, size_t p, size_t image, size_t strength)
+{
+    return c->out->value[p] + (image * c->plan->m + strength) * c->phi[p].features;
+}
+
+static size_t step_of(const capture *c, const hs_readout *r)
+{
+    return r->phi == HS_PHI_PROBE_H ? c->after : r->step;
+}
+
+HS_CHECKED static int see_h(void *ctx, size_t step, size_t image, size_t strength, const float *h)
+{
+    const capture *c = ctx;
+    for (size_t p = 0; p < c->n_phi; p++) {
+        const hs_readout *r = &c->phi[p];
+        if ((r->phi == HS_PHI_H_LATER || r->phi == HS_PHI_PROBE_H) && step == step_of(c, r)) {
+            hs_readout_eval(r, c->image, h, place(c, p, image, strength));
+        }
+    }
+    return HS_OK;
+}
+
+HS_CHECKED static int see_eps(void *ctx, size_t step, size_t image, size_t strength, const float *x_t,
+                              const float *eps_p)
+{
+    const capture *c = ctx;
+    for (size_t p = 0; p < c->n_phi; p++) {
+        const hs_readout *r = &c->phi[p];
+        if ((r->phi != HS_PHI_X0HAT && r->phi != HS_PHI_EPS) || step != r->step) {
+            continue;
+        }
+        const float *src = eps_p;
+        if (r->phi == HS_PHI_X0HAT) {
+            double ab = c->plan->steps->step[step].alpha_bar, a = 1 / sqrt(ab), b = sqrt(1 - ab) * a;
+            for (size_t k = 0; k < c->d_x; k++) {
+                c->buffer[k] = (float)(a * (double)x_t[k] - b * (double)eps_p[k]);
+            }
+            src = c->buffer;
+        }
+        hs_readout_eval(r, c->image, src, place(c, p, image, strength));
+    }
+    return HS_OK;
+}
+
+static void see_x0(const capture *c, size_t n, const float *x_0)
+{
+    for (size_t p = 0; p < c->n_phi; p++) {
+        hs_phi phi = c->phi[p].phi;
+        if (phi != HS_PHI_X0 && phi != HS_PHI_BRIGHTNESS && phi != HS_PHI_PROBE_X0) {
+            continue;
+        }
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j < c->plan->m; j++) {
+                const float *x = x_0 + (i * c->plan->m + j) * c->d_x;
+                hs_readout_eval(&c->phi[p], c->image, x, place(c, p, i, j));
+            }
+        }
+    }
+}
+
+HS_CHECKED static int check_steps(const capture *c)
+{
+    for (size_t p = 0; p < c->n_phi; p++) {
+        if (step_of(c, &c->phi[p]) >= c->plan->steps->S) {
+            return hs_fail(HS_ERANGE, "--readout: %.60s: step %zu; the sampler has %zu", c->phi[p].name, c->phi[p].step,
+                           c->plan->steps->S);
+        }
+    }
+    return HS_OK;
+}
+
+HS_CHECKED static int allocate(hs_sweep *s, size_t n, size_t m, size_t n_phi, const hs_readout *phi)
+{
+    int rc;
+    size_t rows;
+    s->n = n;
+    s->m = m;
+    s->n_phi = n_phi;
+    HS_TRY(hs_size_mul(n, m, &rows));
+    HS_TRY(hs_calloc(n_phi, sizeof *s->value, &s->value));
+    HS_TRY(hs_calloc(n_phi, sizeof *s->noise_floor, &s->noise_floor));
+    for (size_t p = 0; p < n_phi; p++) {
+        HS_TRY(hs_calloc(rows, phi[p].features * sizeof(float), &s->value[p]));
+    }
+out:
+    return rc;
+}
+
+/* Runs the plan and captures; no noise floor yet. */
+HS_CHECKED static int run_once(const hs_edit_plan *plan, size_t n, const float *x_T, size_t n_phi,
+                               const hs_readout *phi, float *x_0, hs_sweep *out)
+{
+    int rc;
+    const hs_unet_config *cfg = hs_unet_config_of(plan->model->unet);
+    capture c = {.plan = plan, .n_phi = n_phi, .phi = phi, .out = out, .image = hs_unet_image_shape(cfg)};
+    c.d_x = hs_chw_size(c.image);
+    while (c.after + 1 < plan->steps->S && plan->steps->step[c.after].t >= plan->t_edit) {
+        c.after++;
+    }
+    hs_edit_watch watch = {see_h, see_eps, &c};
+    HS_TRY(check_steps(&c));
+    HS_TRY(hs_alloc(c.d_x, sizeof *c.buffer, &c.buffer));
+    HS_TRY(allocate(out, n, plan->m, n_phi, phi));
+    HS_TRY(hs_edit_run(plan, n, x_T, &watch, x_0));
+    see_x0(&c, n, x_0);
+out:
+    free(c.buffer);
+    return rc;
+}
+
+static double distance(size_t n, const float *a, const float *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)a[i] - (double)b[i];
+        sum += d * d;
+    }
+    return sqrt(sum);
+}
+
+/* The unedited image 0 again, alone: what the batch alone changes. */
+HS_CHECKED static int measure_noise_floor(const hs_edit_plan *plan, const float *x_T, const hs_readout *phi,
+                                          hs_sweep *s)
+{
+    int rc = HS_OK;
+    static const double zero = 0;
+    hs_edit_plan alone = *plan;
+    hs_sweep again = {0};
+    float *x_0 = NULL;
+    size_t j = 0;
+    while (j < plan->m && plan->strength[j] != 0) {
+        j++;
+    }
+    if (j == plan->m) {
+        return HS_OK;
+    }
+    alone.m = 1;
+    alone.strength = &zero;
+    alone.batch = 1;
+    alone.progress = NULL;
+    HS_TRY(hs_alloc(hs_chw_size(hs_unet_image_shape(hs_unet_config_of(plan->model->unet))), sizeof *x_0, &x_0));
+    HS_TRY(run_once(&alone, 1, x_T, s->n_phi, phi, x_0, &again));
+    for (size_t p = 0; p < s->n_phi; p++) {
+        s->noise_floor[p] = distance(phi[p].features, again.value[p], s->value[p] + j * phi[p].features);
+    }
+out:
+    free(x_0);
+    hs_sweep_free(&again);
+    return rc;
+}
+
+int hs_sweep_run(const hs_edit_plan *plan, size_t n, const float *x_T, size_t n_phi, const hs_readout *phi, float *x_0,
+                 hs_sweep *out)
+{
+    int rc = HS_OK;
+    hs_sweep s = {0};
+    float *images = x_0;
+    if (images == NULL) {
+        size_t rows;
+        HS_TRY(hs_size_mul(n, plan->m, &rows));
+        HS_TRY(hs_alloc(rows, hs_chw_size(hs_unet_image_shape(hs_unet_config_of(plan->model->unet))) * sizeof *images,
+                        &images));
+    }
+    HS_TRY(run_once(plan, n, x_T, n_phi, phi, images, &s));
+    HS_TRY(measure_noise_floor(plan, x_T, phi, &s));
+    *out = s;
+    memset(&s, 0, sizeof s);
+out:
+    if (images != x_0) {
+        free(images);
+    }
+    hs_sweep_free(&s);
+    return rc;
+}
+
+void hs_sweep_free(hs_sweep *s)
+{
+    for (size_t p = 0; p < s->n_phi && s->value != NULL; p++) {
+        free(s->value[p]);
+    }
+    free(s->value);
+    free(s->noise_floor);
+    memset(s, 0, sizeof *s);
+}
+
+/* Index of the smallest strength of this sign (0: of the strength 0); m when there is none. */
+static size_t nearest(size_t m, const double *strength, int sign)
+{
+    size_t best = m;
+    for (size_t j = 0; j < m; j++) {
+        int fits = sign == 0 ? strength[j] == 0 : strength[j] * sign > 0;
+        if (fits && (best == m || fabs(strength[j]) < fabs(strength[best]))) {
+            best = j;
+        }
+    }
+    return best;
+}
+
+/* u (f) <- unit(a - b); all 0 when they are equal. */
+static void unit_difference(size_t f, const float *a, const float *b, double *u)
+{
+    double norm = distance(f, a, b);
+    for (size_t k = 0; k < f; k++) {
+        u[k] = norm > 0 ? ((double)a[k] - (double)b[k]) / norm : 0;
+    }
+}
+
+int hs_sweep_score(const hs_sweep *s, size_t p, size_t features, const double *strength, double *score)
+{
+    int rc = HS_OK;
+    double *u = NULL;
+    size_t m = s->m, zero = nearest(m, strength, 0), up = nearest(m, strength, 1), down = nearest(m, strength, -1);
+    if (features == 1) {
+        for (size_t r = 0; r < s->n * m; r++) {
+            score[r] = (double)s->value[p][r];
+        }
+        return HS_OK;
+    }
+    if (zero == m || (up == m && down == m)) {
+        return hs_fail(HS_ERANGE, "--strengths: a vector read-out needs 0 and one other strength");
+    }
+    HS_TRY(hs_alloc(features, sizeof *u, &u));
+    for (size_t i = 0; i < s->n; i++) {
+        const float *v = s->value[p] + i * m * features, *base = v + zero * features;
+        unit_difference(features, up < m ? v + up * features : base, down < m ? v + down * features : base, u);
+        for (size_t j = 0; j < m; j++) {
+            double sum = 0;
+            for (size_t k = 0; k < features; k++) {
+                sum += u[k] * ((double)v[j * features + k] - (double)base[k]);
+            }
+            score[i * m + j] = sum;
+        }
+    }
+out:
+    free(u);
+    return rc;
+}
+
+double hs_sweep_effect(const hs_sweep *s, size_t p, size_t features, size_t j, size_t zero)
+{
+    double sum = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        const float *v = s->value[p] + i * s->m * features;
+        double d = distance(features, v + j * features, v + zero * features);
+        sum += d * d;
+    }
+    return sqrt(sum / (double)s->n);
+}
