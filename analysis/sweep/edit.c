@@ -12,7 +12,7 @@ typedef struct {
     const hs_edit_watch *watch;
     hs_predictor inner;
     size_t n, first, group; /* images in all; first and number of this group */
-    size_t d_h, d_x;
+    size_t d_h, d_x, step;
     float *one; /* (states, d_h): dh of one direction */
     float *z;   /* (group, d_x) */
 } run_state;
@@ -38,10 +38,26 @@ out:
     return rc;
 }
 
-HS_CHECKED static int sum_of_directions(void *ctx, int t, size_t states, const float *h, const float *temb, float *dh)
+/* dh <- target of each state's image at this step, less h. */
+static void towards_target(const run_state *r, size_t states, const size_t *image, const float *h, float *dh)
+{
+    for (size_t i = 0; i < states; i++) {
+        const float *to = r->plan->target + ((r->first + image[i]) * r->plan->steps->S + r->step) * r->d_h;
+        for (size_t k = 0; k < r->d_h; k++) {
+            dh[i * r->d_h + k] = to[k] - h[i * r->d_h + k];
+        }
+    }
+}
+
+HS_CHECKED static int change_of_h(void *ctx, int t, size_t states, const size_t *image, const float *h,
+                                  const float *temb, float *dh)
 {
     run_state *r = ctx;
     int rc = HS_OK;
+    if (r->plan->target != NULL) {
+        towards_target(r, states, image, h, dh);
+        return HS_OK;
+    }
     memset(dh, 0, states * r->d_h * sizeof *dh);
     for (size_t i = 0; i < r->plan->n_dir; i++) {
         HS_TRY(add_direction(r, &r->plan->dir[i], r->plan->scale * r->plan->coef[i], t, states, h, temb, dh));
@@ -62,6 +78,7 @@ HS_CHECKED static int predict(void *ctx, size_t rows, const float *x_t, int t, s
     run_state *r = ctx;
     int rc;
     size_t S = r->plan->steps->S, m = r->plan->m;
+    r->step = step;
     HS_TRY(hs_progress_tell(r->plan->progress, "edit", r->first * m * S + rows * step, r->n * m * S));
     HS_TRY(r->inner.predict(r->inner.ctx, rows, x_t, t, step, eps_p, eps_d));
     for (size_t row = 0; row < rows && r->watch != NULL && r->watch->eps != NULL; row++) {
@@ -105,7 +122,8 @@ HS_CHECKED static int run_group(run_state *r, hs_unet_ws *ws, const float *x_T, 
     const hs_edit_plan *p = r->plan;
     size_t rows = r->group * p->m;
     hs_asyrp *a = NULL;
-    hs_edit edit = {.delta = {sum_of_directions, r},
+    hs_edit edit = {.delta = {change_of_h, r},
+                    .path = p->path != NULL ? p->path : hs_path_add,
                     .m = p->m,
                     .strength = p->strength,
                     .t_edit = p->t_edit,

@@ -26,6 +26,8 @@ typedef struct {
     const hs_direction *dir; /* (n_dir), checked with hs_direction_fits */
     const double *coef;      /* (n_dir) */
     double scale;            /* step-count factor */
+    const float *target;     /* instead of directions: (n, S, C H W), h to move towards, dh = target - h */
+    hs_path path;            /* NULL: hs_path_add */
     size_t m;
     const double *strength; /* (m) */
     int t_edit, t_boost;    /* edited where t >= t_edit; eta = 1 where t < t_boost */

@@ -18,9 +18,18 @@ struct hs_asyrp {
     float *h_rows, *eps_rows; /* (cap (m + 1), .) decoder rows */
     size_t *state;            /* (cap (m + 1)) state of each decoder row */
     int *t;                   /* (cap) */
+    size_t *image;            /* (cap) */
 };
 
 static const double one_strength = 0;
+
+void hs_path_add(size_t d, double s, const float *h, const float *dh, float *out)
+{
+    float f = (float)s;
+    for (size_t i = 0; i < d; i++) {
+        out[i] = h[i] + f * dh[i];
+    }
+}
 
 HS_CHECKED static int allocate(hs_asyrp *a)
 {
@@ -31,6 +40,7 @@ HS_CHECKED static int allocate(hs_asyrp *a)
     HS_TRY(hs_arena_alloc(&a->arena, a->cap, a->d_h * sizeof(float), &a->h));
     HS_TRY(hs_arena_alloc(&a->arena, a->cap, a->d_temb * sizeof(float), &a->temb));
     HS_TRY(hs_arena_alloc(&a->arena, a->cap, sizeof *a->t, &a->t));
+    HS_TRY(hs_arena_alloc(&a->arena, a->cap, sizeof *a->image, &a->image));
     if (!a->plain) {
         HS_TRY(hs_arena_alloc(&a->arena, a->cap, a->d_h * sizeof(float), &a->dh));
         HS_TRY(hs_arena_alloc(&a->arena, rows, a->d_h * sizeof(float), &a->h_rows));
@@ -91,6 +101,7 @@ HS_CHECKED static int encode(hs_asyrp *a, const batch *b, const float *x_t)
     for (size_t k = 0; k < b->count; k++) {
         memcpy(a->x + k * a->d_x, x_t + (b->first + k) * b->per * a->d_x, a->d_x * sizeof *x_t);
         a->t[k] = b->t;
+        a->image[k] = (b->first + k) * b->per / a->edit.m;
     }
     HS_TRY(hs_unet_encode(a->unet, a->ws, b->count, a->x, a->t, a->h));
     for (size_t k = 0; k < b->count && a->edit.observe_h != NULL; k++) {
@@ -135,10 +146,12 @@ static int needs_plain(const hs_asyrp *a, const batch *b, size_t k)
 
 static void add_row(hs_asyrp *a, size_t r, size_t k, double s)
 {
-    const float *h = a->h + k * a->d_h, *dh = a->dh + k * a->d_h;
-    float *out = a->h_rows + r * a->d_h, f = (float)s;
-    for (size_t i = 0; i < a->d_h; i++) {
-        out[i] = s == 0 ? h[i] : h[i] + f * dh[i];
+    const float *h = a->h + k * a->d_h;
+    float *out = a->h_rows + r * a->d_h;
+    if (s == 0) {
+        memcpy(out, h, a->d_h * sizeof *out);
+    } else {
+        a->edit.path(a->d_h, s, h, a->dh + k * a->d_h, out);
     }
     a->state[r] = k;
 }
@@ -183,7 +196,7 @@ HS_CHECKED static int decode_edited(hs_asyrp *a, const batch *b, float *eps_p, f
     for (size_t k = 0; k < b->count; k++) {
         memcpy(a->temb + k * a->d_temb, hs_unet_temb(a->ws, k), a->d_temb * sizeof *a->temb);
     }
-    HS_TRY(a->edit.delta.dh(a->edit.delta.ctx, b->t, b->count, a->h, a->temb, a->dh));
+    HS_TRY(a->edit.delta.dh(a->edit.delta.ctx, b->t, b->count, a->image, a->h, a->temb, a->dh));
     size_t rows = lay_rows(a, b);
     HS_TRY(hs_unet_decode(a->unet, a->ws, rows, a->state, a->h_rows, a->eps_rows));
     collect_rows(a, b, eps_p, eps_d);

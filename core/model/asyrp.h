@@ -19,14 +19,21 @@
 #include "core/model/unet.h"
 
 /* What is added to h: dh (states, C H W) at strength 1 <- f(h, temb) at timestep t.
- *   h (states, C H W) unedited; temb (states, temb_dim) as hs_unet_temb. */
+ *   image (states) which of the n images each state belongs to
+ *   h (states, C H W) unedited; temb (states, temb_dim) as hs_unet_temb */
 typedef struct {
-    HS_CHECKED int (*dh)(void *ctx, int t, size_t states, const float *h, const float *temb, float *dh);
+    HS_CHECKED int (*dh)(void *ctx, int t, size_t states, const size_t *image, const float *h, const float *temb,
+                         float *dh);
     void *ctx;
 } hs_delta;
 
+/* The edited h (d) of strength s on the way from h to h + dh; hs_path_add is h + s dh. */
+typedef void (*hs_path)(size_t d, double s, const float *h, const float *dh, float *out);
+void hs_path_add(size_t d, double s, const float *h, const float *dh, float *out);
+
 typedef struct {
     hs_delta delta;
+    hs_path path;           /* hs_path_add, or a curve (interpolation) */
     size_t m;               /* strengths */
     const double *strength; /* (m), borrowed */
     int t_edit;             /* edited where t >= t_edit; 0: everywhere */
