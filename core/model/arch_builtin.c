@@ -1,0 +1,130 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/text.h"
+#include "core/model/arch.h"
+
+/* What the public DDPM models share (Ho et al. arXiv:2006.11239): 32 groups, eps 1e-6, sin before
+ * cos, the embedding four times the base width, one head, linear betas 1e-4 ... 0.02, T = 1000. */
+void hs_arch_ddpm_defaults(hs_unet_config *c)
+{
+    *c = (hs_unet_config){.family = "ddpm",
+                          .names = HS_NAMES_DDPM,
+                          .in_ch = 3,
+                          .out_ch = 3,
+                          .attn_mid = 1,
+                          .groups = 32,
+                          .norm_eps = 1e-6,
+                          .attn_mid_norm = 1,
+                          .temb_freq_shift = 1,
+                          .mid_scale = 1,
+                          .prediction = "epsilon"};
+    c->schedule = (hs_schedule_spec){.kind = HS_SCHEDULE_LINEAR, .T = 1000, .beta_start = 1e-4, .beta_end = 0.02};
+}
+
+void hs_arch_set_levels(hs_unet_config *c, size_t base, size_t levels, const size_t *mult, size_t blocks)
+{
+    c->levels = levels;
+    for (size_t i = 0; i < levels; i++) {
+        c->ch[i] = base * mult[i];
+        c->blocks[i] = blocks;
+    }
+    c->temb_base = base;
+    c->temb_dim = 4 * base;
+}
+
+static void set_attention(hs_unet_config *c, size_t level)
+{
+    c->attn_down[level] = c->attn_up[level] = 1;
+}
+
+/* The trained face model of wangjia184/diffusion_model: a DDPM in shape that normalises with 8
+ * groups and eps 1e-3, adds attention to its normalised input and embeds t in 256 numbers. */
+static void anime64(hs_unet_config *c)
+{
+    hs_arch_ddpm_defaults(c);
+    snprintf(c->family, sizeof c->family, "anime64");
+    hs_arch_set_levels(c, 64, 4, (const size_t[]){1, 2, 4, 8}, 2);
+    c->image_size = 64;
+    set_attention(c, 2);
+    set_attention(c, 3);
+    c->groups = 8;
+    c->norm_eps = 1e-3;
+    c->attn_adds_normed = 1;
+    c->temb_base = c->temb_dim = 256;
+    c->schedule = (hs_schedule_spec){
+        .kind = HS_SCHEDULE_COSINE, .T = 300, .cosine_s = 0.008, .beta_min = 1e-4, .beta_max = 0.9999};
+}
+
+/* Ho's CIFAR-10 model, as google/ddpm-cifar10-32 publishes it: attention at 16 x 16. */
+static void cifar10(hs_unet_config *c)
+{
+    hs_arch_ddpm_defaults(c);
+    hs_arch_set_levels(c, 128, 4, (const size_t[]){1, 2, 2, 2}, 2);
+    c->image_size = 32;
+    set_attention(c, 1);
+}
+
+/* The 256 x 256 model of CelebA-HQ and LSUN, and of Asyrp's CelebA-HQ experiments. */
+static void ddpm256(hs_unet_config *c)
+{
+    hs_arch_ddpm_defaults(c);
+    hs_arch_set_levels(c, 128, 6, (const size_t[]){1, 1, 2, 2, 4, 4}, 2);
+    c->image_size = 256;
+    set_attention(c, 4);
+}
+
+static void tiny(hs_unet_config *c)
+{
+    hs_arch_ddpm_defaults(c);
+    hs_arch_set_levels(c, 16, 3, (const size_t[]){1, 2, 4}, 1);
+    c->image_size = 16;
+    set_attention(c, 2);
+    c->groups = 8;
+}
+
+static const struct {
+    const char *name, *summary;
+    void (*make)(hs_unet_config *);
+} archs[] = {
+    {"anime64", "trained face DDPM, 64 x 64, h 512 x 8 x 8, cosine T = 300 (63.2 M parameters)", anime64},
+    {"ddpm-cifar10-32", "DDPM of CIFAR-10, 32 x 32, h 256 x 4 x 4, linear T = 1000 (35.7 M)", cifar10},
+    {"ddpm-256", "DDPM of CelebA-HQ, church, bedroom, cat, 256 x 256, h 512 x 8 x 8, linear T = 1000 (113.7 M)",
+     ddpm256},
+    {"tiny", "for tests and the untrained demo, 16 x 16, h 64 x 4 x 4, linear T = 1000", tiny},
+};
+
+size_t hs_arch_count(void)
+{
+    return sizeof archs / sizeof archs[0];
+}
+
+const char *hs_arch_name(size_t i)
+{
+    return archs[i].name;
+}
+
+const char *hs_arch_summary(size_t i)
+{
+    return archs[i].summary;
+}
+
+int hs_arch_builtin(const char *name, hs_unet_config *out)
+{
+    size_t best = 0, distance = (size_t)-1;
+    for (size_t i = 0; i < hs_arch_count(); i++) {
+        size_t d = hs_text_distance(name, archs[i].name);
+        if (d == 0) {
+            archs[i].make(out);
+            return HS_OK;
+        }
+        if (d < distance) {
+            distance = d;
+            best = i;
+        }
+    }
+    char shown[80];
+    hs_text_escape(name, shown, sizeof shown);
+    return hs_fail(HS_ERANGE, "architecture \"%s\" is unknown; did you mean \"%s\"? (hspace info --archs lists them)",
+                   shown, archs[best].name);
+}
