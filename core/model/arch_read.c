@@ -21,7 +21,7 @@ static int read_text(const char *path, char **text, size_t *len)
         goto out;
     }
     if (!S_ISREG(st.st_mode) || st.st_size > CONFIG_BYTES_MAX) {
-        rc = hs_fail(HS_EFORMAT, "a configuration must be a regular file of at most %d bytes", CONFIG_BYTES_MAX);
+        rc = hs_fail(HS_EFORMAT, "%s: must be a regular file of at most %d bytes", path, CONFIG_BYTES_MAX);
         goto out;
     }
     HS_TRY(hs_alloc((size_t)st.st_size + 1, 1, &buf));
@@ -87,10 +87,10 @@ static int read_json(const char *path, json_t **out)
     size_t len = 0;
     int rc = HS_OK;
     HS_TRY(read_text(path, &text, &len));
-    HS_TRY(parse_json(text, len, out));
+    HS_TRY(hs_fail_in(parse_json(text, len, out), path));
 out:
     free(text);
-    return hs_fail_in(rc, path);
+    return rc;
 }
 
 /* By their keys: diffusers' config.json, hspace's own, and the families that aren't read. */
@@ -142,8 +142,8 @@ int hs_arch_read(const char *path, const char *scheduler, hs_unet_config *out)
     size_t len = 0;
     int rc = HS_OK;
     HS_TRY(read_text(path, &text, &len));
-    HS_TRY(read_config(text, len, scheduler, out));
+    HS_TRY(hs_fail_in(read_config(text, len, scheduler, out), path));
 out:
     free(text);
-    return hs_fail_in(rc, path);
+    return rc;
 }
