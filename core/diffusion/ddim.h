@@ -51,13 +51,18 @@ typedef struct {
 void hs_ddim_step(const hs_step *step, double eta, int clip, size_t nd, const float *x_t, const float *eps_p,
                   const float *eps_d, const float *z, float *x_next, float *pred_x0);
 
-/* x (n, d): x_T in, x_0 out; all S steps in descending order. */
+/* x (n, d): x_T in, x_0 out; all S steps in descending order.  x is untouched on error.
+ * HS_ERANGE: eta outside [0, 1], or above 0 without a source of noise.  HS_EDEGENERATE: x is no
+ * longer finite.  What the predictor, the noise or the observer returns is passed on;
+ * HS_ESTOPPED through progress.  Memory: 4 n d floats. */
 HS_CHECKED int hs_ddim_sample(const hs_predictor *p, const hs_steps *steps, const hs_ddim_options *o, size_t n,
                               size_t d, float *x);
 
 /* x (n, d): x_0 in, x_T out: the deterministic step run upwards over the same timesteps, starting by
  * treating x_0 as x at the lowest t (as Asyrp's code does): for k ascending,
- * x at t_{k+1} = sqrt(ab_{k+1}) P + sqrt(1 - ab_{k+1}) eps with P, eps at t_k. */
+ * x at t_{k+1} = sqrt(ab_{k+1}) P + sqrt(1 - ab_{k+1}) eps with P, eps at t_k: S - 1 predictions.
+ * The predictor's step is the position in `steps`; the observer's is 0 (x_0) ... S - 1 (x_T).
+ * eta and t_boost play no part.  Errors as hs_ddim_sample. */
 HS_CHECKED int hs_ddim_invert(const hs_predictor *p, const hs_steps *steps, const hs_ddim_options *o, size_t n,
                               size_t d, float *x);
 

@@ -27,6 +27,7 @@ typedef struct {
     double *beta, *alpha_bar; /* (T); owned */
 } hs_schedule;
 
+/* HS_ERANGE: T outside 1 ... 10^6, a beta outside (0, 1), alpha_bar below 1e-300. */
 HS_CHECKED int hs_schedule_create(const hs_schedule_spec *spec, hs_schedule *out);
 void hs_schedule_free(hs_schedule *s);
 
