@@ -13,7 +13,7 @@ enum { HS_RANK_MAX = 16 };
 
 /* One tensor: C order, little-endian, contiguous, any alignment.  Borrowed from its collection. */
 typedef struct {
-    const char *name; /* UTF-8; may hold anything a file may say: escape before printing */
+    const char *name; /* 1 to 4096 bytes, no NUL; else anything a file may say: escape before printing */
     hs_dtype dtype;
     size_t rank;
     uint64_t dim[HS_RANK_MAX];
@@ -21,17 +21,20 @@ typedef struct {
     const unsigned char *bytes;
 } hs_tensor;
 
-typedef struct hs_tensors hs_tensors; /* owns the names and the bytes (or their mapping) */
+typedef struct hs_tensors hs_tensors; /* owns the names and the bytes */
 
 size_t hs_tensors_count(const hs_tensors *ts);
 const hs_tensor *hs_tensors_at(const hs_tensors *ts, size_t i);           /* in name order */
 const hs_tensor *hs_tensors_find(const hs_tensors *ts, const char *name); /* NULL if absent */
+/* The value a safetensors file's __metadata__ gives to key; NULL if none. */
+const char *hs_tensors_metadata(const hs_tensors *ts, const char *key);
 void hs_tensors_free(hs_tensors *ts);
 
 /* *out <- all tensors of the file, told apart by its first bytes: safetensors, a sharded
  * .safetensors.index.json, a PyTorch zip (.pth .pt .ckpt .bin), .npy or .npz.  Of a PyTorch file
  * with nested dicts the names are joined by '.', of a list by its index ("0.conv_in.weight").
- * Bytes are mapped, not copied, where the format allows it.
+ * Of a lone .npy the one tensor is called "array".  The file is read once into memory: what
+ * happens to it afterwards doesn't matter.
  * HS_EFORMAT (malformed, unsafe, unknown), HS_ELIMIT, HS_EIO, HS_ENOMEM; messages start with path. */
 HS_CHECKED int hs_tensors_open(const char *path, hs_tensors **out);
 

@@ -1,0 +1,27 @@
+/* How the readers of weight formats fill an hs_tensors; for core/io only. */
+#ifndef HS_IO_TENSORS_BUILD_H
+#define HS_IO_TENSORS_BUILD_H
+
+#include "core/base/alloc.h"
+#include "core/io/file.h"
+#include "core/io/tensors.h"
+
+enum { HS_TENSOR_NAME_MAX = 4096 };
+
+HS_CHECKED int hs_tensors_new(hs_tensors **out);
+/* Appends t; its name is copied, its count computed, its bytes borrowed: they must outlive ts, for
+ * which hs_tensors_adopt is there.  HS_EFORMAT when the name is empty or too long, the rank is
+ * above HS_RANK_MAX or count * size overflows. */
+HS_CHECKED int hs_tensors_add(hs_tensors *ts, hs_tensor t);
+/* block is freed with ts.  It is freed on error too. */
+HS_CHECKED int hs_tensors_adopt(hs_tensors *ts, void *block);
+HS_CHECKED int hs_tensors_add_metadata(hs_tensors *ts, const char *key, const char *value);
+/* Sorts by name; HS_EFORMAT when a name is there twice. */
+HS_CHECKED int hs_tensors_finish(hs_tensors *ts);
+/* Moves all tensors of src into ts (unfinished again) and frees src. */
+HS_CHECKED int hs_tensors_merge(hs_tensors *ts, hs_tensors *src);
+
+/* Bytes of t; HS_EFORMAT on overflow. */
+HS_CHECKED int hs_tensor_bytes(const hs_tensor *t, size_t *out);
+
+#endif
