@@ -4,20 +4,19 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "core/io/outfile.h"
+#include "core/io/file.h"
 
 void hs_image_free(hs_image *im)
 {
@@ -299,51 +298,12 @@ out:
 
 /* ---- Files ------------------------------------------------------------------------------------------ */
 
-static int read_all(const char *path, size_t max, unsigned char **out, size_t *len)
-{
-    int rc = HS_OK;
-    unsigned char *b = NULL;
-    struct stat st;
-    /* O_NONBLOCK: a FIFO must not make us wait. */
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        HS_TRY(hs_fail_errno(path, "cannot be opened"));
-    }
-    if (!S_ISREG(st.st_mode)) {
-        HS_TRY(hs_fail(HS_EFORMAT, "%s: not a regular file", path));
-    }
-    if ((uint64_t)st.st_size > max) {
-        HS_TRY(hs_fail(HS_ELIMIT, "%s: %lld bytes; the limit is %zu", path, (long long)st.st_size, max));
-    }
-    HS_TRY(hs_alloc((size_t)st.st_size, 1, &b));
-    size_t at = 0;
-    while (at < (size_t)st.st_size) {
-        ssize_t got = read(fd, b + at, (size_t)st.st_size - at);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            HS_TRY(got < 0 ? hs_fail_errno(path, "cannot be read") : hs_fail(HS_EIO, "%s: shrank while read", path));
-        }
-        at += (size_t)got;
-    }
-    *out = b;
-    *len = at;
-    b = NULL;
-out:
-    free(b);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return rc;
-}
-
 int hs_image_read(const char *path, size_t channels, const hs_image_limits *limits, hs_image *out)
 {
     const hs_image_limits lim = limits != NULL ? *limits : HS_IMAGE_LIMITS;
     unsigned char *b;
     size_t len;
-    int rc = read_all(path, lim.bytes, &b, &len);
+    int rc = hs_file_read(path, lim.bytes, &b, &len);
     if (rc != HS_OK) {
         return rc;
     }
@@ -358,16 +318,20 @@ int hs_image_write(const char *path, const hs_image *im, int force)
                    .width = (png_uint_32)im->w,
                    .height = (png_uint_32)im->h,
                    .format = im->c == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY};
-    hs_outfile o;
-    int rc = hs_outfile_begin(path, force, &o);
-    if (rc != HS_OK) {
-        return rc;
+    png_alloc_size_t len = 0;
+    unsigned char *b = NULL;
+    int rc = HS_OK;
+    if (!png_image_write_to_memory(&p, NULL, &len, 0, im->px, 0, NULL)) {
+        return hs_fail(HS_ERANGE, "%s: cannot be written as PNG: %s", path, p.message);
     }
-    if (!png_image_write_to_stdio(&p, o.f, 0, im->px, 0, NULL)) {
-        hs_outfile_abandon(&o);
-        return hs_fail(HS_EIO, "%s: cannot be written as PNG: %s", path, p.message);
+    HS_TRY(hs_alloc(len, 1, &b));
+    if (!png_image_write_to_memory(&p, b, &len, 0, im->px, 0, NULL)) {
+        HS_TRY(hs_fail(HS_ENOMEM, "%s: cannot be written as PNG: %s", path, p.message));
     }
-    return hs_outfile_commit(&o);
+    HS_TRY(hs_file_write_atomic(path, b, len, force));
+out:
+    free(b);
+    return rc;
 }
 
 static int is_png_name(const char *name)

@@ -8,7 +8,6 @@
 #include <zlib.h>
 
 #include "core/io/image.h"
-#include "core/io/outfile.h"
 #include "core/io/resize.h"
 #include "tests/support/support.h"
 
@@ -482,29 +481,6 @@ static void test_folder_listing(void **state)
     assert_code(hs_image_list(temp_path("nowhere"), 7, &list, &n), HS_EIO);
 }
 
-static void test_output_appears_only_when_complete(void **state)
-{
-    (void)state;
-    const char *path = temp_path("late.txt");
-    hs_outfile o;
-    assert_ok(hs_outfile_begin(path, 0, &o));
-    fputs("half", o.f);
-    assert_int_not_equal(access(path, F_OK), 0);
-    hs_outfile_abandon(&o);
-    assert_int_not_equal(access(path, F_OK), 0);
-    assert_ok(hs_outfile_begin(path, 0, &o));
-    fputs("mine", o.f);
-    write_bytes(path, "theirs", 6); /* someone was faster: theirs stays */
-    assert_code(hs_outfile_commit(&o), HS_ERANGE);
-    char got[8] = {0};
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    assert_int_equal(fread(got, 1, 7, f), 6);
-    fclose(f);
-    assert_string_equal(got, "theirs");
-    assert_code(hs_outfile_begin("/dev/full", 0, &o), HS_ERANGE);
-}
-
 /* Resizing beyond Pillow's fixtures: what needs no oracle. */
 static void test_resize_refuses_and_fit_crops(void **state)
 {
@@ -548,7 +524,6 @@ int main(void)
         cmocka_unit_test(test_grid_places_rows_and_gaps),
         cmocka_unit_test(test_write_then_read),
         cmocka_unit_test(test_folder_listing),
-        cmocka_unit_test(test_output_appears_only_when_complete),
         cmocka_unit_test(test_resize_refuses_and_fit_crops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
