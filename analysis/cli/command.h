@@ -87,6 +87,11 @@ json_t *hs_json_estimate(const char *name, double value, double lo, double hi, s
 
 /* A missing -o where one is needed: HS_ERANGE with the usage; allowed with --json. */
 HS_CHECKED int hs_cmd_need_out(const hs_cmd *c);
+/* HS_ERANGE with the usage when an option that has no default was not given. */
+HS_CHECKED int hs_cmd_need(const hs_cmd *c, const char *opt);
+/* Before any work: path (NULL: nothing to check) may be written as a file: it doesn't exist or -f, is
+ * no folder and no positional input, its folder exists.  HS_ERANGE, HS_EIO. */
+HS_CHECKED int hs_cmd_check_file(const hs_cmd *c, const char *path);
 
 /* Shared option tables. */
 extern const hs_opt hs_opts_model[];   /* --model --arch --schedule --conv --batch */

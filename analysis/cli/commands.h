@@ -1,0 +1,10 @@
+/* The commands, each defined in its cmd_*.c. */
+#ifndef HS_CLI_COMMANDS_H
+#define HS_CLI_COMMANDS_H
+
+#include "analysis/cli/command.h"
+
+extern const hs_command hs_cmd_doctor;
+extern const hs_command hs_cmd_completion;
+
+#endif

@@ -1,0 +1,18 @@
+# Shared by the bats files: the program, a fresh folder, and short assertions.
+setup() {
+    HSPACE="${HSPACE:-$BATS_TEST_DIRNAME/../../build/hspace}"
+    cd "$BATS_TEST_TMPDIR"
+    export XDG_CONFIG_HOME="$BATS_TEST_TMPDIR/xdg" OMP_NUM_THREADS=2
+}
+
+# fails CODE PATTERN COMMAND...: exit code, one line on stderr that matches, nothing on stdout.
+fails() {
+    local code=$1 pattern=$2 rc=0
+    shift 2
+    "$@" >out.txt 2>err.txt || rc=$?
+    [ "$rc" -eq "$code" ] || { echo "exit $rc, wanted $code: $*"; cat err.txt; return 1; }
+    [ ! -s out.txt ] || { echo "stdout not empty"; cat out.txt; return 1; }
+    [ "$(wc -l <err.txt)" -eq 1 ] || { echo "not one line:"; cat err.txt; return 1; }
+    grep -qE -- "$pattern" err.txt || { echo "message: $(cat err.txt); wanted $pattern"; return 1; }
+    grep -qE '^hspace: [^[:cntrl:]]{1,450}$' err.txt
+}
