@@ -10,13 +10,19 @@
 static int dense_apply(void *ctx, size_t k, const float *X, float *Y)
 {
     const hs_mat *A = ctx;
-    return hs_gemm_f32(HS_NO_TRANS, HS_TRANS, k, A->rows, A->cols, 1, X, A->cols, A->data, A->ld, 0, Y, A->rows);
+    hs_blas_serial guard = hs_blas_serial_begin();
+    int rc = hs_gemm_f32(HS_NO_TRANS, HS_TRANS, k, A->rows, A->cols, 1, X, A->cols, A->data, A->ld, 0, Y, A->rows);
+    hs_blas_serial_end(guard);
+    return rc;
 }
 
 static int dense_adjoint(void *ctx, size_t k, const float *Y, float *X)
 {
     const hs_mat *A = ctx;
-    return hs_gemm_f32(HS_NO_TRANS, HS_NO_TRANS, k, A->cols, A->rows, 1, Y, A->rows, A->data, A->ld, 0, X, A->cols);
+    hs_blas_serial guard = hs_blas_serial_begin();
+    int rc = hs_gemm_f32(HS_NO_TRANS, HS_NO_TRANS, k, A->cols, A->rows, 1, Y, A->rows, A->data, A->ld, 0, X, A->cols);
+    hs_blas_serial_end(guard);
+    return rc;
 }
 
 hs_linop hs_linop_dense(const hs_mat *A)

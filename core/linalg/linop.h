@@ -17,7 +17,8 @@ typedef struct {
     void *ctx; /* the network, x_t, t; not owned */
 } hs_linop;
 
-/* The operator of a matrix; *A must outlive it.  Its apply fails as hs_gemm_f32. */
+/* The operator of a matrix; *A must outlive it.  Works on one thread, so with the same bits always;
+ * fails as hs_gemm_f32. */
 hs_linop hs_linop_dense(const hs_mat *A);
 
 /* *worst <- max over probes of |⟨A x, y⟩ - ⟨x, Aᵀ y⟩| / (|A x| |y|), x and y normal (Philox, purpose
