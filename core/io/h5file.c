@@ -99,28 +99,40 @@ int hs_h5_dtype(hid_t type, hs_dtype *out)
     return hs_fail(HS_EFORMAT, "the element type is neither a little-endian IEEE float nor an integer of whole bytes");
 }
 
-/* *out: the text as it is stored, at most slot bytes with its NUL. */
-static int stored_text(const char *text, size_t slot, char **out)
+int hs_h5_utf8(const char *text, char **out)
 {
-    int rc = HS_OK;
     size_t len = strlen(text), cap = 0;
-    char *s = NULL;
-    HS_TRY(hs_size_mul(len, 4, &cap));
-    HS_TRY(hs_size_add(cap, 1, &cap));
-    if (slot == 0 && hs_text_is_utf8(text, len)) {
+    if (hs_text_is_utf8(text, len)) {
         return hs_strdup(text, out);
     }
-    cap = slot == 0 ? cap : slot;
-    HS_TRY(hs_calloc(cap, 1, &s));
-    if (hs_text_is_utf8(text, len) && len < cap) {
-        memcpy(s, text, len);
-    } else {
+    char *s = NULL;
+    int rc = hs_size_mul(len, 4, &cap);
+    rc = rc == HS_OK ? hs_size_add(cap, 1, &cap) : rc;
+    rc = rc == HS_OK ? hs_alloc(cap, 1, &s) : rc;
+    if (rc == HS_OK) {
         hs_text_escape(text, s, cap);
+        *out = s;
     }
-    *out = s;
-    s = NULL;
-out:
-    free(s);
+    return rc;
+}
+
+/* *out: the text as it is stored: zero-filled to the slot. */
+static int stored_text(const char *text, size_t slot, char **out)
+{
+    char *s = NULL;
+    if (slot == 0) {
+        return hs_h5_utf8(text, out);
+    }
+    int rc = hs_calloc(slot, 1, &s);
+    if (rc == HS_OK) {
+        size_t len = strlen(text);
+        if (hs_text_is_utf8(text, len) && len < slot) {
+            memcpy(s, text, len);
+        } else {
+            hs_text_escape(text, s, slot);
+        }
+        *out = s;
+    }
     return rc;
 }
 
@@ -150,15 +162,10 @@ int hs_h5_attr_text(hid_t object, const char *name, const char *text, size_t slo
     char *s = NULL;
     hid_t type = H5Tcopy(H5T_C_S1);
     HS_TRY(stored_text(text, slot, &s));
-    size_t size = slot == 0 ? strlen(s) + 1 : slot;
-    if (size > 60000) {
-        rc = hs_fail(HS_ELIMIT, "attribute %s: text of %zu bytes, at most 60000", name, size);
-        goto out;
-    }
-    H5Tset_size(type, size);
+    H5Tset_size(type, slot == 0 ? H5T_VARIABLE : slot);
     H5Tset_cset(type, H5T_CSET_UTF8);
     H5Tset_strpad(type, H5T_STR_NULLTERM);
-    HS_TRY(write_attr(object, name, type, s));
+    HS_TRY(write_attr(object, name, type, slot == 0 ? (const void *)&s : s));
 out:
     H5Tclose(type);
     free(s);

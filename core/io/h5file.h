@@ -24,8 +24,11 @@ hid_t hs_h5_plist(hid_t class_id);
 hid_t hs_h5_type(hs_dtype t);
 /* *out <- which of our types this is exactly; HS_EFORMAT for any other (big-endian, enum, compound ...). */
 HS_CHECKED int hs_h5_dtype(hid_t type, hs_dtype *out);
-/* A text attribute: UTF-8, fixed length, NUL-terminated, in a slot of `slot` bytes (0: as long as the
- * text); cut to the slot, bytes that aren't UTF-8 escaped.  An existing one is replaced. */
+/* *out (free()) <- text as UTF-8: bytes that aren't are escaped. */
+HS_CHECKED int hs_h5_utf8(const char *text, char **out);
+/* A text attribute, UTF-8.  slot = 0: of variable length, which h5py, h5netcdf and netCDF-C all give
+ * back as text.  slot > 0: of fixed length (h5py gives bytes), zero-filled, cut to fit, so that the
+ * layout of the file doesn't depend on it.  An existing one is replaced. */
 HS_CHECKED int hs_h5_attr_text(hid_t object, const char *name, const char *text, size_t slot);
 HS_CHECKED int hs_h5_attr_f64(hid_t object, const char *name, double v);
 HS_CHECKED int hs_h5_attr_i64(hid_t object, const char *name, int64_t v);

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "core/base/alloc.h"
-#include "core/base/text.h"
 #include "core/io/h5file.h"
 #include "core/io/result.h"
 
@@ -216,7 +215,9 @@ static int define(hs_result *r, const char *name, const char *dims, size_t rank,
     }
     HS_TRY(hs_strdup(name, &a.name));
     HS_TRY(hs_strdup(dims, &a.dims));
-    HS_TRY(set_layout(dcpl, rank, h, H5Tget_size(type)));
+    if (H5Tis_variable_str(type) <= 0) {
+        HS_TRY(set_layout(dcpl, rank, h, H5Tget_size(type)));
+    }
     if (nan_fill) {
         float nan = NAN;
         H5Pset_fill_value(dcpl, H5T_NATIVE_FLOAT, &nan);
@@ -272,32 +273,25 @@ int hs_result_put_i64(hs_result *r, const char *name, const char *dims, size_t r
     return put(r, name, dims, rank, dim, H5T_STD_I64LE, v);
 }
 
+/* Of variable length: netCDF-C 4.9 misreads lists of fixed-length texts. */
 int hs_result_put_strings(hs_result *r, const char *name, const char *dims, size_t n, const char *const *v)
 {
     int rc = HS_OK;
-    size_t width = 1, bytes = 0;
-    char *all = NULL;
+    char **utf8 = NULL;
     hid_t type = H5Tcopy(H5T_C_S1);
-    for (size_t i = 0; i < n; i++) {
-        size_t len = strlen(v[i]), need = hs_text_is_utf8(v[i], len) ? len : 4 * len;
-        width = need + 1 > width ? need + 1 : width;
-    }
-    HS_TRY(hs_size_mul(n, width, &bytes));
-    HS_TRY(hs_calloc(bytes, 1, &all));
-    for (size_t i = 0; i < n; i++) {
-        size_t len = strlen(v[i]);
-        if (hs_text_is_utf8(v[i], len)) {
-            memcpy(all + i * width, v[i], len);
-        } else {
-            hs_text_escape(v[i], all + i * width, width);
-        }
-    }
-    H5Tset_size(type, width);
+    H5Tset_size(type, H5T_VARIABLE);
     H5Tset_cset(type, H5T_CSET_UTF8);
-    HS_TRY(put(r, name, dims, 1, &n, type, all));
+    HS_TRY(hs_calloc(n, sizeof *utf8, &utf8));
+    for (size_t i = 0; i < n; i++) {
+        HS_TRY(hs_h5_utf8(v[i], &utf8[i]));
+    }
+    HS_TRY(put(r, name, dims, 1, &n, type, utf8));
 out:
+    for (size_t i = 0; utf8 != NULL && i < n; i++) {
+        free(utf8[i]);
+    }
+    free(utf8);
     H5Tclose(type);
-    free(all);
     return rc;
 }
 
