@@ -42,8 +42,7 @@ void hs_answer_free(hs_cmd *c)
     json_decref(c->warnings);
 }
 
-/* Every option, resolved; what the command resolved itself (auto -> a number) wins. */
-static json_t *all_params(const hs_cmd *c)
+json_t *hs_answer_params(const hs_cmd *c)
 {
     static const char *const skip[] = {"help", "version", "print-config"};
     json_t *params = json_object();
@@ -66,7 +65,7 @@ int hs_answer_print(hs_cmd *c)
     json_t *all = json_object();
     json_object_set_new(all, "hspace", json_string(hs_version()));
     json_object_set_new(all, "command", json_string(c->def->name));
-    json_object_set_new(all, "params", all_params(c));
+    json_object_set_new(all, "params", hs_answer_params(c));
     json_object_set(all, "inputs", c->inputs);
     json_object_set(all, "results", c->results);
     json_object_set(all, "warnings", c->warnings);

@@ -77,6 +77,7 @@ void hs_cmd_say(hs_cmd *c, const char *fmt, ...) HS_PRINTF(2, 3); /* stdout, sil
 void hs_cmd_exit(hs_cmd *c, int code);                            /* exit code of a successful run: 10, 11 */
 const char *hs_cmd_line(const hs_cmd *c);                         /* the whole command line, for provenance */
 const char *hs_version(void);                                     /* "0.1.0" */
+const char *hs_version_git(void);                                 /* "4419884" or a tag: git describe */
 const char *hs_version_long(void);                                /* git describe, compiler, BLAS, oneDNN, HDF5 */
 
 /* JSON numbers: null for a non-finite value. */

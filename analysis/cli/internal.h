@@ -83,6 +83,8 @@ extern const hs_progress hs_progress_terminal;
 /* ---- answer.c ---- */
 HS_CHECKED int hs_answer_create(hs_cmd *c);
 void hs_answer_free(hs_cmd *c);
+/* New object: every option, resolved; what the command resolved itself (auto -> a number) wins. */
+json_t *hs_answer_params(const hs_cmd *c);
 /* The one object of --json on stdout; HS_EIO. */
 HS_CHECKED int hs_answer_print(hs_cmd *c);
 double hs_clock(void); /* seconds, monotonic */

@@ -16,6 +16,11 @@ const char *hs_version(void)
     return HS_VERSION;
 }
 
+const char *hs_version_git(void)
+{
+    return HS_GIT_DESCRIBE;
+}
+
 const char *hs_version_long(void)
 {
     static char text[600];

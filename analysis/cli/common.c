@@ -1,0 +1,215 @@
+/* Model, steps, arrays and provenance of a command. */
+#include "analysis/cli/common.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "analysis/cli/internal.h"
+#include "core/base/alloc.h"
+
+/* ---- Model and steps ---- */
+
+int hs_common_model(hs_cmd *c, hs_model *out)
+{
+    int rc = hs_cmd_need(c, "model");
+    if (rc == HS_OK) {
+        rc = hs_model_open(hs_cmd_str(c, "model"), hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), out);
+    }
+    if (rc != HS_OK) {
+        return rc;
+    }
+    json_object_set_new(hs_cmd_params(c), "model_sha256", json_string(out->sha256));
+    if (out->untrained) {
+        hs_cmd_warn(c, "%s is untrained: its pictures and numbers mean nothing", out->name);
+    }
+    rc = hs_cmd_input_sha(c, out->path != NULL && out->path[0] != '\0' ? out->path : hs_cmd_str(c, "model"),
+                          out->sha256);
+    if (rc != HS_OK) {
+        hs_model_free(out);
+    }
+    return rc;
+}
+
+hs_conv_mode hs_common_conv(const hs_cmd *c)
+{
+    static const struct {
+        const char *name;
+        hs_conv_mode mode;
+    } modes[] = {{"winograd", HS_CONV_WINOGRAD}, {"direct", HS_CONV_DIRECT}, {"im2col", HS_CONV_IM2COL}};
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(hs_cmd_str(c, "conv"), modes[i].name) == 0) {
+            return modes[i].mode;
+        }
+    }
+    return HS_CONV_AUTO;
+}
+
+size_t hs_common_batch(const hs_cmd *c, size_t n)
+{
+    size_t batch = (size_t)hs_cmd_int(c, "batch");
+    return batch < n ? batch : n > 0 ? n : 1;
+}
+
+HS_CHECKED static int steps_of_list(hs_cmd *c, const hs_schedule *s, hs_steps *out)
+{
+    const double *value;
+    size_t n = hs_cmd_grid(c, "timesteps", &value);
+    int *t = NULL, rc = HS_OK;
+    HS_TRY(hs_alloc(n, sizeof *t, &t));
+    for (size_t i = 0; i < n; i++) {
+        if (value[i] != floor(value[i])) {
+            rc = hs_fail(HS_ERANGE, "--timesteps: %.17g is not a whole number", value[i]);
+            goto out;
+        }
+        t[i] = (int)value[i];
+    }
+    if (hs_cmd_given(c, "steps") && (size_t)hs_cmd_int(c, "steps") != n) {
+        rc = hs_fail(HS_ERANGE, "--timesteps: %zu of them, but --steps says %lld; wanted one of the two", n,
+                     (long long)hs_cmd_int(c, "steps"));
+        goto out;
+    }
+    HS_TRY(hs_fail_in(hs_steps_from_list(s, n, t, out), "--timesteps"));
+    json_object_set_new(hs_cmd_params(c), "steps", json_integer((json_int_t)n));
+    json_object_set_new(hs_cmd_params(c), "spacing", json_string("list"));
+out:
+    free(t);
+    return rc;
+}
+
+HS_CHECKED static int steps_of_spacing(hs_cmd *c, const hs_schedule *s, hs_steps *out)
+{
+    static const char *const names[] = {"asyrp", "leading", "trailing", "linspace"};
+    hs_steps_spec spec = {.S = (size_t)hs_cmd_int(c, "steps"), .set_alpha_to_one = 1};
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(hs_cmd_str(c, "spacing"), names[i]) == 0) {
+            spec.spacing = (hs_spacing)i;
+        }
+    }
+    return hs_fail_in(hs_steps_create(s, &spec, out), "--steps");
+}
+
+int hs_common_steps(hs_cmd *c, const hs_schedule *s, hs_steps *out)
+{
+    int rc = hs_cmd_grid(c, "timesteps", NULL) > 0 ? steps_of_list(c, s, out) : steps_of_spacing(c, s, out);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    json_t *t = json_array();
+    for (size_t i = 0; i < out->S; i++) {
+        json_array_append_new(t, json_integer(out->step[i].t));
+    }
+    json_object_set_new(hs_cmd_params(c), "timesteps", t);
+    return HS_OK;
+}
+
+/* ---- Arrays ---- */
+
+void hs_array_free(hs_array *a)
+{
+    free(a->v);
+    memset(a, 0, sizeof *a);
+}
+
+int hs_common_array(hs_cmd *c, const char *path, hs_array *out)
+{
+    hs_tensors *ts = NULL;
+    hs_array a = {0};
+    int rc = HS_OK;
+    HS_TRY(hs_tensors_open(path, &ts));
+    if (hs_tensors_count(ts) != 1) {
+        rc = hs_fail(HS_ESHAPE, "%s: holds %zu arrays; wanted one (.npy)", path, hs_tensors_count(ts));
+        goto out;
+    }
+    const hs_tensor *t = hs_tensors_at(ts, 0);
+    a.rank = t->rank;
+    a.count = t->count;
+    for (size_t i = 0; i < t->rank; i++) {
+        a.dim[i] = (size_t)t->dim[i];
+    }
+    HS_TRY(hs_alloc(t->count, sizeof *a.v, &a.v));
+    hs_to_f32(t->dtype, t->bytes, t->count, a.v);
+    HS_TRY(hs_cmd_input(c, path));
+    *out = a;
+    a = (hs_array){0};
+out:
+    hs_array_free(&a);
+    hs_tensors_free(ts);
+    return rc;
+}
+
+/* "(2, 3, 64, 64)" */
+static const char *shape_text(const hs_array *a, char *out, size_t size)
+{
+    size_t used = (size_t)snprintf(out, size, "(");
+    for (size_t i = 0; i < a->rank && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "%s%zu", i > 0 ? ", " : "", a->dim[i]);
+    }
+    if (used < size) {
+        snprintf(out + used, size - used, ")");
+    }
+    return out;
+}
+
+HS_CHECKED static int all_finite(const char *path, const hs_array *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        if (!isfinite(a->v[i])) {
+            return hs_fail(HS_EFORMAT, "%s: element %zu is not finite; wanted numbers only", path, i);
+        }
+    }
+    return HS_OK;
+}
+
+int hs_common_batch_of(hs_cmd *c, const char *path, hs_chw shape, hs_array *out, size_t *n)
+{
+    char text[128];
+    hs_array a = {0};
+    int rc = HS_OK;
+    HS_TRY(hs_common_array(c, path, &a));
+    size_t lead = a.rank == 4;
+    int fits = (a.rank == 3 || a.rank == 4) && a.dim[lead] == shape.c && a.dim[lead + 1] == shape.h &&
+               a.dim[lead + 2] == shape.w && a.count > 0;
+    if (!fits) {
+        rc = hs_fail(HS_ESHAPE, "%s: shape %s; wanted (N, %zu, %zu, %zu)", path, shape_text(&a, text, sizeof text),
+                     shape.c, shape.h, shape.w);
+        goto out;
+    }
+    HS_TRY(all_finite(path, &a));
+    *n = a.rank == 4 ? a.dim[0] : 1;
+    *out = a;
+    a = (hs_array){0};
+out:
+    hs_array_free(&a);
+    return rc;
+}
+
+/* ---- Provenance ---- */
+
+int hs_common_provenance(const hs_cmd *c, hs_result *r)
+{
+    char source[256], created[32];
+    char *params = NULL;
+    time_t now = time(NULL);
+    struct tm utc;
+    int rc = HS_OK;
+    json_t *all = hs_answer_params(c);
+    snprintf(source, sizeof source, "hspace %s (%s)", hs_version(), hs_version_git());
+    gmtime_r(&now, &utc);
+    strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    params = json_dumps(all, JSON_REAL_PRECISION(17));
+    if (params == NULL) {
+        rc = hs_fail(HS_ENOMEM, "provenance: out of memory");
+        goto out;
+    }
+    HS_TRY(hs_result_attr_str(r, NULL, "source", source));
+    HS_TRY(hs_result_attr_str(r, NULL, "command_line", hs_cmd_line(c)));
+    HS_TRY(hs_result_attr_str(r, NULL, "created", created));
+    HS_TRY(hs_result_attr_i64(r, NULL, "seed", (int64_t)hs_cmd_seed(c)));
+    HS_TRY(hs_result_attr_str(r, NULL, "params", params));
+out:
+    free(params);
+    json_decref(all);
+    return rc;
+}
