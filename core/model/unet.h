@@ -28,10 +28,11 @@ void hs_unet_free(hs_unet *u);
 const hs_unet_config *hs_unet_config_of(const hs_unet *u);
 size_t hs_unet_parameters(const hs_unet *u);
 
-/* Workspace: plans the convolutions for `states` encoded images and `rows` decoder rows at once and
- * allocates everything that evaluation needs; evaluation itself allocates nothing. */
+/* Workspace: plans the convolutions for `states` encoded images and `rows` decoder rows at once (1 to
+ * 65536 each, else HS_ERANGE) and allocates everything that evaluation needs; evaluation itself
+ * allocates nothing.  Each workspace has its own plans: several may share one network. */
 typedef struct hs_unet_ws hs_unet_ws;
-HS_CHECKED int hs_unet_ws_create(hs_unet *u, size_t states, size_t rows, hs_conv_mode mode, hs_unet_ws **out);
+HS_CHECKED int hs_unet_ws_create(const hs_unet *u, size_t states, size_t rows, hs_conv_mode mode, hs_unet_ws **out);
 void hs_unet_ws_free(hs_unet_ws *ws);
 size_t hs_unet_ws_states(const hs_unet_ws *ws);
 
@@ -56,7 +57,8 @@ typedef struct {
     double conv3, conv1, norm, attention, resample, other;
 } hs_unet_times;
 hs_unet_times hs_unet_ws_times(const hs_unet_ws *ws);
-/* One line per convolution: name, shape, algorithm chosen; for bench and provenance. */
-HS_CHECKED int hs_unet_describe(const hs_unet *u, hs_str *out);
+/* One line per convolution: name, input side, channels, kernel/stride, algorithm chosen, separated by
+ * tabs; for bench and provenance. */
+HS_CHECKED int hs_unet_ws_describe(const hs_unet_ws *ws, hs_str *out);
 
 #endif

@@ -1,0 +1,337 @@
+#include "core/model/ckpt.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/rng.h"
+#include "core/base/text.h"
+
+struct hs_params {
+    const hs_tensors *ts; /* NULL: random */
+    const hs_name_table *names;
+    size_t levels;
+    char prefix[HS_NAME_MAX];
+    size_t prefixes;     /* networks the file holds */
+    unsigned char *used; /* per tensor of the file */
+    uint64_t seed, taken;
+    size_t count;
+};
+
+/* ---- Names -------------------------------------------------------------------------------------- */
+
+static void expand(const char *pattern, size_t levels, size_t l, size_t j, hs_str *out)
+{
+    for (const char *p = pattern; *p != '\0'; p++) {
+        if (p[0] == '{') {
+            hs_str_addf(out, "%zu", p[1] == 'l' ? l : p[1] == 'u' ? levels - 1 - l : j);
+            p += 2;
+        } else {
+            hs_str_add_bytes(out, p, 1);
+        }
+    }
+}
+
+static int full_name(const hs_params *p, hs_site site, size_t l, size_t j, const char *part, const char *leaf,
+                     char name[HS_NAME_MAX])
+{
+    hs_str s = {0};
+    int rc = HS_OK;
+    hs_str_add(&s, p->prefix);
+    expand(p->names->site[site], p->levels, l, j, &s);
+    if (part != NULL) {
+        hs_str_addf(&s, ".%s", part);
+    }
+    hs_str_addf(&s, ".%s", leaf);
+    HS_TRY(hs_str_ok(&s));
+    if (s.len >= HS_NAME_MAX) {
+        rc = hs_fail(HS_EFORMAT, "a prefix of %zu bytes before the network's names is too long", strlen(p->prefix));
+        goto out;
+    }
+    memcpy(name, s.s, s.len + 1);
+out:
+    hs_str_free(&s);
+    return rc;
+}
+
+static void shape_text(size_t rank, const uint64_t *dim, char *out, size_t size)
+{
+    size_t at = (size_t)snprintf(out, size, "(");
+    for (size_t i = 0; i < rank && at + 24 < size; i++) {
+        at += (size_t)snprintf(out + at, size - at, i > 0 ? ", %llu" : "%llu", (unsigned long long)dim[i]);
+    }
+    snprintf(out + at, size - at, ")");
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------ */
+
+static const hs_name_table *table_of(const hs_unet_config *cfg)
+{
+    return cfg->names == HS_NAMES_DDPM ? &hs_name_table_ddpm : &hs_name_table_diffusers;
+}
+
+static int begin(const hs_unet_config *cfg, hs_params **out)
+{
+    hs_params *p = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_calloc(1, sizeof *p, &p));
+    p->names = table_of(cfg);
+    p->levels = cfg->levels;
+    *out = p;
+out:
+    return rc;
+}
+
+static const char anchor[] = "conv_in.weight"; /* both schemes call the input convolution so */
+
+/* Length of the prefix before the anchor, or -1 where the name doesn't end with it. */
+static long prefix_length(const char *name)
+{
+    size_t n = strlen(name), a = sizeof anchor - 1;
+    if (n < a || strcmp(name + n - a, anchor) != 0 || (n > a && name[n - a - 1] != '.')) {
+        return -1;
+    }
+    return (long)(n - a);
+}
+
+/* How much a prefix looks like averaged weights. */
+static int average_rank(const char *name, size_t len)
+{
+    if (len >= 2 && strncmp(name, "4.", 2) == 0) {
+        return 2;
+    }
+    for (size_t i = 0; i + 3 <= len; i++) {
+        if (strncmp(name + i, "ema", 3) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int choose_prefix(hs_params *p)
+{
+    int best = -1, ties = 0;
+    for (size_t i = 0; i < hs_tensors_count(p->ts); i++) {
+        const char *name = hs_tensors_at(p->ts, i)->name;
+        long len = prefix_length(name);
+        if (len < 0) {
+            continue;
+        }
+        if (len >= HS_NAME_MAX) {
+            return hs_fail(HS_EFORMAT, "a tensor's name is longer than %d bytes", HS_NAME_MAX);
+        }
+        int rank = average_rank(name, (size_t)len);
+        p->prefixes++;
+        ties = rank == best ? ties + 1 : rank > best ? 1 : ties;
+        if (rank > best) {
+            best = rank;
+            memcpy(p->prefix, name, (size_t)len);
+            p->prefix[len] = '\0';
+        }
+    }
+    if (best < 0) {
+        return hs_fail(HS_EFORMAT, "no U-Net in the file: no tensor is called \"%s\"", anchor);
+    }
+    if (ties > 1) {
+        return hs_fail(HS_EFORMAT, "the file holds %zu networks and none is marked as averaged weights (ema)",
+                       p->prefixes);
+    }
+    return HS_OK;
+}
+
+int hs_params_from_file(const hs_tensors *ts, const hs_unet_config *cfg, hs_params **out)
+{
+    hs_params *p = NULL;
+    int rc = HS_OK;
+    HS_TRY(begin(cfg, &p));
+    p->ts = ts;
+    HS_TRY(hs_calloc(hs_tensors_count(ts), 1, &p->used));
+    HS_TRY(choose_prefix(p));
+    *out = p;
+    p = NULL;
+out:
+    hs_params_free(p);
+    return rc;
+}
+
+int hs_params_random(unsigned long long seed, const hs_unet_config *cfg, hs_params **out)
+{
+    hs_params *p = NULL;
+    int rc = HS_OK;
+    HS_TRY(begin(cfg, &p));
+    p->seed = seed;
+    *out = p;
+out:
+    return rc;
+}
+
+void hs_params_free(hs_params *p)
+{
+    if (p != NULL) {
+        free(p->used);
+        free(p);
+    }
+}
+
+/* ---- Taking ------------------------------------------------------------------------------------- */
+
+static int random_values(hs_params *p, hs_arena *arena, hs_param_kind kind, size_t fan_in, size_t n, const float **out)
+{
+    float *v = NULL;
+    int rc = HS_OK;
+    double bound = (kind == HS_BIAS ? 0.1 : 1.0) / sqrt((double)(fan_in > 0 ? fan_in : 1));
+    hs_rng stream = {p->seed, HS_RNG_WEIGHTS, p->taken};
+    HS_TRY(hs_arena_alloc(arena, n, sizeof *v, &v));
+    if (kind == HS_GAIN) {
+        for (size_t i = 0; i < n; i++) {
+            v[i] = 1;
+        }
+    } else {
+        uint32_t word[256];
+        for (size_t i = 0; i < n; i += 256) {
+            size_t k = n - i < 256 ? n - i : 256;
+            hs_rng_u32(stream, i, k, word);
+            for (size_t e = 0; e < k; e++) {
+                v[i + e] = (float)(bound * (((double)word[e] + 0.5) / 2147483648.0 - 1.0));
+            }
+        }
+    }
+    *out = v;
+out:
+    return rc;
+}
+
+static int same_shape(const hs_tensor *t, size_t rank, const size_t *dim)
+{
+    if (t->rank < rank) {
+        return 0;
+    }
+    for (size_t i = 0; i < t->rank; i++) {
+        /* 1x1 kernels: asked for as a matrix, stored with 1s behind */
+        if (t->dim[i] != (i < rank ? dim[i] : 1) || (i >= rank && rank != 2)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int check_tensor(const hs_tensor *t, const char *name, size_t rank, const size_t *dim)
+{
+    char have[160] = "", want[160], shown[HS_NAME_MAX];
+    uint64_t wanted[HS_RANK_MAX];
+    for (size_t i = 0; i < rank; i++) {
+        wanted[i] = dim[i];
+    }
+    shape_text(rank, wanted, want, sizeof want);
+    hs_text_escape(name, shown, sizeof shown);
+    if (t == NULL) {
+        return hs_fail(HS_EFORMAT, "tensor \"%s\" %s is missing", shown, want);
+    }
+    if (!same_shape(t, rank, dim)) {
+        shape_text(t->rank, t->dim, have, sizeof have);
+        return hs_fail(HS_EFORMAT, "tensor \"%s\" is %s, the configuration wants %s", shown, have, want);
+    }
+    if (t->dtype != HS_F32 && t->dtype != HS_F16 && t->dtype != HS_BF16 && t->dtype != HS_F64) {
+        return hs_fail(HS_EFORMAT, "tensor \"%s\" is %s, weights must be floating point", shown,
+                       hs_dtype_name(t->dtype));
+    }
+    return HS_OK;
+}
+
+static size_t index_of(const hs_tensors *ts, const hs_tensor *t)
+{
+    size_t lo = 0, hi = hs_tensors_count(ts);
+    while (lo + 1 < hi) { /* in name order */
+        size_t mid = lo + (hi - lo) / 2;
+        if (strcmp(hs_tensors_at(ts, mid)->name, t->name) <= 0) {
+            lo = mid;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+static int file_values(hs_params *p, hs_arena *arena, const hs_tensor *t, const float **out)
+{
+    int rc = HS_OK;
+    float *v = NULL;
+    p->used[index_of(p->ts, t)] = 1;
+    if (t->dtype == HS_F32 && (uintptr_t)t->bytes % sizeof(float) == 0) {
+        *out = (const float *)(const void *)t->bytes;
+        return HS_OK;
+    }
+    HS_TRY(hs_arena_alloc(arena, t->count, sizeof *v, &v));
+    hs_to_f32(t->dtype, t->bytes, t->count, v);
+    *out = v;
+out:
+    return rc;
+}
+
+int hs_params_take(hs_params *p, hs_arena *arena, hs_site site, size_t l, size_t j, hs_part part, hs_param_kind kind,
+                   size_t fan_in, size_t rank, const size_t *dim, const float **out)
+{
+    const char *leaf = kind == HS_BIAS ? "bias" : "weight";
+    char name[HS_NAME_MAX], older[HS_NAME_MAX];
+    size_t n = 1;
+    int rc = HS_OK;
+    for (size_t i = 0; i < rank; i++) {
+        HS_TRY(hs_size_mul(n, dim[i], &n));
+    }
+    if (p->ts == NULL) {
+        HS_TRY(random_values(p, arena, kind, fan_in, n, out));
+    } else {
+        HS_TRY(full_name(p, site, l, j, p->names->part[part], leaf, name));
+        const hs_tensor *t = hs_tensors_find(p->ts, name);
+        if (t == NULL && p->names->older[part] != NULL) {
+            HS_TRY(full_name(p, site, l, j, p->names->older[part], leaf, older));
+            t = hs_tensors_find(p->ts, older);
+        }
+        HS_TRY(check_tensor(t, name, rank, dim));
+        HS_TRY(file_values(p, arena, t, out));
+    }
+    p->taken++;
+    p->count += n;
+out:
+    return rc;
+}
+
+/* ---- What is left ------------------------------------------------------------------------------- */
+
+static int is_ignorable(const hs_params *p, const char *name)
+{
+    size_t len = strlen(p->prefix);
+    if (strncmp(name, p->prefix, len) != 0) {
+        /* Beside the chosen network a training checkpoint holds others and the optimizer's state:
+         * nothing there belongs to this one. */
+        int in_list = p->prefix[0] >= '0' && p->prefix[0] <= '9' && name[0] >= '0' && name[0] <= '9';
+        return p->prefixes > 1 || in_list || strstr(name, "optim") != NULL;
+    }
+    for (const char *const *s = p->names->ignorable; *s != NULL; s++) {
+        if (strcmp(name + len, *s) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int hs_params_finish(const hs_params *p)
+{
+    for (size_t i = 0; p->ts != NULL && i < hs_tensors_count(p->ts); i++) {
+        const hs_tensor *t = hs_tensors_at(p->ts, i);
+        if (!p->used[i] && !is_ignorable(p, t->name)) {
+            char shown[HS_NAME_MAX], have[160];
+            hs_text_escape(t->name, shown, sizeof shown);
+            shape_text(t->rank, t->dim, have, sizeof have);
+            return hs_fail(HS_EFORMAT, "tensor \"%s\" %s is extra: the configuration has no place for it", shown, have);
+        }
+    }
+    return HS_OK;
+}
+
+size_t hs_params_count(const hs_params *p)
+{
+    return p->count;
+}
