@@ -12,12 +12,12 @@ void hs_arch_ddpm_defaults(hs_unet_config *c);
 /* ch[i] = base mult[i], the same number of blocks everywhere, temb_base = base, temb_dim = 4 base. */
 void hs_arch_set_levels(hs_unet_config *c, size_t base, size_t levels, const size_t *mult, size_t blocks);
 
-/* One value of a JSON object, by key; an absent key leaves *out as it is.  HS_EFORMAT names the key,
- * what was found and the legal range. */
+/* One value of a JSON object, by key; an absent key or null leaves *out as it is.  HS_EFORMAT names the
+ * key, what was found and the legal range. */
 HS_CHECKED int hs_json_size(const json_t *o, const char *key, size_t lo, size_t hi, size_t *out);
 HS_CHECKED int hs_json_real(const json_t *o, const char *key, double lo, double hi, double *out);
 HS_CHECKED int hs_json_flag(const json_t *o, const char *key, int *out);
-/* *out <- the string, borrowed; null counts as absent. */
+/* *out: borrowed. */
 HS_CHECKED int hs_json_text(const json_t *o, const char *key, const char **out);
 /* *n and v[0..*n) <- an array of whole numbers of 1 to max entries. */
 HS_CHECKED int hs_json_sizes(const json_t *o, const char *key, size_t lo, size_t hi, size_t max, size_t *n, size_t *v);

@@ -10,14 +10,15 @@ typedef struct {
     char *name;                 /* what the user wrote, last path component */
     char *path;                 /* the weight file opened (first shard) */
     char format[24];            /* "safetensors", "pytorch", "random" */
-    char sha256[HS_SHA256_HEX]; /* of the weight file's bytes (all shards in order) */
+    char sha256[HS_SHA256_HEX]; /* of the weight file's bytes (all shards by name); random: of the words */
     hs_unet *unet;
     hs_schedule schedule;
-    hs_tensors *weights; /* kept mapped while the network lives */
+    hs_tensors *weights; /* float32 weights are used where they lie */
     int untrained;       /* random weights: every picture says so */
 } hs_model;
 
-/* Opens --model M (with --arch A or NULL, --schedule S or NULL):
+/* Opens --model M (with --arch A or NULL, --schedule S or NULL: linear, scaled_linear, cosine over the
+ * model's T, or FILE.npy with T betas):
  *   a diffusers folder, flat or nested; a weight file .safetensors .pth .pt .bin .ckpt with --arch
  *   NAME|FILE; "random:NAME|FILE.json[:SEED]", an untrained network.
  * A conditional (Stable Diffusion) folder is refused: "conditional U-Net: export its activations
