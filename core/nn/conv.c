@@ -60,21 +60,30 @@ const char *hs_conv_algorithm(const hs_conv *c)
     return c->algorithm;
 }
 
-int hs_conv_plan(hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w, size_t *scratch_bytes)
+int hs_conv_plan_with(hs_conv *c, const hs_conv_backend *backend, size_t n, size_t h, size_t w, size_t *scratch_bytes)
 {
-    (void)mode;
     const hs_conv_shape *s = &c->shape;
     if (n == 0 || h + s->pad_top + s->pad_bottom < s->kernel || w + s->pad_left + s->pad_right < s->kernel) {
         return hs_fail(HS_ERANGE, "convolution: input %zu x %zu x %zu is smaller than its kernel", n, h, w);
     }
     release(c);
     c->threads = omp_get_max_threads();
-    int rc = hs_conv_im2col.plan(c, n, h, w, scratch_bytes);
+    int rc = backend->plan(c, n, h, w, scratch_bytes);
     if (rc == HS_OK) {
-        c->backend = &hs_conv_im2col;
+        c->backend = backend;
         c->n = n;
         c->h = h;
         c->w = w;
+    }
+    return rc;
+}
+
+int hs_conv_plan(hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w, size_t *scratch_bytes)
+{
+    const hs_conv_backend *backend = hs_conv_select(c, mode, n, h, w);
+    int rc = hs_conv_plan_with(c, backend, n, h, w, scratch_bytes);
+    if (rc != HS_OK && rc != HS_ENOMEM && backend != &hs_conv_im2col) {
+        rc = hs_conv_plan_with(c, &hs_conv_im2col, n, h, w, scratch_bytes); /* a shape its library lacks */
     }
     return rc;
 }

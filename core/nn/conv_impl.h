@@ -33,7 +33,18 @@ struct hs_conv {
     char algorithm[48];
 };
 
-extern const hs_conv_backend hs_conv_im2col;
+extern const hs_conv_backend hs_conv_im2col, hs_conv_winograd;
+#ifdef HS_HAVE_DNNL
+extern const hs_conv_backend hs_conv_dnnl;
+#endif
+
+/* The table: the backend for this shape and this processor.  A matter of arithmetic, never of
+ * timing, so that the same machine always gives the same bits. */
+const hs_conv_backend *hs_conv_select(const hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w);
+
+/* Plans with this backend or fails; hs_conv_plan chooses one and falls back on im2col. */
+HS_CHECKED int hs_conv_plan_with(hs_conv *c, const hs_conv_backend *backend, size_t n, size_t h, size_t w,
+                                 size_t *scratch_bytes);
 
 /* y (rows, out_ch) <- bias + add + residual for rows [first, first + rows) of the output, each
  * image having `pixels` rows: what a product with beta = 1 is then added to. */

@@ -1,0 +1,33 @@
+/* Which algorithm for which shape; set from `make conv-bench`. */
+#include "core/nn/conv_impl.h"
+
+enum {
+    WINOGRAD_CHANNELS = 16, /* in and out: below, the transforms cost more than they save */
+    WINOGRAD_TILES = 8      /* 4x4 outputs: with fewer, the weights (4 times as many) are what takes time */
+};
+
+static const hs_conv_backend *direct(const hs_conv *c)
+{
+#ifdef HS_HAVE_DNNL
+    const hs_conv_shape *s = &c->shape;
+    return s->kernel == 1 && s->stride == 1 ? &hs_conv_im2col : &hs_conv_dnnl;
+#else
+    (void)c;
+    return &hs_conv_im2col;
+#endif
+}
+
+const hs_conv_backend *hs_conv_select(const hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w)
+{
+    const hs_conv_shape *s = &c->shape;
+    size_t tiles = n * ((hs_conv_out_h(c, h) + 3) / 4) * ((hs_conv_out_w(c, w) + 3) / 4);
+    int applies = s->kernel == 3 && s->stride == 1;
+    int pays = s->in_ch >= WINOGRAD_CHANNELS && s->out_ch >= WINOGRAD_CHANNELS && tiles >= WINOGRAD_TILES;
+    switch (mode) {
+    case HS_CONV_IM2COL: return &hs_conv_im2col;
+    case HS_CONV_DIRECT: return direct(c);
+    case HS_CONV_WINOGRAD: return applies ? &hs_conv_winograd : direct(c);
+    case HS_CONV_AUTO: break;
+    }
+    return applies && pays ? &hs_conv_winograd : direct(c);
+}

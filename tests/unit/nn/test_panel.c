@@ -1,0 +1,58 @@
+/* The packed products against a plain sum in double. */
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/base/rng.h"
+#include "core/nn/panel.h"
+#include "tests/support/support.h"
+
+static void check(const hs_panel_kernel *kernel, size_t m, size_t k)
+{
+    size_t width = kernel->width, lda = k + 5, ldc = width + 32;
+    float *A, *P, *C;
+    assert_ok(hs_alloc(m * lda, sizeof *A, &A));
+    assert_ok(hs_alloc(k * width, sizeof *P, &P));
+    assert_ok(hs_alloc(m * ldc, sizeof *C, &C));
+    hs_rng_normal((hs_rng){3, HS_RNG_TEST, 1}, 0, m * lda, A);
+    hs_rng_normal((hs_rng){3, HS_RNG_TEST, 2}, 0, k * width, P);
+    hs_rng_normal((hs_rng){3, HS_RNG_TEST, 3}, 0, m * ldc, C);
+    float beside = C[width];
+    kernel->run(m, k, A, lda, P, C, ldc);
+    for (size_t e = 0; e < m * width; e++) {
+        double want = 0;
+        for (size_t p = 0; p < k; p++) {
+            want += (double)A[e / width * lda + p] * (double)P[p * width + e % width];
+        }
+        assert_near((double)C[e / width * ldc + e % width], want, 3e-7 * (double)k); /* k products of size 1 */
+    }
+    assert_true(C[width] == beside);
+    free(A);
+    free(P);
+    free(C);
+}
+
+static void test_kernels(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"avx512", "avx2"};
+    static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 20, 36, 64};
+    for (size_t i = 0; i < 2; i++) {
+        const hs_panel_kernel *kernel = hs_panel_named(names[i]);
+        if (kernel == NULL) {
+            printf("SKIP: this processor has no %s\n", names[i]);
+            continue;
+        }
+        assert_string_equal(kernel->name, names[i]);
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+            check(kernel, rows[r], 16);
+            check(kernel, rows[r], 37);
+        }
+    }
+    assert_null(hs_panel_named("none"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
