@@ -5,6 +5,8 @@
 #include <math.h>
 #include <omp.h>
 
+#include "core/linalg/sgemm.h"
+
 /* Weak: another BLAS may stand behind cblas.h, and then there is nothing to set. */
 extern int openblas_get_parallel(void) __attribute__((weak));
 extern int openblas_get_num_threads(void) __attribute__((weak));
@@ -68,9 +70,9 @@ static CBLAS_TRANSPOSE op(hs_trans t)
 }
 
 /* CBLAS refuses a leading dimension of 0, which an empty matrix may well have. */
-static int ld_of(size_t ld)
+static size_t ld_of(size_t ld)
 {
-    return ld > 0 ? (int)ld : 1;
+    return ld > 0 ? ld : 1;
 }
 
 int hs_gemm_f32(hs_trans ta, hs_trans tb, size_t m, size_t n, size_t k, float alpha, const float *A, size_t lda,
@@ -78,8 +80,7 @@ int hs_gemm_f32(hs_trans ta, hs_trans tb, size_t m, size_t n, size_t k, float al
 {
     int rc = check_gemm(ta, tb, m, n, k, lda, ldb, ldc);
     if (rc == HS_OK && m > 0 && n > 0) {
-        cblas_sgemm(CblasRowMajor, op(ta), op(tb), (int)m, (int)n, (int)k, alpha, A, ld_of(lda), B, ld_of(ldb), beta, C,
-                    ld_of(ldc));
+        hs_sgemm(ta == HS_TRANS, tb == HS_TRANS, m, n, k, alpha, A, ld_of(lda), B, ld_of(ldb), beta, C, ld_of(ldc));
     }
     return rc;
 }
@@ -89,8 +90,8 @@ int hs_gemm_f64(hs_trans ta, hs_trans tb, size_t m, size_t n, size_t k, double a
 {
     int rc = check_gemm(ta, tb, m, n, k, lda, ldb, ldc);
     if (rc == HS_OK && m > 0 && n > 0) {
-        cblas_dgemm(CblasRowMajor, op(ta), op(tb), (int)m, (int)n, (int)k, alpha, A, ld_of(lda), B, ld_of(ldb), beta, C,
-                    ld_of(ldc));
+        cblas_dgemm(CblasRowMajor, op(ta), op(tb), (int)m, (int)n, (int)k, alpha, A, (int)ld_of(lda), B,
+                    (int)ld_of(ldb), beta, C, (int)ld_of(ldc));
     }
     return rc;
 }
@@ -101,7 +102,8 @@ int hs_syrk_f64(size_t n, size_t k, double alpha, const double *A, size_t lda, d
     if (rc != HS_OK || n == 0) {
         return rc;
     }
-    cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)n, (int)k, alpha, A, ld_of(lda), beta, C, ld_of(ldc));
+    cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)n, (int)k, alpha, A, (int)ld_of(lda), beta, C,
+                (int)ld_of(ldc));
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < i; j++) {
             C[j * ldc + i] = C[i * ldc + j];
