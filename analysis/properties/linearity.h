@@ -1,0 +1,81 @@
+/* Linearity: scaling the direction scales the effect.
+ *
+ * On increments E_i(s) = phi_i(s) - phi_i(0), image i, with b_i the least-squares slope of image i through
+ * the origin and y(s) the mean over images:
+ *
+ *   linearity_index   L = 1 - sqrt(Sum_i Sum_s (E_i - b_i s)^2 / Sum_i Sum_s (b_i s)^2): a line 1, tanh s on
+ *                     -2:2:.5 .80, s + .15 s^2 .74, a sign .55; may fall below 0
+ *   slope             mean of b_i, which is the slope of y
+ *   r2                of y against slope s, total about the mean;  r2_increments: of all E_i(s) at once
+ *   lack_of_fit_p     Hotelling's T^2 on the per-image contrasts orthogonal to the line
+ *   spearman          of y against s
+ *   slope_ratio       b+ / b-, the slopes of y through 0 over s > 0 and over s < 0
+ *   linear_range      the largest |s| on the grid up to which, on both sides, the interval of y - b0 s lies
+ *                     inside -+0.1 |b0 s|, b0 the central slope at the smallest |s|; 0 if at none
+ *   saturation        the smallest |s| whose local slope, to its neighbour nearer 0, is below b0 / 2
+ *
+ * Vector read-outs, on E_i(s) in R^f, s0 the largest |s| (positive of two):
+ *
+ *   direction_cosine  cos(E(s) / s, E(s0) / s0)          gain      |E(s)| |s0| / (|E(s0)| |s|)
+ *   residual          |E(s) - (s / s0) E(s0)| / |E(s)|   curvature |E(s) + E(-s)| / (|E(s)| + |E(-s)|)
+ *
+ * each per strength (NAME[s]) and as the mean over images of its mean over the strengths but 0 and s0.
+ * Intervals: percentile bootstrap over images.  jacobian_cosine and additivity need derivatives and pairs
+ * of directions; they are there without a value. */
+#ifndef HS_PROPERTIES_LINEARITY_H
+#define HS_PROPERTIES_LINEARITY_H
+
+#include <stddef.h>
+
+#include "analysis/properties/effects.h"
+#include "analysis/properties/measurement.h"
+#include "core/base/error.h"
+#include "core/stats/bootstrap.h"
+
+/* Shape statistics of n images at m strengths, (n, m) each; NaN where undefined (s = 0, s = s0, a
+ * missing -s, no effect).  Owned. */
+typedef struct {
+    size_t n, m;
+    double *cosine, *gain, *residual, *curvature;
+} hs_vector_shape;
+
+HS_CHECKED int hs_vector_shape_create(size_t n, size_t m, hs_vector_shape *out);
+void hs_vector_shape_free(hs_vector_shape *v);
+
+/* Fills row i from phi (m, f) of that image; strength (m) ascending with 0.  One image at a time, so that
+ * long vectors need not be kept.  HS_ERANGE: no 0, no other, not ascending. */
+HS_CHECKED int hs_vector_shape_image(hs_vector_shape *v, size_t i, const double *strength, size_t f, const float *phi);
+
+typedef struct {
+    hs_bootstrap_options bootstrap;
+    double standard;              /* 0.85: what the linearity index must reach; at most 1 */
+    double noise_floor;           /* of the effect; 0 */
+    double spread;                /* 1 sd of the read-out over unedited images; NaN: from the table at strength 0 */
+    int naturalness;              /* the grid was trimmed to natural images */
+    const hs_vector_shape *shape; /* or NULL */
+} hs_linearity_options;
+
+#define HS_LINEARITY_OPTIONS_INIT                                                                                  \
+    {                                                                                                              \
+        .bootstrap = HS_BOOTSTRAP_OPTIONS_INIT, .standard = 0.85, .noise_floor = 0.0, .spread = __builtin_nan(""), \
+        .naturalness = 0, .shape = NULL                                                                            \
+    }
+
+/* The measurement, and what its figure shows.  Curves are means over images of the increments. */
+typedef struct {
+    hs_measurement result;
+    size_t m, K;
+    double *strength, *mean, *lo, *hi; /* (m) */
+    double *null;                      /* (K, m) mean curves of the random directions; NULL for K = 0 */
+    double *rival;                     /* (m), or NULL */
+} hs_linearity;
+
+/* *out <- statistics and verdict of a table.  effect: root mean square over images of E at the largest |s|
+ * (the positive of two), its null the prediction limit over the table's nulls.  `undecided` when there are
+ * fewer than 4 magnitudes a side: with 1 every odd function scores 1.
+ * HS_ERANGE: standard above 1, bad bootstrap options; HS_ESHAPE: shape of another size.
+ * Cost: B x n x m. */
+HS_CHECKED int hs_linearity_measure(const hs_effects *e, const hs_linearity_options *o, hs_linearity *out);
+void hs_linearity_free(hs_linearity *l);
+
+#endif
