@@ -1,0 +1,122 @@
+#include "analysis/figures/matrix.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/figures/palette.h"
+#include "core/base/alloc.h"
+
+enum { NUMBERS = 8, LABELS = 16, BOXES = 10000 };
+
+/* Inches that the longest of the labels takes at 7 points, cut as add_labels cuts. */
+static double room(size_t n, const char *const *label)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(label[i]);
+        longest = len > longest ? len : longest;
+    }
+    double in = (double)longest * 0.058;
+    return in > 0.75 ? 0.75 : in;
+}
+
+/* At most LABELS labels along an axis, evenly picked. */
+static void add_labels(hs_figure *fig, const char *axis, size_t n, const char *const *label, const char *extra)
+{
+    size_t step = (n + LABELS - 1) / LABELS;
+    hs_str_addf(&fig->gp, "set %stics %s scale 0 (", axis, extra);
+    for (size_t i = 0; i < n; i += step) {
+        hs_str_add(&fig->gp, i > 0 ? ", " : "");
+        hs_figure_quote_fit(fig, label[i], 0.75, 7);
+        hs_str_addf(&fig->gp, " %zu", i);
+    }
+    hs_str_add(&fig->gp, ")\n");
+}
+
+/* One row of the data a cell: column, row, value. */
+static int add_cells(hs_figure *fig, const hs_figure_table *t, size_t *block)
+{
+    int rc = HS_OK;
+    size_t n = t->rows * t->cols;
+    double *x = NULL, *y = NULL;
+    HS_TRY(hs_alloc(n, sizeof *x, &x));
+    HS_TRY(hs_alloc(n, sizeof *y, &y));
+    for (size_t i = 0; i < n; i++) {
+        x[i] = (double)(i % t->cols);
+        y[i] = (double)(i / t->cols);
+    }
+    const double *const column[] = {x, y, t->value};
+    *block = hs_figure_block(fig, "column row value", n, 3, column);
+out:
+    free(x);
+    free(y);
+    return rc;
+}
+
+static void draw(hs_figure *fig, const hs_figure_table *t, size_t block)
+{
+    hs_figure_panel(fig, 0, t->title, NULL);
+    hs_palette_set(&fig->gp, t->is_signed);
+    hs_str_addf(&fig->gp,
+                "set cbrange [%d:1]\nset colorbox user origin graph 1.05,graph 0 size graph 0.05,graph 1 noborder\n"
+                "set cbtics 0.5 scale 0 offset -0.8,0\nunset key\nset border 0\n",
+                t->is_signed ? -1 : 0);
+    hs_str_addf(&fig->gp, "set xrange [-0.5:%g]\nset yrange [%g:-0.5]\n", (double)t->cols - 0.5, (double)t->rows - 0.5);
+    add_labels(fig, "x", t->cols, t->col_label, t->cols > 5 ? "rotate by 60 right" : "norotate");
+    add_labels(fig, "y", t->rows, t->row_label, "");
+    hs_figure_y_name(fig, 0, t->row_axis);
+    if (t->col_axis != NULL) {
+        hs_str_add(&fig->gp, "set label 4 ");
+        hs_figure_quote(fig, t->col_axis);
+        hs_str_addf(&fig->gp, " at screen %.4f,%.4f center\n", (fig->left + 0.5 * fig->panel_w) / fig->width,
+                    (fig->caption_h + 0.09) / fig->height);
+    }
+    hs_str_add(&fig->gp, "plot");
+    if (t->rows * t->cols <= BOXES) { /* boxes that overlap a little leave no seams */
+        hs_figure_using(fig, block, "1:2:(0.52):(0.52):3");
+        hs_str_add(&fig->gp, "with boxxyerror fc palette notitle");
+    } else {
+        hs_figure_using(fig, block, "1:2:3");
+        hs_str_add(&fig->gp, "with image notitle");
+    }
+    if (t->rows <= NUMBERS && t->cols <= NUMBERS) {
+        /* White on dark cells, black on light ones. */
+        hs_str_add(&fig->gp, ", \\\n");
+        hs_figure_using(fig, block,
+                        "1:2:($3 == $3 ? sprintf('%.2f', $3) : ''):($3 == $3 && DARK($3) ? 0xffffff : 0x000000)");
+        hs_str_add(&fig->gp, "with labels font ',6.5' tc rgb variable notitle");
+    }
+    hs_str_add(&fig->gp, "\n");
+}
+
+int hs_figure_matrix(const hs_figure_table *t, const hs_figure_options *opt, int *drawn)
+{
+    int rc = HS_OK;
+    size_t block;
+    hs_figure fig = {0};
+    if (t->rows == 0 || t->cols == 0 || t->rows > 1000 || t->cols > 1000) {
+        return hs_fail(HS_ESHAPE, "a matrix figure of %zu x %zu; 1 to 1000 are possible", t->rows, t->cols);
+    }
+    double width = opt->width > 0 ? opt->width : 3.25, right = 0.5;
+    double left = 0.14 + room(t->rows, t->row_label) + (t->row_axis != NULL ? 0.17 : 0);
+    double below = 0.14 + (t->cols > 5 ? 0.87 * room(t->cols, t->col_label) : 0.08);
+    double box = width - left - right, h = box * (double)t->rows / (double)t->cols;
+    hs_figure_grid grid = {.n = 1,
+                           .cols = 1,
+                           .panel_h = h < 0.4 ? 0.4
+                                      : h > 8 ? 8
+                                              : h,
+                           .left = left,
+                           .right = right,
+                           .top = 0.28,
+                           .bottom = below + (t->col_axis != NULL ? 0.17 : 0)};
+    HS_TRY(hs_figure_begin(opt, width, &grid, t->caption, &fig));
+    HS_TRY(add_cells(&fig, t, &block));
+    hs_str_add(&fig.gp, t->is_signed ? "DARK(v) = abs(v) > 0.6\n" : "DARK(v) = v < 0.55\n");
+    draw(&fig, t, block);
+    HS_TRY(hs_figure_finish(&fig, drawn));
+out:
+    hs_figure_free(&fig);
+    return rc;
+}

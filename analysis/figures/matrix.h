@@ -1,0 +1,20 @@
+/* The matrix figure: cosines between directions, similarities between timesteps. */
+#ifndef HS_FIGURES_MATRIX_H
+#define HS_FIGURES_MATRIX_H
+
+#include "analysis/figures/figure.h"
+
+typedef struct {
+    const char *title, *caption;
+    const char *row_axis, *col_axis; /* "t of A", "t of B"; NULL: none */
+    size_t rows, cols;
+    const double *value;                             /* (rows, cols); NaN is left blank */
+    const char *const *row_label, *const *col_label; /* (rows), (cols) */
+    int is_signed;                                   /* 1: -1 to 1, blue over white to red; 0: 0 to 1 */
+} hs_figure_table;
+
+/* Draws the matrix, first row on top, with its numbers where there is room (up to 8 x 8).
+ * Errors as hs_figure_finish; HS_ESHAPE: empty, or more than 1000 rows or columns. */
+HS_CHECKED int hs_figure_matrix(const hs_figure_table *table, const hs_figure_options *opt, int *drawn);
+
+#endif
