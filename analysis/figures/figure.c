@@ -33,20 +33,22 @@ static const char style[] = "set encoding utf8\n"
 
 /* ---- Text --------------------------------------------------------------------------------------- */
 
+/* In double quotes with octal escapes: gnuplot reads a doubled quote at the start of a single-quoted
+ * string wrongly, and runs backquotes in a double-quoted one. */
 void hs_figure_quote(hs_figure *fig, const char *text)
 {
-    hs_str_add(&fig->gp, "'");
-    for (const char *p = text; *p != '\0'; p++) {
+    char safe[1024];
+    hs_text_escape(text, safe, sizeof safe);
+    hs_str_add(&fig->gp, "\"");
+    for (const char *p = safe; *p != '\0'; p++) {
         unsigned char c = (unsigned char)*p;
-        if (c == '\'') {
-            hs_str_add(&fig->gp, "''");
-        } else if (c < 0x20 || c == 0x7f) {
-            hs_str_add(&fig->gp, " ");
+        if (strchr("\"\\`$@'", c) != NULL) {
+            hs_str_addf(&fig->gp, "\\%03o", c);
         } else {
             hs_str_add_bytes(&fig->gp, p, 1);
         }
     }
-    hs_str_add(&fig->gp, "'");
+    hs_str_add(&fig->gp, "\"");
 }
 
 /* Bytes of the first n characters of UTF-8 text. */

@@ -67,7 +67,8 @@ void hs_figure_panel(hs_figure *fig, size_t i, const char *title, const char *su
 void hs_figure_x_axis(hs_figure *fig, double lo, double hi, const char *name);
 void hs_figure_y_name(hs_figure *fig, size_t panel, const char *name);
 
-/* Appends 'text' as a gnuplot string; control characters become blanks. */
+/* Appends "text" as a gnuplot string; control characters and broken UTF-8 are shown as \xHH,
+ * the rest beyond 1 kB is cut. */
 void hs_figure_quote(hs_figure *fig, const char *text);
 /* The same, cut with an ellipsis to what fits in so many inches at pt points. */
 void hs_figure_quote_fit(hs_figure *fig, const char *text, double inches, double pt);

@@ -46,7 +46,7 @@ static void make_caption(const hs_figure_line *p, size_t n, char *out, size_t si
     snprintf(out, size, "Mean change against strength 0, %s images.%s%s%s Dashes: least squares through the origin.%s",
              images, ci ? " Coloured band: 95 % bootstrap interval over images, " : "", ci ? resamples : "",
              ci ? "." : "",
-             null ? " Grey band: random directions of equal norm, central 95 %." : " No null was measured.");
+             null ? " Grey: 95 % of the null, random directions of equal norm." : " No null was measured.");
 }
 
 static void subtitle(const hs_figure_line *p, char *out, size_t size)
@@ -57,6 +57,46 @@ static void subtitle(const hs_figure_line *p, char *out, size_t size)
         snprintf(out, size, "%s", p->verdict);
     } else {
         snprintf(out, size, "no verdict");
+    }
+}
+
+/* The null is often run at the largest strengths only: then bars, not a band. */
+static int null_is_band(const hs_figure_line *p)
+{
+    size_t finite = 0;
+    for (size_t j = 0; j < p->m; j++) {
+        finite += p->strength[j] == 0 || (isfinite(p->null_lo[j]) && isfinite(p->null_hi[j]));
+    }
+    return finite == p->m;
+}
+
+static void add_null(hs_figure *fig, size_t block, const hs_figure_line *p)
+{
+    char columns[96];
+    if (null_is_band(p)) {
+        hs_figure_using(fig, block, "1:5:6");
+        hs_str_add(&fig->gp, "with filledcurves fc rgb '" HS_FIGURE_NULL_TINT "' notitle, \\\n");
+        return;
+    }
+    snprintf(columns, sizeof columns, "1:(($5+$6)/2):(%.6g):(($6-$5)/2)",
+             0.02 * (p->strength[p->m - 1] - p->strength[0]));
+    hs_figure_using(fig, block, columns);
+    hs_str_add(&fig->gp,
+               "with boxxyerror fs solid 1 border rgb '#A0A0A0' fc rgb '" HS_FIGURE_NULL_TINT "' lw 0.5 notitle, \\\n");
+}
+
+static void add_bands(hs_figure *fig, size_t block, const hs_figure_line *p, int has_null, int has_ci)
+{
+    if (has_null) {
+        add_null(fig, block, p);
+    }
+    if (has_ci) {
+        hs_figure_using(fig, block, "1:3:4");
+        hs_str_addf(&fig->gp, "with filledcurves fc rgb '%s' notitle, \\\n", hs_figure_tint[0]);
+    }
+    for (int k = 5; k <= 6 && has_null && null_is_band(p); k++) { /* its edges stay visible under the interval */
+        hs_figure_using(fig, block, k == 5 ? "1:5" : "1:6");
+        hs_str_add(&fig->gp, "with lines lw 0.5 lc rgb '#A0A0A0' dt 1 notitle, \\\n");
     }
 }
 
@@ -75,20 +115,7 @@ static void draw(hs_figure *fig, size_t i, const hs_figure_line *p)
     hs_figure_y_name(fig, i, "change of read-out");
     hs_str_add(&fig->gp, "set autoscale y\nset xzeroaxis lw 0.5 lc rgb '#909090'\nset yzeroaxis lw 0.5 lc rgb "
                          "'#909090'\nunset key\nplot");
-    if (has_null) {
-        hs_figure_using(fig, block, "1:5:6");
-        hs_str_add(&fig->gp, "with filledcurves fc rgb '" HS_FIGURE_NULL_TINT "' notitle, \\\n");
-    }
-    if (has_ci) {
-        hs_figure_using(fig, block, "1:3:4");
-        hs_str_addf(&fig->gp, "with filledcurves fc rgb '%s' notitle, \\\n", hs_figure_tint[0]);
-    }
-    if (has_null) { /* its edges stay visible where the interval covers it */
-        for (int k = 5; k <= 6; k++) {
-            hs_figure_using(fig, block, k == 5 ? "1:5" : "1:6");
-            hs_str_add(&fig->gp, "with lines lw 0.5 lc rgb '#A0A0A0' dt 1 notitle, \\\n");
-        }
-    }
+    add_bands(fig, block, p, has_null, has_ci);
     if (isfinite(p->slope)) {
         hs_str_addf(&fig->gp, " [%.6g:%.6g] (%.17g)*x with lines lw 1 lc rgb '#000000' dt (9,5) notitle, \\\n", s0, s1,
                     p->slope);

@@ -84,7 +84,7 @@ static void draw(hs_figure *fig, const hs_figure_table *t, size_t block)
         /* White on dark cells, black on light ones. */
         hs_str_add(&fig->gp, ", \\\n");
         hs_figure_using(fig, block,
-                        "1:2:($3 == $3 ? sprintf('%.2f', $3) : ''):($3 == $3 && DARK($3) ? 0xffffff : 0x000000)");
+                        "1:2:(strcol(3) eq 'nan' ? '' : sprintf('%.2f', $3)):(DARK($3) ? 0xffffff : 0x000000)");
         hs_str_add(&fig->gp, "with labels font ',6.5' tc rgb variable notitle");
     }
     hs_str_add(&fig->gp, "\n");

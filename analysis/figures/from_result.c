@@ -1,0 +1,361 @@
+#include "analysis/figures/from_result.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/figures/linearity.h"
+#include "analysis/figures/matrix.h"
+#include "analysis/figures/scree.h"
+#include "analysis/figures/sweep.h"
+#include "core/base/alloc.h"
+#include "core/io/result.h"
+
+/* ---- What one picture holds on to -------------------------------------------------------------- */
+
+typedef struct {
+    hs_arena arena;
+    size_t n;
+    const char *const *path;
+    hs_result_in **file;
+} sources;
+
+static void sources_close(sources *s)
+{
+    for (size_t i = 0; s->file != NULL && i < s->n; i++) {
+        hs_result_close(s->file[i]);
+    }
+    free(s->file);
+    hs_arena_free(&s->arena);
+}
+
+static int sources_open(const char *const *path, size_t n, sources *s)
+{
+    *s = (sources){.n = n, .path = path};
+    int rc = hs_calloc(n, sizeof *s->file, &s->file);
+    for (size_t i = 0; rc == HS_OK && i < n; i++) {
+        rc = hs_result_open(path[i], &s->file[i]);
+    }
+    return rc;
+}
+
+/* *out <- the array (rank dims, dim checked where not 0), kept in the arena. */
+static int get_array(sources *s, size_t i, const char *name, size_t rank, size_t *dim, double **out)
+{
+    int rc = HS_OK;
+    size_t r, d[8], n = 1;
+    double *v = NULL;
+    HS_TRY(hs_result_shape(s->file[i], name, &r, d));
+    if (r != rank) {
+        HS_TRY(hs_fail(HS_ESHAPE, "/%s has %zu dimensions; %zu wanted", name, r, rank));
+    }
+    for (size_t k = 0; k < rank; k++) {
+        if (d[k] == 0 || (dim[k] != 0 && d[k] != dim[k])) {
+            HS_TRY(hs_fail(HS_ESHAPE, "/%s has %zu values along dimension %zu; %zu wanted", name, d[k], k, dim[k]));
+        }
+        dim[k] = d[k];
+        HS_TRY(hs_size_mul(n, d[k], &n));
+    }
+    HS_TRY(hs_result_get_f64(s->file[i], name, &v));
+    HS_TRY(hs_arena_alloc(&s->arena, n, sizeof *v, out));
+    memcpy(*out, v, n * sizeof *v);
+out:
+    free(v);
+    return hs_fail_in(rc, s->path[i]);
+}
+
+/* NULL where the array is absent. */
+static int get_optional(sources *s, size_t i, const char *name, size_t m, const double **out)
+{
+    double *v = NULL;
+    int rc = hs_result_has(s->file[i], name) ? get_array(s, i, name, 1, &m, &v) : HS_OK;
+    *out = v;
+    return rc;
+}
+
+static int keep_text(sources *s, const char *text, const char **out)
+{
+    char *copy;
+    size_t len = strlen(text) + 1;
+    int rc = hs_arena_alloc(&s->arena, len, 1, &copy);
+    if (rc == HS_OK) {
+        memcpy(copy, text, len);
+        *out = copy;
+    }
+    return rc;
+}
+
+/* *out <- the attribute, or other where it is absent or empty. */
+static int get_text(sources *s, size_t i, const char *name, const char *other, const char **out)
+{
+    char *text = NULL;
+    int rc = HS_OK;
+    *out = other;
+    if (hs_result_attr_get_str(s->file[i], NULL, name, &text) == HS_OK && text[0] != '\0') {
+        rc = keep_text(s, text, out);
+    }
+    free(text);
+    return rc;
+}
+
+static double get_number(sources *s, size_t i, const char *name)
+{
+    double v;
+    return hs_result_attr_get_f64(s->file[i], NULL, name, &v) == HS_OK ? v : (double)NAN;
+}
+
+static size_t get_count(sources *s, size_t i, const char *name)
+{
+    double v = get_number(s, i, name);
+    return v >= 0 && v < 1e15 ? (size_t)v : 0;
+}
+
+/* ---- The kinds --------------------------------------------------------------------------------------- */
+
+static int read_line(sources *s, size_t i, hs_figure_line *p)
+{
+    int rc = HS_OK;
+    double *strength, *mean;
+    size_t m = 0;
+    HS_TRY(get_array(s, i, "strength", 1, &m, &strength));
+    HS_TRY(get_array(s, i, "effect_mean", 1, &m, &mean));
+    HS_TRY(get_optional(s, i, "ci_low", m, &p->lo));
+    HS_TRY(get_optional(s, i, "ci_high", m, &p->hi));
+    HS_TRY(get_optional(s, i, "null_low", m, &p->null_lo));
+    HS_TRY(get_optional(s, i, "null_high", m, &p->null_hi));
+    HS_TRY(get_text(s, i, "readout", "effect", &p->readout));
+    HS_TRY(get_text(s, i, "direction", NULL, &p->direction));
+    HS_TRY(get_text(s, i, "verdict", NULL, &p->verdict));
+    p->m = m;
+    p->strength = strength;
+    p->mean = mean;
+    p->slope = get_number(s, i, "slope");
+    p->index = get_number(s, i, "linearity_index");
+    p->n = get_count(s, i, "n");
+    p->bootstrap = get_count(s, i, "bootstrap");
+out:
+    return rc;
+}
+
+static int plot_linearity(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    int rc = HS_OK;
+    hs_figure_line *p = NULL;
+    HS_TRY(hs_calloc(s->n, sizeof *p, &p));
+    for (size_t i = 0; i < s->n; i++) {
+        HS_TRY(read_line(s, i, &p[i]));
+    }
+    HS_TRY(hs_figure_linearity(p, s->n, opt, drawn));
+out:
+    free(p);
+    return rc;
+}
+
+/* The array of a read-out's scalar, as the sweep names it. */
+static void score_name(const char *readout, size_t len, char out[128])
+{
+    size_t used = (size_t)snprintf(out, 128, "score_");
+    for (size_t i = 0; i < len && used + 1 < 128; i++) {
+        out[used++] = isalnum((unsigned char)readout[i]) ? readout[i] : '_';
+    }
+    out[used] = '\0';
+}
+
+/* The curve of file i: increments against strength 0 (or against the first position). */
+static int read_curve(sources *s, size_t i, const char *array, hs_figure_curve *c)
+{
+    int rc = HS_OK;
+    double *strength, *effect;
+    size_t m = 0, dim[2] = {0, 0}, zero = 0;
+    const char *where = hs_result_has(s->file[i], array) ? array : "effect";
+    HS_TRY(get_array(s, i, "strength", 1, &m, &strength));
+    dim[1] = m;
+    HS_TRY(get_array(s, i, where, 2, dim, &effect));
+    for (size_t j = 0; j < m; j++) {
+        zero = strength[j] == 0 ? j : zero;
+    }
+    for (size_t r = 0; r < dim[0]; r++) {
+        double base = effect[r * m + zero];
+        for (size_t j = 0; j < m; j++) {
+            effect[r * m + j] -= base;
+        }
+    }
+    HS_TRY(get_text(s, i, "direction", "", &c->label));
+    c->n = dim[0];
+    c->m = m;
+    c->strength = strength;
+    c->effect = effect;
+out:
+    return rc;
+}
+
+/* One panel: read-out text of len bytes in every file. */
+static int read_panel(sources *s, const char *text, size_t len, hs_figure_sweep_panel *p)
+{
+    int rc = HS_OK;
+    char array[128];
+    char *name;
+    hs_figure_curve *c;
+    HS_TRY(hs_arena_alloc(&s->arena, len + 1, 1, &name));
+    memcpy(name, text, len);
+    name[len] = '\0';
+    score_name(text, len, array);
+    HS_TRY(hs_arena_alloc(&s->arena, s->n, sizeof *c, &c));
+    for (size_t i = 0; i < s->n; i++) {
+        HS_TRY(read_curve(s, i, array, &c[i]));
+    }
+    *p = (hs_figure_sweep_panel){name, s->n, c};
+out:
+    return rc;
+}
+
+static int plot_sweep(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    enum { PANELS = 24 };
+    int rc = HS_OK;
+    size_t n = 0;
+    const char *names, *readout;
+    hs_figure_sweep_panel panel[PANELS];
+    HS_TRY(get_text(s, 0, "readout", "effect", &readout));
+    HS_TRY(get_text(s, 0, "readouts", readout, &names));
+    while (*names != '\0' && n < PANELS) {
+        size_t len = strcspn(names, "\n");
+        HS_TRY(read_panel(s, names, len, &panel[n++]));
+        names += len + (names[len] == '\n');
+    }
+    HS_TRY(hs_figure_sweep(panel, n, opt, drawn));
+out:
+    return rc;
+}
+
+static int plot_pca(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    int rc = HS_OK;
+    size_t rank, d[8], dim[2] = {0, 0};
+    double *ratio, *t = NULL;
+    hs_figure_spectrum *sp = NULL;
+    char label[64];
+    HS_TRY(hs_fail_in(hs_result_shape(s->file[0], "explained_variance_ratio", &rank, d), s->path[0]));
+    HS_TRY(get_array(s, 0, "explained_variance_ratio", rank == 1 ? 1 : 2, dim, &ratio));
+    size_t rows = rank == 1 ? 1 : dim[0], k = rank == 1 ? dim[0] : dim[1];
+    if (rank == 2 && hs_result_has(s->file[0], "timestep")) {
+        HS_TRY(get_array(s, 0, "timestep", 1, &dim[0], &t));
+    }
+    HS_TRY(hs_calloc(rows, sizeof *sp, &sp));
+    for (size_t i = 0; i < rows; i++) {
+        sp[i].ratio = ratio + i * k;
+        snprintf(label, sizeof label, "t = %g", t != NULL ? t[i] : 0);
+        HS_TRY(keep_text(s, t != NULL ? label : "all timesteps", &sp[i].label));
+    }
+    HS_TRY(hs_figure_scree(sp, rows, k, get_count(s, 0, "n"), opt, drawn));
+out:
+    free(sp);
+    return rc;
+}
+
+/* n labels: the texts or numbers of the array, else 0, 1, ... */
+static int read_labels(sources *s, const char *name, size_t n, const char *const **out)
+{
+    int rc = HS_OK;
+    const char **label;
+    char **text = NULL, buf[32];
+    size_t count = 0;
+    double *number = NULL;
+    HS_TRY(hs_arena_alloc(&s->arena, n, sizeof *label, &label));
+    if (hs_result_has(s->file[0], name) && hs_result_get_strings(s->file[0], name, &count, &text) != HS_OK) {
+        HS_TRY(get_array(s, 0, name, 1, &n, &number));
+    }
+    if (text != NULL && count != n) {
+        HS_TRY(hs_fail(HS_ESHAPE, "%s: /%s has %zu texts; %zu wanted", s->path[0], name, count, n));
+    }
+    for (size_t i = 0; i < n; i++) {
+        snprintf(buf, sizeof buf, "%g", number != NULL ? number[i] : (double)i);
+        HS_TRY(keep_text(s, text != NULL ? text[i] : buf, &label[i]));
+    }
+    *out = label;
+out:
+    for (size_t i = 0; i < count; i++) {
+        free(text[i]);
+    }
+    free(text);
+    return rc;
+}
+
+static int plot_similarity(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    int rc = HS_OK;
+    size_t dim[2] = {0, 0};
+    double *v;
+    char caption[200];
+    hs_figure_table t = {0};
+    HS_TRY(get_array(s, 0, "similarity", 2, dim, &v));
+    HS_TRY(read_labels(s, "row", dim[0], &t.row_label));
+    HS_TRY(read_labels(s, "column", dim[1], &t.col_label));
+    HS_TRY(get_text(s, 0, "metric", "similarity", &t.title));
+    HS_TRY(get_text(s, 0, "row_axis", NULL, &t.row_axis));
+    HS_TRY(get_text(s, 0, "column_axis", NULL, &t.col_axis));
+    size_t n = get_count(s, 0, "n");
+    snprintf(caption, sizeof caption, n > 0 ? "n = %zu samples." : "", n);
+    t.caption = caption;
+    t.rows = dim[0];
+    t.cols = dim[1];
+    t.value = v;
+    for (size_t i = 0; i < dim[0] * dim[1]; i++) {
+        t.is_signed |= v[i] < -0.05; /* a debiased estimate may dip a little below 0 */
+    }
+    HS_TRY(hs_figure_matrix(&t, opt, drawn));
+out:
+    return rc;
+}
+
+static const struct {
+    const char *kind;
+    int (*plot)(sources *s, const hs_figure_options *opt, int *drawn);
+    size_t most;
+} kinds[] = {{"linearity", plot_linearity, 24},
+             {"sweep", plot_sweep, HS_FIGURE_COLOURS},
+             {"interpolation", plot_sweep, HS_FIGURE_COLOURS},
+             {"pca", plot_pca, 1},
+             {"similarity", plot_similarity, 1}};
+
+int hs_figure_from_results(const char *const *path, size_t n, const char *kind, const hs_figure_options *opt,
+                           int *drawn)
+{
+    int rc = HS_OK, found = 0;
+    sources s = {0};
+    hs_figure_options o = *opt;
+    if (n == 0) {
+        return hs_fail(HS_ERANGE, "%s: a figure of no result file", opt->out);
+    }
+    HS_TRY(sources_open(path, n, &s));
+    for (size_t i = 0; i < n; i++) {
+        const char *is = hs_result_kind(s.file[i]);
+        if (kind == NULL) {
+            kind = is;
+        } else if (i > 0 && strcmp(is, hs_result_kind(s.file[0])) != 0) {
+            HS_TRY(hs_fail(HS_ERANGE, "%s is of kind %s, %s of kind %s; one figure shows one kind", path[i], is,
+                           path[0], hs_result_kind(s.file[0])));
+        }
+        o.mark = o.mark == NULL && get_count(&s, i, "untrained") == 1 ? "untrained" : o.mark;
+    }
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds && !found; k++) {
+        if (strcmp(kind, kinds[k].kind) != 0) {
+            continue;
+        }
+        if (n > kinds[k].most) {
+            HS_TRY(hs_fail(HS_ERANGE, "%zu files of kind %s in one figure; %zu are possible", n, kind, kinds[k].most));
+        }
+        found = 1;
+        HS_TRY(kinds[k].plot(&s, &o, drawn));
+    }
+    if (!found) {
+        HS_TRY(hs_fail(HS_ERANGE,
+                       "%s: no figure of kind \"%s\"; there are linearity, sweep, interpolation, pca, similarity",
+                       path[0], kind));
+    }
+out:
+    sources_close(&s);
+    return rc;
+}

@@ -1,0 +1,23 @@
+/* Figures of result files: what `hspace plot` and the report draw.
+ *
+ * kind          drawn from
+ * linearity     /strength /effect_mean /ci_low /ci_high [/null_low /null_high] (strength), attributes readout,
+ *               direction, verdict, slope, linearity_index, n, bootstrap: one panel a file
+ * sweep,        /strength and, per name in attribute readouts, /score_NAME (sample, strength), else /effect
+ * interpolation (sample, strength); attribute direction: one panel a read-out, the files are its curves
+ * pca           /explained_variance_ratio (timestep, component) or (component), /timestep, attribute n
+ * similarity    /similarity (row, column), texts or numbers /row and /column, attributes metric and n
+ *
+ * A file whose attribute untrained is 1 has that word stamped on its picture. */
+#ifndef HS_FIGURES_FROM_RESULT_H
+#define HS_FIGURES_FROM_RESULT_H
+
+#include "analysis/figures/figure.h"
+
+/* Draws the files, all of one kind (kind NULL: what the first says; pca and similarity: one file).
+ * HS_ERANGE: a kind without a figure, or files of two kinds; HS_EFORMAT: an array or attribute is
+ * missing; HS_ESHAPE: arrays that don't fit; else as hs_figure_finish and hs_result_open. */
+HS_CHECKED int hs_figure_from_results(const char *const *path, size_t n, const char *kind, const hs_figure_options *opt,
+                                      int *drawn);
+
+#endif
