@@ -174,6 +174,7 @@ static void evaluate(const void *ctx, const double *w, double *theta, void *scra
     const hs_line *l = c->l;
     size_t m = e->m;
     double *y = theta + HS_LINE_SCALARS, *off = y + m, *rank = scratch;
+    size_t *order = (void *)((char *)scratch + 2 * m * sizeof(double));
     weighted_curve(c, w, y);
     double slope = hs_slope_origin(m, e->strength, y), b0 = central_slope(e, y);
     double below = side_slope(e, y, 0), above = side_slope(e, y, 1);
@@ -181,7 +182,7 @@ static void evaluate(const void *ctx, const double *w, double *theta, void *scra
     theta[HS_LINE_SLOPE] = slope;
     theta[HS_LINE_R2] = hs_r2(m, e->strength, y, slope);
     theta[HS_LINE_R2_ALL] = r2_of_all(c, w, slope);
-    theta[HS_LINE_SPEARMAN] = hs_spearman(m, e->strength, y, (size_t *)(rank + 2 * m), rank);
+    theta[HS_LINE_SPEARMAN] = hs_spearman(m, e->strength, y, order, rank);
     theta[HS_LINE_RATIO] = fabs(below) > 0 ? above / below : NAN;
     theta[HS_LINE_EFFECT] = rms_at(c, w, l->far);
     theta[HS_LINE_RIVAL] = l->b_rival == NULL ? NAN : index_of(e->n, l->ss, w, l->b_rival, l->rest_rival);

@@ -142,6 +142,43 @@ static void test_closed_forms(void **state)
     }
 }
 
+/* A table made of sines and cosines; numbers of NumPy and SciPy from the definitions (contrasts by an SVD). */
+static void test_against_numpy(void **state)
+{
+    (void)state;
+    const double s[] = {-1.5, -1, -.5, -.25, 0, .25, .5, 1, 2};
+    double v[12 * 9];
+    for (size_t k = 0; k < 12 * 9; k++) {
+        double i = (double)(k / 9), x = s[k % 9];
+        v[k] =
+            sin(3 * i) + (1 + .3 * cos(2 * i)) * x + .1 * x * x * sin(i) + .05 * cos(7 * i * x + i) - .06 * x * x * x;
+    }
+    hs_effects e;
+    hs_linearity l;
+    hs_linearity_options o = HS_LINEARITY_OPTIONS_INIT;
+    assert_ok(hs_effects_create("", 12, 9, s, v, 0, NULL, NULL, &e));
+    assert_ok(hs_linearity_measure(&e, &o, &l));
+    const struct {
+        const char *name;
+        double want;
+    } c[] = {{"linearity_index", 0.8397389891629214},
+             {"slope", 0.8460237594199325},
+             {"r2", 0.991342652044969},
+             {"r2_increments", 0.9118206137868535},
+             {"lack_of_fit_p", 0.0016532580234195546},
+             {"spearman", 1},
+             {"slope_ratio", 0.9178256280695964}};
+    for (size_t k = 0; k < sizeof c / sizeof *c; k++) {
+        assert_near(stat(&l, c[k].name), c[k].want, 1e-10);
+    }
+    assert_near(l.result.effect.value, 1.6247048692724964, 1e-12);
+    assert_true(isnan(stat(&l, "saturation"))); /* the flattest piece has .595 of the central slope */
+    assert_true(has_note(&l, "strengths are not symmetric"));
+    assert_non_null(hs_measurement_find(&l.result, "saturation")->reason);
+    hs_linearity_free(&l);
+    hs_effects_free(&e);
+}
+
 static void test_a_line_holds(void **state)
 {
     (void)state;
@@ -455,6 +492,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_closed_forms),
+        cmocka_unit_test(test_against_numpy),
         cmocka_unit_test(test_a_line_holds),
         cmocka_unit_test(test_what_is_not_computed),
         cmocka_unit_test(test_tanh_fails),
