@@ -112,29 +112,33 @@ void hs_array_free(hs_array *a)
     memset(a, 0, sizeof *a);
 }
 
+int hs_array_of(const hs_tensor *t, hs_array *out)
+{
+    hs_array a = {.rank = t->rank, .count = t->count};
+    int rc = hs_alloc(t->count, sizeof *a.v, &a.v);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    for (size_t i = 0; i < t->rank; i++) {
+        a.dim[i] = (size_t)t->dim[i];
+    }
+    hs_to_f32(t->dtype, t->bytes, t->count, a.v);
+    *out = a;
+    return HS_OK;
+}
+
 int hs_common_array(hs_cmd *c, const char *path, hs_array *out)
 {
     hs_tensors *ts = NULL;
-    hs_array a = {0};
     int rc = HS_OK;
     HS_TRY(hs_tensors_open(path, &ts));
     if (hs_tensors_count(ts) != 1) {
         rc = hs_fail(HS_ESHAPE, "%s: holds %zu arrays; wanted one (.npy)", path, hs_tensors_count(ts));
         goto out;
     }
-    const hs_tensor *t = hs_tensors_at(ts, 0);
-    a.rank = t->rank;
-    a.count = t->count;
-    for (size_t i = 0; i < t->rank; i++) {
-        a.dim[i] = (size_t)t->dim[i];
-    }
-    HS_TRY(hs_alloc(t->count, sizeof *a.v, &a.v));
-    hs_to_f32(t->dtype, t->bytes, t->count, a.v);
     HS_TRY(hs_cmd_input(c, path));
-    *out = a;
-    a = (hs_array){0};
+    HS_TRY(hs_array_of(hs_tensors_at(ts, 0), out));
 out:
-    hs_array_free(&a);
     hs_tensors_free(ts);
     return rc;
 }

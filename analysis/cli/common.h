@@ -21,6 +21,11 @@ size_t hs_common_batch(const hs_cmd *c, size_t n); /* min(--batch, n) */
 /* *out <- the steps of --timesteps, else of --steps and --spacing; puts "timesteps" into params. */
 HS_CHECKED int hs_common_steps(hs_cmd *c, const hs_schedule *s, hs_steps *out);
 
+/* *seconds <- one evaluation (encode and decode) of a batch of n images, measured; for --dry-run. */
+HS_CHECKED int hs_common_forward_time(const hs_cmd *c, const hs_model *m, size_t n, double *seconds);
+/* Says and records what --dry-run found: evaluations, their seconds, bytes of output. */
+void hs_common_say_plan(hs_cmd *c, double evaluations, double seconds, double bytes);
+
 /* ---- Arrays ---- */
 
 typedef struct {
@@ -29,10 +34,27 @@ typedef struct {
 } hs_array;
 void hs_array_free(hs_array *a);
 
+/* *out <- t as float32. */
+HS_CHECKED int hs_array_of(const hs_tensor *t, hs_array *out);
 /* *out <- the one array of a .npy (or the only one of another tensor file) as float32. */
 HS_CHECKED int hs_common_array(hs_cmd *c, const char *path, hs_array *out);
 /* The same, which must be (n, C, H, W) of this shape (or one (C, H, W): n = 1) and finite. HS_ESHAPE. */
 HS_CHECKED int hs_common_batch_of(hs_cmd *c, const char *path, hs_chw shape, hs_array *out, size_t *n);
+
+/* One array to be written. */
+typedef struct {
+    const char *name; /* in .npz and .safetensors */
+    size_t rank, dim[HS_RANK_MAX];
+    hs_dtype dtype;
+    const void *v; /* C order, aligned */
+} hs_out_array;
+/* Before any work: path (NULL: nothing to check) may be written and ends in one of the formats,
+ * "npy|npz|safetensors|csv". */
+HS_CHECKED int hs_arrays_check(const hs_cmd *c, const char *path, const char *formats);
+/* Writes n arrays by the name's ending; one array only for .npy and .csv. */
+HS_CHECKED int hs_arrays_write(const hs_cmd *c, const char *path, size_t n, const hs_out_array *a);
+/* {"shape": [...], "min", "max", "mean", "std"} of a float array. */
+json_t *hs_common_summary(size_t rank, const size_t *dim, const float *v);
 
 /* ---- Where x_T comes from (hs_opts_source) ---- */
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "analysis/cli/common.h"
+#include "analysis/cli/internal.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
 #include "core/io/image.h"
@@ -101,13 +102,20 @@ out:
     return rc;
 }
 
+/* Commands that only sample have no --images. */
+static int has_images(const hs_cmd *c)
+{
+    return hs_val_find(c, "images") != NULL && hs_cmd_list(c, "images", NULL) > 0;
+}
+
 int hs_source_open(hs_cmd *c, const hs_model *m, const hs_steps *steps, hs_source *out)
 {
     int prior = hs_cmd_given(c, "N"), array = hs_cmd_str(c, "x-T") != NULL;
-    int images = hs_cmd_list(c, "images", NULL) > 0, rc = HS_OK;
+    int images = has_images(c), rc = HS_OK;
     hs_source s = source_of(c, m, steps);
     if (prior + array + images != 1) {
-        return hs_fail(HS_ERANGE, "-N, --images, --x-T: %s given; wanted exactly one",
+        return hs_fail(HS_ERANGE, "%s: %s given; wanted exactly one",
+                       hs_val_find(c, "images") != NULL ? "-N, --images, --x-T" : "-N, --x-T",
                        prior + array + images == 0 ? "none" : "several");
     }
     if (images) {

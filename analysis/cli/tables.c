@@ -26,13 +26,19 @@ const hs_opt hs_opts_model[] = {
     {"batch", 0, HS_OPT_INT, "8", 1, 4096, NULL, "N", "Model", "images evaluated at once"},
     {0}};
 
-const hs_opt hs_opts_sampler[] = {
-    {"steps", 0, HS_OPT_INT, "40", 1, 0x1p30, NULL, "S", "Sampler", "number of timesteps visited"},
-    {"spacing", 0, HS_OPT_STR, "asyrp", 0, 0, "asyrp|leading|trailing|linspace", "NAME", "Sampler",
-     "how they are spread over 0 ... T-1"},
-    {"timesteps", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "T1,T2,...", "Sampler",
+/* clang-format off */
+#define STEPS_ROWS \
+    {"steps", 0, HS_OPT_INT, "40", 1, 0x1p30, NULL, "S", "Sampler", "number of timesteps visited"}, \
+    {"spacing", 0, HS_OPT_STR, "asyrp", 0, 0, "asyrp|leading|trailing|linspace", "NAME", "Sampler", \
+     "how they are spread over 0 ... T-1"}, \
+    {"timesteps", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "T1,T2,...", "Sampler", \
      "the timesteps themselves, falling; instead of --steps"},
-    {"eta", 0, HS_OPT_NUM, "0", 0, 1, NULL, "X", "Sampler", "0: DDIM, deterministic; 1: DDPM"},
+/* clang-format on */
+
+const hs_opt hs_opts_steps[] = {STEPS_ROWS{0}};
+
+const hs_opt hs_opts_sampler[] = {
+    STEPS_ROWS{"eta", 0, HS_OPT_NUM, "0", 0, 1, NULL, "X", "Sampler", "0: DDIM, deterministic; 1: DDPM"},
     {"noise", 0, HS_OPT_STR, NULL, 0, 0, NULL, "Z.npy", "Sampler", "stored z (steps, N, C, H, W) for eta > 0"},
     {"clip", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Sampler", "clip the predicted x_0 to [-1, 1]"},
     {0}};

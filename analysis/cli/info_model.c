@@ -1,0 +1,78 @@
+/* hspace info of a model, and the list of architectures. */
+#include <string.h>
+
+#include "analysis/cli/info.h"
+
+json_t *hs_json_chw(hs_chw s)
+{
+    return json_pack("[I, I, I]", (json_int_t)s.c, (json_int_t)s.h, (json_int_t)s.w);
+}
+
+static const char *schedule_of(const hs_cmd *c, const hs_unet_config *cfg)
+{
+    static const char *const names[] = {"linear", "scaled_linear", "cosine", "table"};
+    return hs_cmd_str(c, "schedule") != NULL ? hs_cmd_str(c, "schedule") : names[cfg->schedule.kind];
+}
+
+int hs_info_archs(hs_cmd *c)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < hs_arch_count(); i++) {
+        hs_unet_config cfg;
+        int rc = hs_arch_builtin(hs_arch_name(i), &cfg);
+        if (rc != HS_OK) {
+            json_decref(list);
+            return rc;
+        }
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "name", hs_arch_name(i), "summary",
+                                              hs_arch_summary(i), "image", hs_json_chw(hs_unet_image_shape(&cfg)), "h",
+                                              hs_json_chw(hs_unet_h_shape(&cfg))));
+        hs_cmd_say(c, "%-18s %s\n", hs_arch_name(i), hs_arch_summary(i));
+        hs_unet_config_free(&cfg);
+    }
+    json_object_set_new(hs_cmd_results(c), "kind", json_string("archs"));
+    json_object_set_new(hs_cmd_results(c), "archs", list);
+    return HS_OK;
+}
+
+static void say_model(hs_cmd *c, const hs_model *m, const hs_unet_config *cfg)
+{
+    hs_chw image = hs_unet_image_shape(cfg), h = hs_unet_h_shape(cfg);
+    hs_cmd_say(c, "model       %s (%s)%s\n", m->name, m->format, m->untrained ? ", untrained" : "");
+    hs_cmd_say(c, "family      %s, %.1f million parameters\n", cfg->family, (double)hs_unet_parameters(m->unet) / 1e6);
+    hs_cmd_say(c, "image       %zu x %zu x %zu\n", image.c, image.h, image.w);
+    hs_cmd_say(c, "h           %zu x %zu x %zu\n", h.c, h.h, h.w);
+    hs_cmd_say(c, "schedule    %s, T = %zu, predicts %s\n", schedule_of(c, cfg), m->schedule.T, cfg->prediction);
+    hs_cmd_say(c, "sha256      %s\n", m->sha256);
+}
+
+int hs_info_model(hs_cmd *c, const char *path)
+{
+    hs_model m = {0};
+    int rc = hs_model_open(path, hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), &m);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    const hs_unet_config *cfg = hs_unet_config_of(m.unet);
+    json_t *r = hs_cmd_results(c), *skips = json_array();
+    for (size_t i = 0; i < hs_unet_skip_count(cfg); i++) {
+        json_array_append_new(skips, hs_json_chw(hs_unet_skip_shape(cfg, i)));
+    }
+    json_object_set_new(r, "kind", json_string("model"));
+    json_object_set_new(r, "name", json_string(m.name));
+    json_object_set_new(r, "format", json_string(m.format));
+    json_object_set_new(r, "family", json_string(cfg->family));
+    json_object_set_new(r, "params", json_integer((json_int_t)hs_unet_parameters(m.unet)));
+    json_object_set_new(r, "image", hs_json_chw(hs_unet_image_shape(cfg)));
+    json_object_set_new(r, "h", hs_json_chw(hs_unet_h_shape(cfg)));
+    json_object_set_new(r, "skips", skips);
+    json_object_set_new(r, "T", json_integer((json_int_t)m.schedule.T));
+    json_object_set_new(r, "schedule", json_string(schedule_of(c, cfg)));
+    json_object_set_new(r, "prediction", json_string(cfg->prediction));
+    json_object_set_new(r, "sha256", json_string(m.sha256));
+    json_object_set_new(r, "untrained", json_boolean(m.untrained));
+    say_model(c, &m, cfg);
+    rc = hs_cmd_input_sha(c, m.path != NULL && m.path[0] != '\0' ? m.path : path, m.sha256);
+    hs_model_free(&m);
+    return rc;
+}
