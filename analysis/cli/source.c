@@ -13,6 +13,12 @@
 
 enum { IMAGES_MAX = 1000000 };
 
+/* Commands that only sample have no --images. */
+static int has_images(const hs_cmd *c)
+{
+    return hs_val_find(c, "images") != NULL && hs_cmd_list(c, "images", NULL) > 0;
+}
+
 void hs_source_free(hs_source *s)
 {
     for (size_t i = 0; s->path != NULL && i < s->n; i++) {
@@ -100,12 +106,6 @@ int hs_source_open_images(hs_cmd *c, const char *opt, const hs_model *m, const h
 out:
     hs_source_free(&s);
     return rc;
-}
-
-/* Commands that only sample have no --images. */
-static int has_images(const hs_cmd *c)
-{
-    return hs_val_find(c, "images") != NULL && hs_cmd_list(c, "images", NULL) > 0;
 }
 
 int hs_source_open(hs_cmd *c, const hs_model *m, const hs_steps *steps, hs_source *out)
