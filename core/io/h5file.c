@@ -26,13 +26,15 @@ void hs_h5_begin(void)
 hid_t hs_h5_plist(hid_t class_id)
 {
     hid_t p = H5Pcreate(class_id);
-    if (p >= 0 && class_id != H5P_FILE_CREATE) {
+    if (p >= 0) {
         H5Pset_obj_track_times(p, 0);
     }
     if (p >= 0 && class_id != H5P_DATASET_CREATE) {
         H5Pset_link_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     }
     if (p >= 0) {
+        /* In the object header, which has a checksum, and where a value lies can be foretold. */
+        H5Pset_attr_phase_change(p, 2000, 0);
         H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     }
     return p;

@@ -1,0 +1,245 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/alloc.h"
+#include "core/io/store_cells.h"
+#include "core/io/store_journal.h"
+
+struct hs_store {
+    hs_store_file file;
+    char *path;
+    int fd;
+};
+
+/* *committed of *total units of an unfinished store count. */
+static int count_units(const char *path, const hs_store_file *f, size_t *committed, size_t *total)
+{
+    int rc = HS_OK;
+    size_t units = (f->n - 1) / f->unit + 1, size = strlen(path) + sizeof ".journal";
+    char *name = NULL;
+    unsigned char *done = NULL;
+    uint32_t *crc = NULL;
+    hs_journal j = {.fd = -1};
+    HS_TRY(hs_alloc(size, 1, &name));
+    HS_TRY(hs_calloc(units, 1, &done));
+    HS_TRY(hs_calloc(units, sizeof *crc, &crc));
+    snprintf(name, size, "%s.journal", path);
+    HS_TRY(hs_journal_open(name, f->store_id, units, 0, &j, done, crc));
+    *total = units;
+    *committed = 0;
+    for (size_t u = 0; u < units; u++) {
+        *committed += done[u];
+    }
+out:
+    hs_journal_close(&j);
+    free(name);
+    free(done);
+    free(crc);
+    return rc;
+}
+
+static int open_any(const char *path, hs_store **out)
+{
+    int rc = HS_OK;
+    hs_store *s = NULL;
+    HS_TRY(hs_calloc(1, sizeof *s, &s));
+    s->fd = -1;
+    HS_TRY(hs_strdup(path, &s->path));
+    HS_TRY(hs_store_file_load(path, &s->file));
+    s->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0) {
+        rc = hs_fail_errno(path, "opening");
+        goto out;
+    }
+    *out = s;
+    s = NULL;
+out:
+    hs_store_close(s);
+    return rc;
+}
+
+int hs_store_open(const char *path, hs_store **out)
+{
+    int rc = HS_OK;
+    hs_store *s = NULL;
+    HS_TRY(open_any(path, &s));
+    if (!s->file.sealed) {
+        size_t k = 0, n = 0;
+        HS_TRY(count_units(path, &s->file, &k, &n));
+        rc = hs_fail(HS_ERANGE, "%s: still being written: %zu of %zu units; run the same dump command to finish", path,
+                     k, n);
+        goto out;
+    }
+    *out = s;
+    s = NULL;
+out:
+    hs_store_close(s);
+    return rc;
+}
+
+void hs_store_close(hs_store *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    if (s->fd >= 0) {
+        close(s->fd);
+    }
+    hs_store_file_clear(&s->file);
+    free(s->path);
+    free(s);
+}
+
+size_t hs_store_n(const hs_store *s)
+{
+    return s->file.n;
+}
+
+size_t hs_store_S(const hs_store *s)
+{
+    return s->file.S;
+}
+
+hs_chw hs_store_h(const hs_store *s)
+{
+    return s->file.h;
+}
+
+hs_chw hs_store_image(const hs_store *s)
+{
+    return s->file.image;
+}
+
+const int *hs_store_timesteps(const hs_store *s)
+{
+    return s->file.timestep;
+}
+
+const double *hs_store_alpha_bar(const hs_store *s)
+{
+    return s->file.alpha_bar;
+}
+
+static const char *text_attr(const hs_store_file *f, const char *name)
+{
+    for (size_t i = 0; i < f->n_attr; i++) {
+        if (strcmp(f->attr[2 * i], name) == 0) {
+            return f->attr[2 * i + 1];
+        }
+    }
+    return NULL;
+}
+
+const char *hs_store_attr(const hs_store *s, const char *name)
+{
+    return text_attr(&s->file, name);
+}
+
+typedef struct {
+    hs_dtype dtype;
+    size_t values; /* of one sample */
+    float *out;
+} sink;
+
+static int convert(void *ctx, size_t i, const void *bytes)
+{
+    const sink *k = ctx;
+    hs_to_f32(k->dtype, bytes, k->values, k->out + i * k->values);
+    return HS_OK;
+}
+
+static int read_part(const hs_store *s, int part, size_t k, size_t first, size_t count, float *out)
+{
+    const hs_store_part *q = &s->file.part[part];
+    if (first > s->file.n || count > s->file.n - first || (k != SIZE_MAX && k >= q->cells)) {
+        return hs_fail(HS_ERANGE, "%s: samples %zu to %zu of %zu at step index %zu of %zu", s->path, first,
+                       first + count, s->file.n, k == SIZE_MAX ? 0 : k, q->cells);
+    }
+    size_t values = q->cell / hs_dtype_size(q->dtype) * (k == SIZE_MAX ? q->cells : 1);
+    sink to = {q->dtype, values, out};
+    return hs_store_cells_each(&s->file, s->fd, s->path, part, k, first, count, convert, &to);
+}
+
+int hs_store_read_h(const hs_store *s, size_t k, size_t first, size_t count, float *out)
+{
+    if (k >= s->file.S) {
+        return hs_fail(HS_ERANGE, "%s: step index %zu of %zu", s->path, k, s->file.S);
+    }
+    return read_part(s, HS_PART_H, k, first, count, out);
+}
+
+int hs_store_read(const hs_store *s, const char *name, size_t first, size_t count, float *out)
+{
+    for (int p = 0; p < HS_PARTS; p++) {
+        if (s->file.part[p].present && strcmp(s->file.part[p].name, name) == 0) {
+            return read_part(s, p, SIZE_MAX, first, count, out);
+        }
+    }
+    return hs_fail(HS_ERANGE, "%s: %s wasn't kept", s->path, name);
+}
+
+typedef struct {
+    hs_sha256 *sha;
+    size_t bytes;
+} hasher;
+
+static int add_sample(void *ctx, size_t i, const void *bytes)
+{
+    const hasher *h = ctx;
+    (void)i;
+    return hs_sha256_add(h->sha, bytes, h->bytes);
+}
+
+static int content(const hs_store *s, char hex[HS_SHA256_HEX])
+{
+    int rc = HS_OK;
+    hasher h = {0};
+    HS_TRY(hs_sha256_new(&h.sha));
+    HS_TRY(hs_sha256_add(h.sha, s->file.params, strlen(s->file.params)));
+    for (int p = 0; p < HS_PARTS; p++) {
+        const hs_store_part *q = &s->file.part[p];
+        if (!q->present) {
+            continue;
+        }
+        h.bytes = q->cells * q->cell;
+        HS_TRY(hs_sha256_add(h.sha, q->name, strlen(q->name) + 1));
+        HS_TRY(hs_store_cells_each(&s->file, s->fd, s->path, p, SIZE_MAX, 0, s->file.n, add_sample, &h));
+    }
+    HS_TRY(hs_sha256_hex(h.sha, hex));
+out:
+    hs_sha256_free(h.sha);
+    return rc;
+}
+
+int hs_store_inspect(const char *path, hs_store_info *out)
+{
+    int rc = HS_OK;
+    hs_store *s = NULL;
+    hs_store_info i = {0};
+    HS_TRY(open_any(path, &s));
+    const hs_store_file *f = &s->file;
+    i.n = f->n;
+    i.S = f->S;
+    i.h = f->h;
+    i.dtype = f->dtype;
+    i.sealed = f->sealed;
+    memcpy(i.store_id, f->store_id, sizeof i.store_id);
+    const char *tap = text_attr(f, "tap"), *model = text_attr(f, "model_sha256");
+    snprintf(i.tap, sizeof i.tap, "%s", tap != NULL ? tap : "");
+    snprintf(i.model_sha256, sizeof i.model_sha256, "%s", model != NULL ? model : "");
+    if (f->sealed) {
+        i.units_committed = i.units_total = (f->n - 1) / f->unit + 1;
+        HS_TRY(content(s, i.content_sha256));
+    } else {
+        HS_TRY(count_units(path, f, &i.units_committed, &i.units_total));
+    }
+    i.timestep = s->file.timestep;
+    s->file.timestep = NULL;
+    *out = i;
+out:
+    hs_store_close(s);
+    return rc;
+}
