@@ -1,0 +1,147 @@
+/* hspace dump: h of a model over samples x timesteps, into an activation store. */
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/cli/commands.h"
+#include "analysis/cli/common.h"
+#include "analysis/dump/dump.h"
+#include "analysis/dump/spec.h"
+
+static const hs_opt options[] = {
+    {"steps", 0, HS_OPT_INT, "40", 1, 0x1p30, NULL, "S", "Sampler", "number of timesteps visited"},
+    {"spacing", 0, HS_OPT_STR, "asyrp", 0, 0, "asyrp|leading|trailing|linspace", "NAME", "Sampler",
+     "how they are spread over 0 ... T-1"},
+    {"timesteps", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "T1,T2,...", "Sampler",
+     "the timesteps themselves, falling; instead of --steps"},
+    {"clip", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Sampler", "clip the predicted x_0 to [-1, 1]"},
+    {"keep", 0, HS_OPT_LIST, NULL, 0, 0, "x_T|x_0|eps", "x_T,x_0,eps", "Output", "arrays stored beside h"},
+    {"dtype", 0, HS_OPT_STR, "f32", 0, 0, "f32|f16", "TYPE", "Output",
+     "of h; f16 halves the file, open it with h5py or engine='h5netcdf'"},
+    {"tap", 0, HS_OPT_STR, "mid", 0, 0, "mid", "TAP", "Output",
+     "which activation: mid, the whole middle block's output"},
+    {0}};
+static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source, options, NULL};
+
+static int keeps(const hs_cmd *c, const char *what)
+{
+    const char *const *item;
+    size_t n = hs_cmd_list(c, "keep", &item);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(item[i], what) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+HS_CHECKED static int describe(hs_cmd *c, const hs_model *m, const hs_source *source, const hs_steps *steps,
+                               hs_arena *arena, hs_store_spec *spec)
+{
+    int rc;
+    char sha[HS_SHA256_HEX], version[160];
+    hs_dump_choice choice = {.n = source->n,
+                             .steps = steps,
+                             .spacing = hs_cmd_given(c, "timesteps") ? "list" : hs_cmd_str(c, "spacing"),
+                             .seed = hs_cmd_seed(c),
+                             .source = source->name,
+                             .inverted = source->kind == HS_SOURCE_IMAGES,
+                             .clip = hs_cmd_flag(c, "clip"),
+                             .keep_x_T = keeps(c, "x_T"),
+                             .keep_x_0 = keeps(c, "x_0"),
+                             .keep_eps = keeps(c, "eps"),
+                             .dtype = strcmp(hs_cmd_str(c, "dtype"), "f16") == 0 ? HS_F16 : HS_F32,
+                             .batch = hs_common_batch(c, source->n),
+                             .conv = hs_cmd_str(c, "conv"),
+                             .source_version = version,
+                             .command_line = hs_cmd_line(c),
+                             .threads = (size_t)omp_get_max_threads()};
+    snprintf(version, sizeof version, "hspace %s", hs_version());
+    if (source->kind == HS_SOURCE_ARRAY) {
+        HS_TRY(hs_sha256_of(source->array.v, source->array.count * sizeof *source->array.v, sha));
+        choice.x_T_sha256 = sha;
+    }
+    HS_TRY(hs_dump_spec(m, &choice, arena, spec));
+out:
+    return rc;
+}
+
+static double gigabytes(const hs_store_spec *s)
+{
+    double cells = (double)s->n * (double)s->S;
+    double h = cells * (double)hs_chw_size(s->h) * (double)hs_dtype_size(s->dtype);
+    double eps = s->keep_eps ? cells * (double)hs_chw_size(s->image) * 4 : 0;
+    return (h + eps + (double)s->n * (double)hs_chw_size(s->image) * (4.0 * s->keep_x_T + s->keep_x_0)) / 1e9;
+}
+
+HS_CHECKED static int report(hs_cmd *c, const char *path, const hs_dump_report *r)
+{
+    int rc;
+    hs_store_info info = {0};
+    json_t *out = hs_cmd_results(c);
+    HS_TRY(hs_store_inspect(path, &info));
+    json_object_set_new(out, "kind", json_string("activations"));
+    json_object_set_new(out, "n", json_integer((json_int_t)info.n));
+    json_object_set_new(out, "computed", json_integer((json_int_t)r->computed));
+    json_object_set_new(out, "resumed", json_integer((json_int_t)r->already));
+    json_object_set_new(out, "sealed", json_boolean(info.sealed));
+    json_object_set_new(out, "content_sha256", json_string(info.content_sha256));
+    json_object_set_new(out, "network_s", hs_json_num(r->network_s));
+    json_object_set_new(out, "store_s", hs_json_num(r->store_s));
+    hs_cmd_say(c, "%s: %zu samples x %zu timesteps, h %zu x %zu x %zu", path, info.n, info.S, info.h.c, info.h.h,
+               info.h.w);
+    hs_cmd_say(c, r->already > 0 ? " (%zu computed now, %zu before)\n" : " (%zu computed)\n", r->computed, r->already);
+    hs_cmd_say(c, "network %.1f s, store %.1f s; content %.16s\n", r->network_s, r->store_s, info.content_sha256);
+out:
+    free(info.timestep);
+    return rc;
+}
+
+static int run(hs_cmd *c)
+{
+    int rc;
+    hs_model m = {0};
+    hs_steps steps = {0};
+    hs_source source = {0};
+    hs_arena arena = {0};
+    hs_store_spec spec = {0};
+    hs_dump_report done;
+    HS_TRY(hs_common_model(c, &m));
+    HS_TRY(hs_common_steps(c, &m.schedule, &steps));
+    HS_TRY(hs_source_open(c, &m, &steps, &source));
+    HS_TRY(describe(c, &m, &source, &steps, &arena, &spec));
+    json_object_set_new(hs_cmd_results(c), "disk_bytes", hs_json_num(1e9 * gigabytes(&spec)));
+    if (hs_cmd_dry_run(c)) {
+        hs_cmd_say(c, "%zu samples x %zu timesteps, %.3f GB on disk\n", spec.n, spec.S, gigabytes(&spec));
+        goto out;
+    }
+    if (hs_cmd_out(c) == NULL) {
+        rc = hs_fail(HS_ERANGE, "dump: no output file; give -o ACTS.h5");
+        goto out;
+    }
+    hs_dump_options o = {.spec = &spec,
+                         .steps = &steps,
+                         .conv = hs_common_conv(c),
+                         .clip = hs_cmd_flag(c, "clip"),
+                         .force = hs_cmd_force(c),
+                         .progress = hs_cmd_progress(c)};
+    HS_TRY(hs_dump_run(hs_cmd_out(c), &m, &(hs_dump_source){hs_source_x_T, &source}, &o, &done));
+    HS_TRY(report(c, hs_cmd_out(c), &done));
+out:
+    hs_arena_free(&arena);
+    hs_source_free(&source);
+    hs_steps_free(&steps);
+    hs_model_free(&m);
+    return rc;
+}
+
+const hs_command hs_cmd_dump = {
+    .name = "dump",
+    .usage = "--model M (-N n | --images PATH... | --x-T X.npy) -o ACTS.h5",
+    .purpose = "Record h of a model over samples and timesteps. The same command again continues an interrupted run.",
+    .examples = "hspace dump --model ddpm-celebahq-256 -N 64 -o acts.h5\n"
+                "hspace dump --model ddpm-celebahq-256 --images photos/ --fit --steps 50 -o photos.h5\n"
+                "hspace dump --model anime64.safetensors --arch anime64 -N 8 --timesteps 290,230,169,109,48,0 -o a.h5",
+    .options = tables,
+    .run = run,
+};

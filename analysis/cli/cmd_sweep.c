@@ -1,0 +1,100 @@
+/* hspace sweep: strengths x images along a direction. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "analysis/cli/commands.h"
+#include "analysis/cli/edit_common.h"
+#include "analysis/cli/sweep_file.h"
+#include "core/base/alloc.h"
+
+static const hs_opt options[] = {
+    {"direction", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input", "direction file and name"},
+    {"strengths", 0, HS_OPT_GRID, "-2:2:0.5", 0, 0, NULL, "A:B:STEP", "Edit", "strengths, 0 among them"},
+    {"null", 0, HS_OPT_INT, "0", 0, 1000, NULL, "K", "Statistics",
+     "also K random directions of equal norm, at the largest strengths"},
+    {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png", "Output", "the images: a row each, a column per strength"},
+    {0}};
+static const hs_opt *const tables[] = {
+    hs_opts_model, hs_opts_source, hs_opts_sampler, hs_opts_edit, hs_opts_readout, options, NULL};
+
+HS_CHECKED static int check_strengths(size_t m, const double *s)
+{
+    int zero = 0;
+    for (size_t j = 0; j < m; j++) {
+        zero |= s[j] == 0;
+        for (size_t k = 0; k < j; k++) {
+            if (s[k] == s[j]) {
+                return hs_fail(HS_ERANGE, "--strengths: %g is there twice", s[j]);
+            }
+        }
+    }
+    if (!zero || m < 2) {
+        return hs_fail(HS_ERANGE, "--strengths: effects are measured against strength 0, which is not among the %zu",
+                       m);
+    }
+    return HS_OK;
+}
+
+HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
+{
+    int rc;
+    size_t rows, n_phi = 0;
+    hs_readout *phi = NULL;
+    float *x_0 = NULL;
+    hs_sweep_file f = {.job = job, .kind = "sweep"};
+    HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
+    HS_TRY(hs_size_mul(job->source.n, job->plan.m, &rows));
+    HS_TRY(hs_alloc(rows, hs_chw_size(job->source.image) * sizeof *x_0, &x_0));
+    f.n_phi = n_phi;
+    f.phi = phi;
+    HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, n_phi, phi, x_0, &f.sweep));
+    HS_TRY(hs_sweep_file_score(&f));
+    HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
+    HS_TRY(hs_sweep_file_report(c, &f));
+    if (hs_cmd_out(c) != NULL) {
+        HS_TRY(hs_sweep_file_write(c, &f));
+    }
+    if (hs_cmd_str(c, "strip") != NULL) {
+        HS_TRY(hs_edit_strip(c, hs_cmd_str(c, "strip"), job, job->plan.m, x_0));
+    }
+out:
+    free(x_0);
+    hs_sweep_file_free(&f);
+    hs_edit_readouts_free(n_phi, phi);
+    return rc;
+}
+
+static int run(hs_cmd *c)
+{
+    int rc;
+    hs_edit_job job = {0};
+    const double *strength;
+    size_t m = hs_cmd_grid(c, "strengths", &strength);
+    HS_TRY(hs_cmd_need_out(c));
+    HS_TRY(check_strengths(m, strength));
+    HS_TRY(hs_images_check(c, hs_cmd_str(c, "strip")));
+    HS_TRY(hs_edit_job_open(c, 1, &job));
+    job.plan.m = m;
+    job.plan.strength = strength;
+    if (hs_cmd_dry_run(c)) {
+        hs_cmd_say(c, "%zu images x %zu strengths x %zu steps, %lld nulls\n", job.source.n, m, job.steps.S,
+                   (long long)hs_cmd_int(c, "null"));
+        goto out;
+    }
+    HS_TRY(sweep(c, &job));
+out:
+    hs_edit_job_free(&job);
+    return rc;
+}
+
+const hs_command hs_cmd_sweep = {
+    .name = "sweep",
+    .usage = "--model M --direction D[:NAME] --strengths A:B:STEP (-N n | --images PATH... | --x-T X.npy) -o SWEEP.h5",
+    .purpose = "Edit images at many strengths along one direction and record what read-outs say.",
+    .examples =
+        "hspace sweep --model M --direction pca.h5:pc0 --strengths -2:2:0.5 -N 16 -o pc0.h5 --strip pc0.png\n"
+        "hspace sweep --model M --direction smile.h5 --strengths -1,-0.5,0,0.5,1 --readout brightness,x0 --null 8 "
+        "-N 16 -o smile.h5",
+    .options = tables,
+    .run = run,
+};

@@ -1,0 +1,195 @@
+#include "analysis/cli/edit_common.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/text.h"
+
+const hs_opt hs_opts_edit[] = {
+    {"mode", 0, HS_OPT_STR, "asymmetric", 0, 0, "asymmetric|symmetric", "MODE", "Edit",
+     "asymmetric: the edit enters the predicted x_0 only (Asyrp)"},
+    {"t-edit", 0, HS_OPT_STR, "0", 0, 0, NULL, "T", "Edit", "edit where t >= T; 0: at every step"},
+    {"t-boost", 0, HS_OPT_STR, "0", 0, 0, NULL, "T", "Edit", "eta = 1 where t < T (quality boosting); 0: nowhere"},
+    {"rescale", 0, HS_OPT_STR, "none", 0, 0, "none|count|alpha", "RULE", "Edit",
+     "scale a direction found with another number of steps"},
+    {0}};
+
+const hs_opt hs_opts_readout[] = {{"readout", 0, HS_OPT_LIST, "x0,brightness", 0, 0, NULL, "PHI", "Statistics",
+                                   "x0, x0hat[:k], eps[:k], h_later:m, brightness[:x0,y0,x1,y1], probe:FILE.npy"},
+                                  {0}};
+
+HS_CHECKED static int threshold(hs_cmd *c, const char *opt, size_t T, int *out)
+{
+    int64_t t = 0;
+    const char *text = hs_cmd_str(c, opt);
+    if (strcmp(text, "auto") == 0) {
+        return hs_fail(HS_ERANGE, "--%s: auto needs a perceptual distance, which this version has not; give a timestep",
+                       opt);
+    }
+    int rc = hs_text_i64(text, 0, (int64_t)T, &t);
+    if (rc != HS_OK) {
+        char where[32];
+        snprintf(where, sizeof where, "--%s", opt);
+        return hs_fail_in(rc, where);
+    }
+    *out = (int)t;
+    return HS_OK;
+}
+
+HS_CHECKED static int open_directions(hs_cmd *c, size_t n_max, hs_edit_job *job)
+{
+    int rc = HS_OK;
+    const char *const *spec;
+    const hs_unet_config *cfg = hs_unet_config_of(job->model.unet);
+    size_t n = hs_cmd_list(c, "direction", &spec);
+    if (n == 0 || n > n_max) {
+        rc = hs_fail(HS_ERANGE, "--direction: %zu given; wanted %s", n,
+                     n_max == 1 ? "one FILE.h5[:NAME]" : "at least one");
+        goto out;
+    }
+    HS_TRY(hs_calloc(n, sizeof *job->dir, &job->dir));
+    HS_TRY(hs_alloc(n, sizeof *job->coef, &job->coef));
+    for (; job->n_dir < n; job->n_dir++) {
+        hs_direction *d = &job->dir[job->n_dir];
+        HS_TRY(hs_direction_open(spec[job->n_dir], d));
+        HS_TRY(hs_direction_fits(d, hs_unet_h_shape(cfg), cfg->temb_dim, job->model.sha256, hs_cmd_force(c)));
+        HS_TRY(hs_cmd_input(c, d->file));
+        job->coef[job->n_dir] = 1;
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int rescale(hs_cmd *c, hs_edit_job *job)
+{
+    int rc = HS_OK;
+    const char *rule = hs_cmd_str(c, "rescale");
+    hs_rescale r = rule[0] == 'n' ? HS_RESCALE_NONE : rule[0] == 'c' ? HS_RESCALE_COUNT : HS_RESCALE_ALPHA;
+    for (size_t i = 0; i < job->n_dir; i++) {
+        double factor = 1;
+        HS_TRY(hs_direction_rescale(&job->dir[i], &job->model.schedule, &job->steps, job->plan.t_edit, r, &factor));
+        job->coef[i] *= factor;
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int read_x_T(hs_edit_job *job)
+{
+    int rc;
+    size_t d = hs_chw_size(job->source.image);
+    HS_TRY(hs_alloc(job->source.n, d * sizeof *job->x_T, &job->x_T));
+    HS_TRY(hs_source_x_T(&job->source, 0, job->source.n, job->x_T));
+out:
+    return rc;
+}
+
+int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *job)
+{
+    int rc;
+    memset(job, 0, sizeof *job);
+    hs_edit_plan *p = &job->plan;
+    HS_TRY(hs_common_model(c, &job->model));
+    HS_TRY(hs_common_steps(c, &job->model.schedule, &job->steps));
+    HS_TRY(threshold(c, "t-edit", job->model.schedule.T, &p->t_edit));
+    HS_TRY(threshold(c, "t-boost", job->model.schedule.T, &p->t_boost));
+    if (n_max > 0) {
+        HS_TRY(open_directions(c, n_max, job));
+        HS_TRY(rescale(c, job));
+    }
+    HS_TRY(hs_source_open(c, &job->model, &job->steps, &job->source));
+    HS_TRY(hs_step_noise_open(c, job->steps.S, job->source.n, job->source.image, &job->noise));
+    if (!hs_cmd_dry_run(c)) {
+        HS_TRY(read_x_T(job));
+    }
+    p->model = &job->model;
+    p->steps = &job->steps;
+    p->n_dir = job->n_dir;
+    p->dir = job->dir;
+    p->coef = job->coef;
+    p->scale = 1;
+    p->eta = hs_cmd_num(c, "eta");
+    p->symmetric = strcmp(hs_cmd_str(c, "mode"), "symmetric") == 0;
+    p->clip = hs_cmd_flag(c, "clip");
+    p->noise = (hs_image_noise){hs_step_noise_fill, &job->noise};
+    p->batch = (size_t)hs_cmd_int(c, "batch");
+    p->conv = hs_common_conv(c);
+    p->progress = hs_cmd_progress(c);
+out:
+    if (rc != HS_OK) {
+        hs_edit_job_free(job);
+    }
+    return rc;
+}
+
+void hs_edit_job_free(hs_edit_job *job)
+{
+    for (size_t i = 0; i < job->n_dir; i++) {
+        hs_direction_free(&job->dir[i]);
+    }
+    free(job->dir);
+    free(job->coef);
+    free(job->x_T);
+    hs_step_noise_free(&job->noise);
+    hs_source_free(&job->source);
+    hs_steps_free(&job->steps);
+    hs_model_free(&job->model);
+    memset(job, 0, sizeof *job);
+}
+
+/* Appends item i and the bare numbers that follow it: brightness:0,0,8,8 came as four items. */
+static size_t join(const char *const *item, size_t n, size_t i, hs_str *text)
+{
+    hs_str_add(text, item[i]);
+    for (i++; i < n && isdigit((unsigned char)item[i][0]); i++) {
+        hs_str_add(text, ",");
+        hs_str_add(text, item[i]);
+    }
+    return i;
+}
+
+int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out)
+{
+    int rc;
+    const char *const *item;
+    size_t items = hs_cmd_list(c, "readout", &item), count = 0;
+    hs_readout *r = NULL;
+    hs_str text = {0};
+    const hs_unet_config *cfg = hs_unet_config_of(m->unet);
+    HS_TRY(hs_calloc(items, sizeof *r, &r));
+    for (size_t i = 0; i < items;) {
+        text.len = 0;
+        i = join(item, items, i, &text);
+        HS_TRY(hs_str_ok(&text));
+        HS_TRY(hs_readout_parse(text.s, hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &r[count]));
+        count++;
+    }
+    if (count == 0) {
+        rc = hs_fail(HS_ERANGE, "--readout: none given");
+        goto out;
+    }
+    *n = count;
+    *out = r;
+    r = NULL;
+out:
+    hs_str_free(&text);
+    if (r != NULL) {
+        hs_edit_readouts_free(count, r);
+    }
+    return rc;
+}
+
+void hs_edit_readouts_free(size_t n, hs_readout *r)
+{
+    for (size_t i = 0; i < n; i++) {
+        hs_readout_free(&r[i]);
+    }
+    free(r);
+}
+
+int hs_edit_strip(const hs_cmd *c, const char *path, const hs_edit_job *job, size_t m, const float *x_0)
+{
+    return hs_images_write(c, path, job->source.n, m, job->source.image, x_0);
+}

@@ -1,0 +1,39 @@
+/* What edit, sweep, interpolate and linearity share: directions, strengths, the editing interval. */
+#ifndef HS_CLI_EDIT_COMMON_H
+#define HS_CLI_EDIT_COMMON_H
+
+#include "analysis/cli/common.h"
+#include "analysis/sweep/edit.h"
+#include "analysis/sweep/readout.h"
+
+extern const hs_opt hs_opts_edit[];    /* --mode --t-edit --t-boost --rescale */
+extern const hs_opt hs_opts_readout[]; /* --readout */
+
+/* Everything an edit needs, opened from the options and owned. */
+typedef struct {
+    hs_model model;
+    hs_steps steps;
+    hs_source source;
+    hs_step_noise noise;
+    float *x_T; /* (source.n, c R R) */
+    size_t n_dir;
+    hs_direction *dir;
+    double *coef;
+    hs_edit_plan plan; /* borrows the above; m and strength are the caller's */
+} hs_edit_job;
+
+/* Opens model, steps, source, noise and the directions of --direction (n_max: at most so many; 0: the
+ * command has none), checks that they fit, reads x_T.  coef is 1 for each.  --force lets a direction of
+ * another model of the same shape in. */
+HS_CHECKED int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *out);
+void hs_edit_job_free(hs_edit_job *job);
+
+/* *n, *out <- the read-outs of --readout (owned).  Pieces that the list split inside brightness:x0,y0,x1,y1
+ * are joined again. */
+HS_CHECKED int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out);
+void hs_edit_readouts_free(size_t n, hs_readout *r);
+
+/* Writes images (n, m, c R R) as a strip: a row per image, a column per strength. */
+HS_CHECKED int hs_edit_strip(const hs_cmd *c, const char *path, const hs_edit_job *job, size_t m, const float *x_0);
+
+#endif

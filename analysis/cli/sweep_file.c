@@ -1,0 +1,277 @@
+#include "analysis/cli/sweep_file.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/directions/dir_random.h"
+#include "core/base/alloc.h"
+#include "core/base/text.h"
+#include "core/stats/bootstrap.h"
+
+int hs_sweep_file_score(hs_sweep_file *f)
+{
+    int rc;
+    HS_TRY(hs_calloc(f->n_phi, sizeof *f->score, &f->score));
+    for (size_t p = 0; p < f->n_phi; p++) {
+        HS_TRY(hs_alloc(f->sweep.n * f->sweep.m, sizeof **f->score, &f->score[p]));
+        HS_TRY(hs_sweep_score(&f->sweep, p, f->phi[p].features, f->job->plan.strength, f->score[p]));
+    }
+out:
+    return rc;
+}
+
+/* ---- The null ---- */
+
+/* The strengths of a null run and their columns in the sweep: 0 and the largest of each sign. */
+typedef struct {
+    size_t m, column[3];
+    double strength[3];
+} null_grid;
+
+static null_grid grid_of(size_t m, const double *strength)
+{
+    null_grid g = {0};
+    double most = 0;
+    for (size_t j = 0; j < m; j++) {
+        most = fmax(most, fabs(strength[j]));
+    }
+    for (size_t j = 0; j < m; j++) {
+        if (g.m < 3 && (strength[j] == 0 || fabs(strength[j]) == most)) {
+            g.column[g.m] = j;
+            g.strength[g.m++] = strength[j];
+        }
+    }
+    return g;
+}
+
+/* Null k: one random direction swept over the grid; its scores into their columns. */
+HS_CHECKED static int run_null(hs_sweep_file *f, size_t k, uint64_t seed, const null_grid *g)
+{
+    int rc;
+    size_t n = f->sweep.n, m = f->sweep.m;
+    hs_direction d = {0};
+    hs_sweep s = {0};
+    double *score = NULL;
+    hs_edit_plan plan = f->job->plan;
+    HS_TRY(hs_direction_random(&f->job->dir[0], NULL, seed, k, &d));
+    plan.dir = &d;
+    plan.n_dir = 1;
+    plan.m = g->m;
+    plan.strength = g->strength;
+    HS_TRY(hs_sweep_run(&plan, n, f->job->x_T, f->n_phi, f->phi, NULL, &s));
+    HS_TRY(hs_alloc(n * g->m, sizeof *score, &score));
+    for (size_t p = 0; p < f->n_phi; p++) {
+        HS_TRY(hs_sweep_score(&s, p, f->phi[p].features, g->strength, score));
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j < g->m; j++) {
+                f->null[p][(k * n + i) * m + g->column[j]] = score[i * g->m + j];
+            }
+        }
+    }
+out:
+    free(score);
+    hs_sweep_free(&s);
+    hs_direction_free(&d);
+    return rc;
+}
+
+int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed)
+{
+    int rc = HS_OK;
+    size_t cells;
+    null_grid g = grid_of(f->sweep.m, f->job->plan.strength);
+    if (K == 0) {
+        return HS_OK;
+    }
+    HS_TRY(hs_calloc(f->n_phi, sizeof *f->null, &f->null));
+    HS_TRY(hs_size_mul(K, f->sweep.n * f->sweep.m, &cells));
+    for (size_t p = 0; p < f->n_phi; p++) {
+        HS_TRY(hs_alloc(cells, sizeof **f->null, &f->null[p]));
+        for (size_t i = 0; i < cells; i++) {
+            f->null[p][i] = NAN;
+        }
+    }
+    for (; f->K < K; f->K++) {
+        HS_TRY(run_null(f, f->K, seed, &g));
+    }
+out:
+    return rc;
+}
+
+void hs_sweep_file_free(hs_sweep_file *f)
+{
+    hs_sweep_free(&f->sweep);
+    for (size_t p = 0; p < f->n_phi; p++) {
+        free(f->score != NULL ? f->score[p] : NULL);
+        free(f->null != NULL ? f->null[p] : NULL);
+    }
+    free(f->score);
+    free(f->null);
+    f->score = f->null = NULL;
+}
+
+/* ---- Report ---- */
+
+typedef struct {
+    size_t n, m;
+    const double *score;
+} score_table;
+
+static void weighted_means(const void *ctx, const double *w, double *theta, void *scratch)
+{
+    const score_table *t = ctx;
+    (void)scratch;
+    for (size_t j = 0; j < t->m; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < t->n; i++) {
+            sum += w[i] * t->score[i * t->m + j];
+        }
+        theta[j] = sum / (double)t->n;
+    }
+}
+
+HS_CHECKED static int report_readout(hs_cmd *c, const hs_sweep_file *f, size_t p, json_t *list)
+{
+    int rc;
+    size_t n = f->sweep.n, m = f->sweep.m;
+    hs_interval *ci = NULL;
+    score_table table = {n, m, f->score[p]};
+    hs_statistic st = {.n = n, .q = m, .eval = weighted_means, .ctx = &table};
+    hs_bootstrap_options o = HS_BOOTSTRAP_OPTIONS_INIT;
+    json_t *mean = json_array(), *limits = json_array();
+    o.seed = hs_cmd_seed(c);
+    HS_TRY(hs_alloc(m, sizeof *ci, &ci));
+    HS_TRY(hs_bootstrap(&st, &o, ci, NULL));
+    hs_cmd_say(c, "\n%s  (mean over n = %zu images, 95 %% bootstrap interval)\n", f->phi[p].name, n);
+    for (size_t j = 0; j < m; j++) {
+        json_array_append_new(mean, hs_json_num(ci[j].value));
+        json_array_append_new(limits, json_pack("[o, o]", hs_json_num(ci[j].lo), hs_json_num(ci[j].hi)));
+        hs_cmd_say(c, "  %8g  %10.5g  [%.5g, %.5g]\n", f->job->plan.strength[j], ci[j].value, ci[j].lo, ci[j].hi);
+    }
+    json_array_append_new(list,
+                          json_pack("{s:s, s:O, s:O, s:I, s:o, s:b}", "name", f->phi[p].name, "mean", mean, "ci",
+                                    limits, "n", (json_int_t)n, "noise_floor", hs_json_num(f->sweep.noise_floor[p]),
+                                    "vector", hs_readout_is_vector(&f->phi[p])));
+out:
+    json_decref(mean);
+    json_decref(limits);
+    free(ci);
+    return rc;
+}
+
+/* The no-op guard: a read-out that no strength moves beyond what the batch alone does. */
+static void guard(hs_cmd *c, const hs_sweep_file *f, size_t p)
+{
+    size_t m = f->sweep.m, zero = 0;
+    double most = 0;
+    while (zero < m && f->job->plan.strength[zero] != 0) {
+        zero++;
+    }
+    for (size_t j = 0; j < m && zero < m; j++) {
+        most = fmax(most, hs_sweep_effect(&f->sweep, p, f->phi[p].features, j, zero));
+    }
+    if (zero < m && most <= f->sweep.noise_floor[p]) {
+        hs_cmd_warn(c, "%s: no effect, the largest change %.3g is within the numerical noise %.3g", f->phi[p].name,
+                    most, f->sweep.noise_floor[p]);
+    }
+}
+
+int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f)
+{
+    int rc = HS_OK;
+    json_t *strengths = json_array(), *readouts = json_array();
+    for (size_t j = 0; j < f->sweep.m; j++) {
+        json_array_append_new(strengths, hs_json_num(f->job->plan.strength[j]));
+    }
+    json_object_set_new(hs_cmd_results(c), "strengths", strengths);
+    json_object_set_new(hs_cmd_results(c), "readouts", readouts);
+    for (size_t p = 0; p < f->n_phi; p++) {
+        HS_TRY(report_readout(c, f, p, readouts));
+        guard(c, f, p);
+    }
+out:
+    return rc;
+}
+
+/* ---- The file ---- */
+
+static void safe_name(const char *prefix, const char *readout, char out[128])
+{
+    size_t used = (size_t)snprintf(out, 128, "%s", prefix);
+    for (; *readout != '\0' && used + 1 < 128; readout++) {
+        out[used++] = isalnum((unsigned char)*readout) ? *readout : '_';
+    }
+    out[used] = '\0';
+}
+
+HS_CHECKED static int put_effect(hs_result *r, const hs_sweep_file *f, size_t p, const char *name)
+{
+    int vector = hs_readout_is_vector(&f->phi[p]);
+    char dims[128], feature[128];
+    size_t dim[3] = {f->sweep.n, f->sweep.m, f->phi[p].features};
+    safe_name("feature_", f->phi[p].name, feature);
+    snprintf(dims, sizeof dims, vector ? "sample,strength,%.100s" : "sample,strength", feature);
+    return hs_result_put_f32(r, name, dims, vector ? 3 : 2, dim, f->sweep.value[p]);
+}
+
+HS_CHECKED static int put_readout(hs_result *r, const hs_sweep_file *f, size_t p)
+{
+    int rc;
+    char name[128];
+    size_t rows[2] = {f->sweep.n, f->sweep.m}, nulls[3] = {f->K, f->sweep.n, f->sweep.m};
+    safe_name("effect_", f->phi[p].name, name);
+    HS_TRY(put_effect(r, f, p, name));
+    safe_name("score_", f->phi[p].name, name);
+    HS_TRY(hs_result_put_f64(r, name, "sample,strength", 2, rows, f->score[p]));
+    if (f->K > 0) {
+        safe_name("null_score_", f->phi[p].name, name);
+        HS_TRY(hs_result_put_f64(r, name, "null,sample,strength", 3, nulls, f->null[p]));
+    }
+    safe_name("noise_floor_", f->phi[p].name, name);
+    HS_TRY(hs_result_attr_f64(r, NULL, name, f->sweep.noise_floor[p]));
+out:
+    return rc;
+}
+
+HS_CHECKED static int put_attributes(hs_result *r, const hs_sweep_file *f)
+{
+    int rc;
+    hs_str names = {0};
+    const hs_edit_job *job = f->job;
+    for (size_t p = 0; p < f->n_phi; p++) {
+        hs_str_addf(&names, "%s%s", p > 0 ? "\n" : "", f->phi[p].name);
+    }
+    HS_TRY(hs_str_ok(&names));
+    HS_TRY(hs_result_attr_str(r, NULL, "readout", f->phi[0].name));
+    HS_TRY(hs_result_attr_str(r, NULL, "readouts", names.s));
+    HS_TRY(hs_result_attr_str(r, NULL, "direction", job->n_dir > 0 ? job->dir[0].name : ""));
+    HS_TRY(hs_result_attr_str(r, NULL, "model_name", job->model.name));
+    HS_TRY(hs_result_attr_str(r, NULL, "model_sha256", job->model.sha256));
+    HS_TRY(hs_result_attr_str(r, NULL, "mode", job->plan.symmetric ? "symmetric" : "asymmetric"));
+    HS_TRY(hs_result_attr_i64(r, NULL, "t_edit", job->plan.t_edit));
+    HS_TRY(hs_result_attr_i64(r, NULL, "t_boost", job->plan.t_boost));
+    HS_TRY(hs_result_attr_i64(r, NULL, "untrained", job->model.untrained));
+out:
+    hs_str_free(&names);
+    return rc;
+}
+
+int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f)
+{
+    int rc;
+    hs_result *r = NULL;
+    HS_TRY(hs_result_create(hs_cmd_out(c), f->kind, hs_cmd_force(c), &r));
+    HS_TRY(hs_common_provenance(c, r));
+    HS_TRY(put_attributes(r, f));
+    HS_TRY(hs_result_put_f64(r, "strength", "strength", 1, &f->sweep.m, f->job->plan.strength));
+    HS_TRY(put_effect(r, f, 0, "effect"));
+    for (size_t p = 0; p < f->n_phi; p++) {
+        HS_TRY(put_readout(r, f, p));
+    }
+    HS_TRY(hs_result_commit(r));
+out:
+    hs_result_free(r);
+    return rc;
+}

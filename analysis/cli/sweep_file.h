@@ -1,0 +1,38 @@
+/* A sweep as a result file and as JSON: what sweep, interpolate and linearity have in common. */
+#ifndef HS_CLI_SWEEP_FILE_H
+#define HS_CLI_SWEEP_FILE_H
+
+#include "analysis/cli/edit_common.h"
+#include "analysis/sweep/sweep.h"
+
+typedef struct {
+    const hs_edit_job *job; /* plan.m and plan.strength are the sweep's */
+    size_t n_phi;
+    const hs_readout *phi;
+    hs_sweep sweep;
+    double **score;   /* [n_phi] (n, m): the scalar of each read-out (hs_sweep_score) */
+    size_t K;         /* random directions of equal norm, at the largest strengths only */
+    double **null;    /* [n_phi] (K, n, m) scores, NaN at the strengths that weren't run; NULL when K is 0 */
+    const char *kind; /* "sweep", "interpolation" */
+} hs_sweep_file;
+
+/* Fills score from sweep. */
+HS_CHECKED int hs_sweep_file_score(hs_sweep_file *f);
+/* Fills K and null: runs random directions 0 ... K - 1 like the job's first one (stream (seed,
+ * HS_RNG_DIRECTION, k)) at the largest magnitude, both signs where both are swept. */
+HS_CHECKED int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed);
+void hs_sweep_file_free(hs_sweep_file *f); /* what it owns: sweep, score, null */
+
+/* results.strengths[], results.readouts[] {"name", "mean", "ci", "n", "noise_floor", "vector"} and the text
+ * table; warns of read-outs without any effect. */
+HS_CHECKED int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f);
+
+/* Writes -o:
+ *   /strength (strength)
+ *   /effect (sample, strength[, feature]): phi of the first read-out; /effect_NAME: of each read-out
+ *   /score_NAME (sample, strength) its scalar, /null_score_NAME (null, sample, strength) of the nulls
+ *   attributes readout, readouts, direction, model_sha256, t_edit, noise_floor_NAME
+ * NAME: the read-out with every character besides letters, digits and '_' as '_'. */
+HS_CHECKED int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f);
+
+#endif

@@ -1,0 +1,440 @@
+#include "analysis/directions/direction.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/alloc.h"
+#include "core/base/text.h"
+#include "core/io/tensors_build.h"
+
+static void free_strings(size_t n, char **s)
+{
+    for (size_t i = 0; i < n && s != NULL; i++) {
+        free(s[i]);
+    }
+    free(s);
+}
+
+/* *file, *name <- the two halves of FILE.h5[:NAME]; *name is NULL without one. */
+HS_CHECKED static int split_spec(const char *spec, char **file, char **name)
+{
+    int rc = HS_OK;
+    const char *colon = strrchr(spec, ':');
+    *name = NULL;
+    HS_TRY(hs_strdup(spec, file));
+    if (access(spec, F_OK) != 0 && colon != NULL) {
+        (*file)[colon - spec] = '\0';
+        HS_TRY(hs_strdup(colon + 1, name));
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int fail_with_list(const char *file, const char *why, size_t n, char *const *names)
+{
+    hs_str list = {0};
+    for (size_t i = 0; i < n && i < 12; i++) {
+        hs_str_addf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    }
+    int rc =
+        hs_fail(HS_ERANGE, "%.200s: %s: %.120s%s", file, why, list.s != NULL ? list.s : "none", n > 12 ? ", ..." : "");
+    hs_str_free(&list);
+    return rc;
+}
+
+HS_CHECKED static int find_name(const char *file, const char *name, size_t n, char *const *names, size_t *index)
+{
+    if (name == NULL) {
+        *index = 0;
+        return n == 1 ? HS_OK : fail_with_list(file, "holds several directions, name one with FILE:NAME", n, names);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *index = i;
+            return HS_OK;
+        }
+    }
+    int64_t k = 0;
+    if (n > 0 && hs_text_i64(name, 0, (int64_t)n - 1, &k) == HS_OK) {
+        *index = (size_t)k;
+        return HS_OK;
+    }
+    char why[128];
+    snprintf(why, sizeof why, "no direction '%.60s'; there are", name);
+    return fail_with_list(file, why, n, names);
+}
+
+HS_CHECKED static int read_names(hs_result_in *r, const char *file, size_t *n, char ***names)
+{
+    if (!hs_result_has(r, "direction")) {
+        return hs_fail(HS_EFORMAT,
+                       "%.200s: holds no directions (kind '%.40s'); wanted a file of hspace pca, direction or import",
+                       file, hs_result_kind(r));
+    }
+    return hs_result_get_strings(r, "direction", n, names);
+}
+
+int hs_direction_names(const char *path, size_t *n, char ***names)
+{
+    int rc;
+    hs_result_in *r = NULL;
+    HS_TRY(hs_result_open(path, &r));
+    HS_TRY(read_names(r, path, n, names));
+out:
+    hs_result_close(r);
+    return rc;
+}
+
+HS_CHECKED static int read_timesteps(hs_result_in *r, hs_direction *d)
+{
+    int rc;
+    double *v = NULL;
+    size_t rank, dim[8];
+    HS_TRY(hs_result_shape(r, "timestep", &rank, dim));
+    if (rank != 1 || dim[0] != d->S) {
+        rc = hs_fail(HS_EFORMAT, "%.200s: /timestep does not match the %zu steps of /delta_h", d->file, d->S);
+        goto out;
+    }
+    HS_TRY(hs_result_get_f64(r, "timestep", &v));
+    HS_TRY(hs_alloc(d->S, sizeof *d->t, &d->t));
+    for (size_t k = 0; k < d->S; k++) {
+        if (!(v[k] >= 0 && v[k] < 1e9) || (k > 0 && v[k] >= v[k - 1])) {
+            rc = hs_fail(HS_EFORMAT, "%.200s: /timestep must be descending and not negative", d->file);
+            goto out;
+        }
+        d->t[k] = (int)v[k];
+    }
+out:
+    free(v);
+    return rc;
+}
+
+HS_CHECKED static int check_finite(const hs_direction *d, size_t size)
+{
+    for (size_t k = 0; k < size; k++) {
+        if (!isfinite(d->dh[k])) {
+            return hs_fail(HS_EFORMAT, "%.200s:%.60s: /delta_h holds a value that is not finite", d->file, d->name);
+        }
+    }
+    return HS_OK;
+}
+
+/* The dh of direction i of n: rank 5 with timesteps, rank 4 without. */
+HS_CHECKED static int read_delta(hs_result_in *r, size_t i, size_t n, hs_direction *d)
+{
+    int rc;
+    size_t rank, dim[8], size;
+    HS_TRY(hs_result_shape(r, "delta_h", &rank, dim));
+    if ((rank != 4 && rank != 5) || dim[0] != n) {
+        rc = hs_fail(HS_EFORMAT,
+                     "%.200s: /delta_h has %zu dimensions, first %zu; wanted (%zu, [timestep,] channel, y, x)", d->file,
+                     rank, dim[0], n);
+        goto out;
+    }
+    const size_t *chw = dim + rank - 3;
+    d->shape = (hs_chw){chw[0], chw[1], chw[2]};
+    d->S = rank == 5 ? dim[1] : 0;
+    HS_TRY(hs_size_mul(d->S > 0 ? d->S : 1, hs_chw_size(d->shape), &size));
+    HS_TRY(hs_alloc(size, sizeof *d->dh, &d->dh));
+    HS_TRY(hs_result_get_rows(r, "delta_h", i, 1, d->dh));
+    HS_TRY(check_finite(d, size));
+    if (d->S > 0) {
+        HS_TRY(read_timesteps(r, d));
+    }
+out:
+    return rc;
+}
+
+/* The arrays of a delta network and the names of their dimensions. */
+static const struct {
+    const char *part, *dims;
+    size_t rank;
+} network_part[] = {{"conv1.weight", "hidden,channel_in,ky,kx", 4},
+                    {"conv1.bias", "hidden", 1},
+                    {"temb_proj.weight", "hidden,temb", 2},
+                    {"temb_proj.bias", "hidden", 1},
+                    {"norm2.weight", "hidden", 1},
+                    {"norm2.bias", "hidden", 1},
+                    {"conv2.weight", "channel,hidden_in,ky,kx", 4},
+                    {"conv2.bias", "channel", 1}};
+enum { NETWORK_PARTS = sizeof network_part / sizeof *network_part };
+
+/* One stored part of a network into ts, which takes its values over. */
+HS_CHECKED static int read_part(hs_result_in *r, const char *name, const char *part, hs_tensors *ts)
+{
+    int rc;
+    char full[128];
+    size_t dim[8];
+    float *values = NULL;
+    hs_tensor t = {.name = part, .dtype = HS_F32};
+    snprintf(full, sizeof full, "%.80s.%s", name, part);
+    HS_TRY(hs_result_shape(r, full, &t.rank, dim));
+    HS_TRY(hs_result_get_f32(r, full, &values));
+    for (size_t k = 0; k < t.rank; k++) {
+        t.dim[k] = dim[k];
+    }
+    t.bytes = (const unsigned char *)values;
+    HS_TRY(hs_tensors_adopt(ts, values));
+    HS_TRY(hs_tensors_add(ts, t));
+out:
+    return rc;
+}
+
+HS_CHECKED static int read_network(hs_result_in *r, hs_direction *d)
+{
+    int rc;
+    hs_tensors *ts = NULL;
+    HS_TRY(hs_tensors_new(&ts));
+    for (size_t i = 0; i < NETWORK_PARTS; i++) {
+        HS_TRY(read_part(r, d->name, network_part[i].part, ts));
+    }
+    HS_TRY(hs_tensors_finish(ts));
+    HS_TRY(hs_deltablock_load(ts, "", &d->net));
+    d->shape = (hs_chw){hs_deltablock_channels(d->net), 0, 0};
+out:
+    hs_tensors_free(ts);
+    return rc;
+}
+
+HS_CHECKED static int optional_attr(hs_result_in *r, const char *name, char **out)
+{
+    return hs_result_attr_get_str(r, NULL, name, out) == HS_OK ? HS_OK : hs_strdup("", out);
+}
+
+int hs_direction_open(const char *spec, hs_direction *out)
+{
+    int rc;
+    hs_result_in *r = NULL;
+    size_t n = 0, i = 0;
+    char **names = NULL, *name = NULL;
+    hs_direction d = {0};
+    HS_TRY(split_spec(spec, &d.file, &name));
+    HS_TRY(hs_result_open(d.file, &r));
+    HS_TRY(read_names(r, d.file, &n, &names));
+    HS_TRY(find_name(d.file, name, n, names, &i));
+    HS_TRY(hs_strdup(names[i], &d.name));
+    HS_TRY(optional_attr(r, "model_sha256", &d.model_sha256));
+    HS_TRY(optional_attr(r, "tap", &d.tap));
+    HS_TRY(hs_result_has(r, "delta_h") ? read_delta(r, i, n, &d) : read_network(r, &d));
+    *out = d;
+    memset(&d, 0, sizeof d);
+out:
+    hs_result_close(r);
+    free_strings(n, names);
+    free(name);
+    hs_direction_free(&d);
+    return rc;
+}
+
+void hs_direction_free(hs_direction *d)
+{
+    free(d->file);
+    free(d->name);
+    free(d->t);
+    free(d->dh);
+    hs_deltablock_free(d->net);
+    free(d->model_sha256);
+    free(d->tap);
+    memset(d, 0, sizeof *d);
+}
+
+int hs_direction_fits(const hs_direction *d, hs_chw h, size_t temb_dim, const char *model_sha256, int force)
+{
+    if (d->net != NULL && (d->shape.c != h.c || hs_deltablock_temb_dim(d->net) != temb_dim)) {
+        return hs_fail(HS_ESHAPE,
+                       "%.200s:%.60s: f_t of %zu channels and a time embedding of %zu; the model has %zu and %zu",
+                       d->file, d->name, d->shape.c, hs_deltablock_temb_dim(d->net), h.c, temb_dim);
+    }
+    if (d->net == NULL && (d->shape.c != h.c || d->shape.h != h.h || d->shape.w != h.w)) {
+        return hs_fail(HS_ESHAPE,
+                       "%.200s:%.60s: a direction of shape (%zu, %zu, %zu); h of the model is (%zu, %zu, %zu)", d->file,
+                       d->name, d->shape.c, d->shape.h, d->shape.w, h.c, h.h, h.w);
+    }
+    if (!force && d->model_sha256[0] != '\0' && strcmp(d->model_sha256, model_sha256) != 0) {
+        return hs_fail(HS_ESHAPE, "%.200s:%.60s: found on model %.12s, --model is %.12s; use the same model or --force",
+                       d->file, d->name, d->model_sha256, model_sha256);
+    }
+    return HS_OK;
+}
+
+void hs_direction_at(const hs_direction *d, int t, float *out)
+{
+    size_t size = hs_chw_size(d->shape), above = 0;
+    if (d->S == 0) {
+        memcpy(out, d->dh, size * sizeof *out);
+        return;
+    }
+    while (above + 1 < d->S && d->t[above + 1] >= t) {
+        above++;
+    }
+    size_t below = above + 1 < d->S && d->t[above] > t ? above + 1 : above;
+    double w = below == above ? 0 : (double)(d->t[above] - t) / (double)(d->t[above] - d->t[below]);
+    const float *a = d->dh + above * size, *b = d->dh + below * size;
+    for (size_t i = 0; i < size; i++) {
+        out[i] = (float)((1 - w) * (double)a[i] + w * (double)b[i]);
+    }
+}
+
+static double asyrp_coefficient(double ab, double ab_next)
+{
+    return sqrt(ab_next / ab) * sqrt(1 - ab);
+}
+
+/* The weight of the direction's own timesteps at or above t_edit; negative when one isn't below T. */
+static double weight_found(const hs_direction *d, const hs_schedule *schedule, int t_edit, hs_rescale rule)
+{
+    double sum = 0;
+    for (size_t k = 0; k < d->S; k++) {
+        if (d->t[k] >= (int)schedule->T) {
+            return -1;
+        }
+        double next = k + 1 < d->S ? schedule->alpha_bar[d->t[k + 1]] : 1.0;
+        if (d->t[k] >= t_edit) {
+            sum += rule == HS_RESCALE_COUNT ? 1 : asyrp_coefficient(schedule->alpha_bar[d->t[k]], next);
+        }
+    }
+    return sum;
+}
+
+int hs_direction_rescale(const hs_direction *d, const hs_schedule *schedule, const hs_steps *steps, int t_edit,
+                         hs_rescale rule, double *factor)
+{
+    if (rule == HS_RESCALE_NONE) {
+        *factor = 1;
+        return HS_OK;
+    }
+    if (d->S == 0) {
+        return hs_fail(HS_ERANGE, "--rescale: %.200s:%.60s does not say at which timesteps it was found; use none",
+                       d->file, d->name);
+    }
+    double found = weight_found(d, schedule, t_edit, rule), used = 0;
+    if (found < 0) {
+        return hs_fail(HS_ESHAPE, "%.200s:%.60s: found at timestep %d; the model has T = %zu", d->file, d->name,
+                       d->t[0], schedule->T);
+    }
+    for (size_t k = 0; k < steps->S; k++) {
+        const hs_step *s = &steps->step[k];
+        if (s->t >= t_edit) {
+            used += rule == HS_RESCALE_COUNT ? 1 : asyrp_coefficient(s->alpha_bar, s->alpha_bar_next);
+        }
+    }
+    if (!(found > 0 && used > 0)) {
+        return hs_fail(HS_ERANGE, "--rescale: no timestep at or above t_edit = %d", t_edit);
+    }
+    *factor = found / used;
+    return HS_OK;
+}
+
+HS_CHECKED static int put_origin(hs_result *r, const char *method, const char *tap, const char *model_sha256)
+{
+    int rc;
+    HS_TRY(hs_result_attr_str(r, NULL, "method", method));
+    HS_TRY(hs_result_attr_str(r, NULL, "tap", tap));
+    HS_TRY(hs_result_attr_str(r, NULL, "model_sha256", model_sha256));
+out:
+    return rc;
+}
+
+int hs_direction_put(hs_result *r, const hs_direction_set *set)
+{
+    int rc;
+    int64_t *t = NULL;
+    size_t with_t[] = {set->n, set->S, set->shape.c, set->shape.h, set->shape.w};
+    size_t constant[] = {set->n, set->shape.c, set->shape.h, set->shape.w};
+    HS_TRY(hs_result_put_strings(r, "direction", "direction", set->n, set->name));
+    if (set->S > 0) {
+        HS_TRY(hs_alloc(set->S, sizeof *t, &t));
+        for (size_t k = 0; k < set->S; k++) {
+            t[k] = set->t[k];
+        }
+        HS_TRY(hs_result_put_i64(r, "timestep", "timestep", 1, &set->S, t));
+        HS_TRY(hs_result_define_f32(r, "delta_h", "direction,timestep,channel,y,x", 5, with_t));
+    } else {
+        HS_TRY(hs_result_define_f32(r, "delta_h", "direction,channel,y,x", 4, constant));
+    }
+    HS_TRY(hs_result_attr_str(r, "delta_h", "long_name", "change of h added at strength 1"));
+    HS_TRY(hs_result_attr_str(r, "delta_h", "units", "1"));
+    HS_TRY(put_origin(r, set->method, set->tap, set->model_sha256));
+out:
+    free(t);
+    return rc;
+}
+
+/* Part i of one network as a float32 array of r. */
+HS_CHECKED static int put_part(hs_result *r, const char *name, size_t i, const hs_tensor *t)
+{
+    int rc;
+    float *v = NULL;
+    char full[128];
+    size_t dim[4] = {0};
+    if (t->rank != network_part[i].rank) {
+        rc = hs_fail(HS_EFORMAT, "delta network: %s has %zu dimensions; wanted %zu", network_part[i].part, t->rank,
+                     network_part[i].rank);
+        goto out;
+    }
+    snprintf(full, sizeof full, "%.80s.%s", name, network_part[i].part);
+    for (size_t k = 0; k < t->rank; k++) {
+        dim[k] = (size_t)t->dim[k];
+    }
+    HS_TRY(hs_alloc(t->count, sizeof *v, &v));
+    hs_to_f32(t->dtype, t->bytes, t->count, v);
+    HS_TRY(hs_result_put_f32(r, full, network_part[i].dims, t->rank, dim, v));
+out:
+    free(v);
+    return rc;
+}
+
+HS_CHECKED static int put_network(hs_result *r, const hs_tensors *ts, const char *prefix, const char *name)
+{
+    int rc = HS_OK;
+    for (size_t i = 0; i < NETWORK_PARTS; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "%s%s", prefix, network_part[i].part);
+        const hs_tensor *t = hs_tensors_find(ts, key);
+        if (t == NULL) {
+            rc = hs_fail(HS_EFORMAT, "delta network: tensor %s is missing", key);
+            goto out;
+        }
+        HS_TRY(put_part(r, name, i, t));
+    }
+out:
+    return rc;
+}
+
+int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *name, size_t *count)
+{
+    enum { MOST = 64 };
+    int rc = HS_OK;
+    char names[MOST][96], prefix[MOST][8] = {""};
+    const char *list[MOST];
+    size_t n = 0;
+    if (hs_tensors_find(ts, "conv1.weight") != NULL) {
+        n = 1;
+    }
+    for (size_t i = 0; i < MOST && n == i; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "%zu.conv1.weight", i);
+        if (hs_tensors_find(ts, key) == NULL) {
+            break;
+        }
+        snprintf(prefix[i], sizeof prefix[i], "%zu.", i);
+        n = i + 1;
+    }
+    if (n == 0) {
+        rc = hs_fail(HS_EFORMAT, "holds no delta network (conv1, temb_proj, norm2, conv2) of the DDPM type");
+        goto out;
+    }
+    for (size_t i = 0; i < n; i++) {
+        snprintf(names[i], sizeof names[i], i == 0 ? "%.60s" : "%.60s_%zu", name, i);
+        list[i] = names[i];
+        HS_TRY(put_network(r, ts, prefix[i], names[i]));
+    }
+    HS_TRY(hs_result_put_strings(r, "direction", "direction", n, list));
+    HS_TRY(put_origin(r, "import", "", ""));
+    *count = n;
+out:
+    return rc;
+}

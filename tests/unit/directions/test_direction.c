@@ -1,0 +1,221 @@
+/* analysis/directions: the file format, names, interpolation in t, the step-count rule, random controls. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/directions/dir_random.h"
+#include "core/io/tensors.h"
+#include "tests/support/support.h"
+
+enum { C = 2, H = 1, W = 3, D = C * H * W, S = 3, N = 2 };
+static const int T[S] = {900, 500, 100};
+
+/* delta_h[i][k][j] = 100 i + 10 k + j. */
+static float value(size_t i, size_t k, size_t j)
+{
+    return (float)(100 * i + 10 * k + j);
+}
+
+static const char *write_set(const char *file, const char *sha)
+{
+    static const char *const names[N] = {"pc0", "smile:x"};
+    const char *path = temp_path(file);
+    hs_direction_set set = {.method = "test",
+                            .tap = "mid_block.out",
+                            .model_sha256 = sha,
+                            .shape = {C, H, W},
+                            .n = N,
+                            .name = names,
+                            .S = S,
+                            .t = T};
+    hs_result *r = NULL;
+    float row[S * D];
+    assert_ok(hs_result_create(path, "directions", 1, &r));
+    assert_ok(hs_direction_put(r, &set));
+    for (size_t i = 0; i < N; i++) {
+        for (size_t k = 0; k < S; k++) {
+            for (size_t j = 0; j < D; j++) {
+                row[k * D + j] = value(i, k, j);
+            }
+        }
+        assert_ok(hs_result_put_rows(r, "delta_h", i, 1, row));
+    }
+    assert_ok(hs_result_commit(r));
+    hs_result_free(r);
+    return path;
+}
+
+static void open_named(const char *path, const char *name, hs_direction *d)
+{
+    char spec[512];
+    snprintf(spec, sizeof spec, "%s:%s", path, name);
+    assert_ok(hs_direction_open(spec, d));
+}
+
+static void test_names_then_indices(void **state)
+{
+    (void)state;
+    const char *path = write_set("d.h5", "");
+    hs_direction d;
+    open_named(path, "pc0", &d);
+    assert_string_equal(d.name, "pc0");
+    assert_int_equal(d.S, S);
+    hs_direction_free(&d);
+    open_named(path, "1", &d);
+    assert_string_equal(d.name, "smile:x");
+    assert_near(d.dh[D + 2], value(1, 1, 2), 0);
+    hs_direction_free(&d);
+    assert_code(hs_direction_open(path, &d), HS_ERANGE);
+    assert_non_null(strstr(hs_error_message(), "pc0, smile:x"));
+    char spec[512];
+    snprintf(spec, sizeof spec, "%s:7", path);
+    assert_code(hs_direction_open(spec, &d), HS_ERANGE);
+}
+
+static void test_a_file_of_another_kind_is_refused(void **state)
+{
+    (void)state;
+    const char *path = temp_path("other.h5");
+    const size_t n = 2;
+    const double v[2] = {1, 2};
+    hs_result *r = NULL;
+    hs_direction d;
+    assert_ok(hs_result_create(path, "sweep", 1, &r));
+    assert_ok(hs_result_put_f64(r, "strength", "strength", 1, &n, v));
+    assert_ok(hs_result_commit(r));
+    hs_result_free(r);
+    assert_code(hs_direction_open(path, &d), HS_EFORMAT);
+}
+
+static void test_between_timesteps_linear_beyond_nearest(void **state)
+{
+    (void)state;
+    hs_direction d;
+    float out[D];
+    open_named(write_set("d.h5", ""), "pc0", &d);
+    hs_direction_at(&d, 500, out);
+    assert_near(out[1], value(0, 1, 1), 0);
+    hs_direction_at(&d, 700, out); /* half way between k = 0 and 1 */
+    assert_near(out[1], 6, 1e-6);
+    hs_direction_at(&d, 200, out); /* three quarters from k = 1 to 2 */
+    assert_near(out[1], 18.5, 1e-5);
+    hs_direction_at(&d, 999, out);
+    assert_near(out[1], value(0, 0, 1), 0);
+    hs_direction_at(&d, 0, out);
+    assert_near(out[1], value(0, 2, 1), 0);
+    hs_direction_free(&d);
+}
+
+static void test_fits(void **state)
+{
+    (void)state;
+    hs_direction d;
+    open_named(write_set("d.h5", "aaaa"), "pc0", &d);
+    assert_ok(hs_direction_fits(&d, (hs_chw){C, H, W}, 8, "aaaa", 0));
+    assert_code(hs_direction_fits(&d, (hs_chw){C, H, W}, 8, "bbbb", 0), HS_ESHAPE);
+    assert_ok(hs_direction_fits(&d, (hs_chw){C, H, W}, 8, "bbbb", 1));
+    assert_code(hs_direction_fits(&d, (hs_chw){C, H, W + 1}, 8, "aaaa", 1), HS_ESHAPE);
+    hs_direction_free(&d);
+}
+
+/* S/S~ of the paper: 40 steps of training used with 20 doubles; alpha weights give nearly the same. */
+static void test_step_count_rule(void **state)
+{
+    (void)state;
+    hs_schedule schedule;
+    hs_steps found, used;
+    const hs_schedule_spec spec = {.kind = HS_SCHEDULE_LINEAR, .T = 1000, .beta_start = 1e-4, .beta_end = 0.02};
+    assert_ok(hs_schedule_create(&spec, &schedule));
+    assert_ok(hs_steps_create(&schedule, &(hs_steps_spec){HS_SPACING_ASYRP, 40, 0, 1}, &found));
+    assert_ok(hs_steps_create(&schedule, &(hs_steps_spec){HS_SPACING_ASYRP, 20, 0, 1}, &used));
+    int t[40];
+    for (size_t k = 0; k < 40; k++) {
+        t[k] = found.step[k].t;
+    }
+    hs_direction d = {.file = (char *)(uintptr_t) "f", .name = (char *)(uintptr_t) "n", .S = 40, .t = t};
+    double f = 0;
+    assert_ok(hs_direction_rescale(&d, &schedule, &used, 0, HS_RESCALE_NONE, &f));
+    assert_near(f, 1, 0);
+    assert_ok(hs_direction_rescale(&d, &schedule, &used, 0, HS_RESCALE_COUNT, &f));
+    assert_near(f, 2, 0);
+    assert_ok(hs_direction_rescale(&d, &schedule, &used, 500, HS_RESCALE_ALPHA, &f));
+    assert_true(f > 1.5 && f < 2.1);
+    assert_code(hs_direction_rescale(&d, &schedule, &used, 1000, HS_RESCALE_COUNT, &f), HS_ERANGE);
+    d.S = 0;
+    assert_code(hs_direction_rescale(&d, &schedule, &used, 0, HS_RESCALE_COUNT, &f), HS_ERANGE);
+    hs_steps_free(&found);
+    hs_steps_free(&used);
+    hs_schedule_free(&schedule);
+}
+
+static double norm(const float *v)
+{
+    double s = 0;
+    for (size_t j = 0; j < D; j++) {
+        s += (double)v[j] * (double)v[j];
+    }
+    return sqrt(s);
+}
+
+static void test_random_has_the_norms_and_depends_on_seed_and_index(void **state)
+{
+    (void)state;
+    hs_direction d, a, b, c;
+    open_named(write_set("d.h5", ""), "1", &d);
+    assert_ok(hs_direction_random(&d, NULL, 5, 0, &a));
+    assert_ok(hs_direction_random(&d, NULL, 5, 0, &b));
+    assert_ok(hs_direction_random(&d, NULL, 5, 1, &c));
+    assert_memory_equal(a.dh, b.dh, S * D * sizeof *a.dh);
+    assert_memory_not_equal(a.dh, c.dh, S * D * sizeof *a.dh);
+    for (size_t k = 0; k < S; k++) {
+        assert_near(norm(a.dh + k * D), norm(d.dh + k * D), 1e-4 * norm(d.dh + k * D));
+        /* one draw for all steps: parallel from step to step */
+        double dot = 0;
+        for (size_t j = 0; j < D; j++) {
+            dot += (double)a.dh[j] * (double)a.dh[k * D + j];
+        }
+        assert_near(dot / (norm(a.dh) * norm(a.dh + k * D)), 1, 1e-6);
+    }
+    hs_direction_free(&a);
+    hs_direction_free(&b);
+    hs_direction_free(&c);
+    hs_direction_free(&d);
+}
+
+static void test_released_network_round_trip(void **state)
+{
+    (void)state;
+    need_shared("asyrp-dh/smiling_LC_CelebA_HQ.pth");
+    hs_tensors *ts = NULL;
+    hs_result *r = NULL;
+    hs_direction d;
+    size_t count = 0;
+    const char *path = temp_path("smile.h5");
+    assert_ok(hs_tensors_open(shared_data("asyrp-dh/smiling_LC_CelebA_HQ.pth"), &ts));
+    assert_ok(hs_result_create(path, "directions", 1, &r));
+    assert_ok(hs_direction_put_networks(r, ts, "smiling", &count));
+    assert_int_equal(count, 1);
+    assert_ok(hs_result_commit(r));
+    hs_result_free(r);
+    assert_ok(hs_direction_open(path, &d));
+    assert_non_null(d.net);
+    assert_int_equal(hs_deltablock_channels(d.net), 512);
+    assert_ok(hs_direction_fits(&d, (hs_chw){512, 8, 8}, 512, "x", 0));
+    assert_code(hs_direction_fits(&d, (hs_chw){256, 8, 8}, 512, "x", 0), HS_ESHAPE);
+    hs_direction_free(&d);
+    hs_tensors_free(ts);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_then_indices),
+        cmocka_unit_test(test_a_file_of_another_kind_is_refused),
+        cmocka_unit_test(test_between_timesteps_linear_beyond_nearest),
+        cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_step_count_rule),
+        cmocka_unit_test(test_random_has_the_norms_and_depends_on_seed_and_index),
+        cmocka_unit_test(test_released_network_round_trip),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
