@@ -84,6 +84,8 @@ HS_CHECKED int hs_source_open(hs_cmd *c, const hs_model *m, const hs_steps *step
 /* The images of a list of files and folders alone (invert). */
 HS_CHECKED int hs_source_open_images(hs_cmd *c, const char *opt, const hs_model *m, const hs_steps *steps,
                                      hs_source *out);
+/* The rows of one array (N, C, H, W) named by an option of its own (interpolate's --from). */
+HS_CHECKED int hs_source_open_array(hs_cmd *c, const char *opt, const hs_model *m, hs_source *out);
 void hs_source_free(hs_source *s);
 
 /* x (n, c R R) <- x_T of samples [first, first + n): normals of stream (seed, HS_RNG_X_T, sample id), rows of

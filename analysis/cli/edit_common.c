@@ -99,7 +99,8 @@ int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *job)
         HS_TRY(open_directions(c, n_max, job));
         HS_TRY(rescale(c, job));
     }
-    HS_TRY(hs_source_open(c, &job->model, &job->steps, &job->source));
+    HS_TRY(n_max > 0 ? hs_source_open(c, &job->model, &job->steps, &job->source)
+                     : hs_source_open_array(c, "from", &job->model, &job->source));
     HS_TRY(hs_step_noise_open(c, job->steps.S, job->source.n, job->source.image, &job->noise));
     if (!hs_cmd_dry_run(c)) {
         HS_TRY(read_x_T(job));

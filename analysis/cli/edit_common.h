@@ -23,8 +23,8 @@ typedef struct {
 } hs_edit_job;
 
 /* Opens model, steps, source, noise and the directions of --direction (n_max: at most so many; 0: the
- * command has none), checks that they fit, reads x_T.  coef is 1 for each.  --force lets a direction of
- * another model of the same shape in. */
+ * command has none and starts from the array of --from), checks that they fit, reads x_T.  coef is 1 for each.  --force
+ * lets a direction of another model of the same shape in. */
 HS_CHECKED int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *out);
 void hs_edit_job_free(hs_edit_job *job);
 

@@ -108,6 +108,20 @@ out:
     return rc;
 }
 
+int hs_source_open_array(hs_cmd *c, const char *opt, const hs_model *m, hs_source *out)
+{
+    hs_source s = source_of(c, m, NULL);
+    int rc;
+    s.kind = HS_SOURCE_ARRAY;
+    HS_TRY(hs_common_batch_of(c, hs_cmd_str(c, opt), s.image, &s.array, &s.n));
+    HS_TRY(label_samples(c, &s, hs_cmd_str(c, opt)));
+    *out = s;
+    return HS_OK;
+out:
+    hs_source_free(&s);
+    return rc;
+}
+
 int hs_source_open(hs_cmd *c, const hs_model *m, const hs_steps *steps, hs_source *out)
 {
     int prior = hs_cmd_given(c, "N"), array = hs_cmd_str(c, "x-T") != NULL;
@@ -121,14 +135,12 @@ int hs_source_open(hs_cmd *c, const hs_model *m, const hs_steps *steps, hs_sourc
     if (images) {
         return hs_source_open_images(c, "images", m, steps, out);
     }
-    if (prior) {
-        s.kind = HS_SOURCE_PRIOR;
-        s.n = (size_t)hs_cmd_int(c, "N");
-    } else {
-        s.kind = HS_SOURCE_ARRAY;
-        HS_TRY(hs_common_batch_of(c, hs_cmd_str(c, "x-T"), s.image, &s.array, &s.n));
+    if (array) {
+        return hs_source_open_array(c, "x-T", m, out);
     }
-    HS_TRY(label_samples(c, &s, prior ? "prior" : hs_cmd_str(c, "x-T")));
+    s.kind = HS_SOURCE_PRIOR;
+    s.n = (size_t)hs_cmd_int(c, "N");
+    HS_TRY(label_samples(c, &s, "prior"));
     *out = s;
     return HS_OK;
 out:
