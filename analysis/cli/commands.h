@@ -5,6 +5,7 @@
 #include "analysis/cli/command.h"
 
 extern const hs_command hs_cmd_dump;
+extern const hs_command hs_cmd_pca;
 extern const hs_command hs_cmd_direction_random;
 extern const hs_command hs_cmd_edit;
 extern const hs_command hs_cmd_sweep;
