@@ -1,0 +1,43 @@
+/* Benchmarks: medians over rounds in which ours and the peers take turns, and ratios within a round,
+ * which hold on a noisy machine where times do not. */
+#ifndef HS_BENCH_BENCH_H
+#define HS_BENCH_BENCH_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "analysis/bench/peer.h"
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/model/model.h"
+
+typedef struct {
+    size_t rounds;
+    hs_peer *peer; /* NULL: ours alone */
+    hs_conv_mode conv;
+    int threads;
+    const hs_progress *progress;
+} hs_bench_options;
+
+double hs_bench_now(void);                   /* seconds, monotonic */
+double hs_bench_median(size_t n, double *v); /* sorts v */
+double hs_bench_peak_rss(void);              /* bytes, of this process so far */
+
+/* *out <- {"work": "unet", "config", "batch", "seconds", "peers": {mode: seconds}, "ratio": best peer / ours,
+ * "h_error_direct": max |h - h direct| / max |h direct|, "by_kind": {kind: share of the time},
+ * "peak_rss_bytes", "convolutions": [text]}.  config "cifar10" or "ddpm256": random weights. */
+HS_CHECKED int hs_bench_unet(const hs_bench_options *o, const char *config, size_t batch, json_t **out);
+
+/* {"work": "strengths", "strengths": k, "seconds", "encode_s", "decode_s", "ratio": seconds / (encode + (k + 1)
+ * decodes)}: one asymmetric step of k strengths on one state of model m. */
+HS_CHECKED int hs_bench_strengths(const hs_bench_options *o, const hs_model *m, size_t k, json_t **out);
+
+/* {"work": "pca", "n", "d", "k", "seconds", "peers", "ratio_randomized", "ratio_incremental", "worst_residual",
+ * "solver_bytes"}: rows of 60 factors of falling strength over white noise, from a file in folder. */
+HS_CHECKED int hs_bench_pca(const hs_bench_options *o, const char *folder, size_t n, size_t d, size_t k, json_t **out);
+
+/* {"work": "store", "bytes", "store_s", "plain_s", "ratio": plain / store}: h of n x S cells into a store, against
+ * the same bytes written one after the other and synced. */
+HS_CHECKED int hs_bench_store(const hs_bench_options *o, const char *folder, size_t n, size_t S, json_t **out);
+
+#endif
