@@ -38,11 +38,11 @@ static void say(hs_cmd *c, const json_t *o)
 }
 
 /* Adds one answer to results.bench[] and prints it. */
-HS_CHECKED static int add(hs_cmd *c, json_t *list, int rc, json_t *answer)
+HS_CHECKED static int add(hs_cmd *c, json_t *list, int rc, json_t *const *answer)
 {
     if (rc == HS_OK) {
-        say(c, answer);
-        json_array_append_new(list, answer);
+        say(c, *answer);
+        json_array_append_new(list, *answer);
     }
     return rc;
 }
@@ -64,17 +64,17 @@ HS_CHECKED static int run_work(hs_cmd *c, const hs_bench_options *o, const char 
     json_t *a = NULL;
     const char *folder = hs_cmd_str(c, "folder");
     if (strcmp(work, "unet") == 0) {
-        HS_TRY(add(c, list, hs_bench_unet(o, "cifar10", 8, &a), a));
-        HS_TRY(add(c, list, hs_bench_unet(o, "cifar10", 1, &a), a));
+        HS_TRY(add(c, list, hs_bench_unet(o, "cifar10", 8, &a), &a));
+        HS_TRY(add(c, list, hs_bench_unet(o, "cifar10", 1, &a), &a));
     } else if (strcmp(work, "unet256") == 0) {
-        HS_TRY(add(c, list, hs_bench_unet(o, "ddpm256", 1, &a), a));
+        HS_TRY(add(c, list, hs_bench_unet(o, "ddpm256", 1, &a), &a));
     } else if (strcmp(work, "strengths") == 0) {
-        HS_TRY(add(c, list, strengths(c, o, &a), a));
+        HS_TRY(add(c, list, strengths(c, o, &a), &a));
     } else if (strcmp(work, "pca") == 0) {
-        HS_TRY(add(c, list, hs_bench_pca(o, folder, 4000, 32768, 50, &a), a));
-        HS_TRY(add(c, list, hs_bench_pca(o, folder, 10000, 4096, 50, &a), a));
+        HS_TRY(add(c, list, hs_bench_pca(o, folder, 4000, 32768, 50, &a), &a));
+        HS_TRY(add(c, list, hs_bench_pca(o, folder, 10000, 4096, 50, &a), &a));
     } else {
-        HS_TRY(add(c, list, hs_bench_store(o, folder, 256, 16, &a), a));
+        HS_TRY(add(c, list, hs_bench_store(o, folder, 256, 16, &a), &a));
     }
 out:
     return rc;
