@@ -4,6 +4,7 @@
 #include "analysis/cli/command.h"
 
 const hs_command *const hs_commands[] = {
-    &hs_cmd_dump,        &hs_cmd_direction_random, &hs_cmd_edit,       &hs_cmd_sweep,
-    &hs_cmd_interpolate, &hs_cmd_doctor,           &hs_cmd_completion, NULL,
+    &hs_cmd_doctor,
+    &hs_cmd_completion,
+    NULL,
 };
