@@ -292,3 +292,18 @@ void hs_centring_free(hs_centring *c)
         *c = (hs_centring){0};
     }
 }
+
+int hs_centred_f64(hs_mat A, double *out)
+{
+    hs_rows rows = hs_rows_of_mat(&A);
+    hs_centring c = {0};
+    int rc = hs_centring_new(&rows, NULL, &c);
+    for (size_t i = 0; rc == HS_OK && i < A.rows; i++) {
+        for (size_t k = 0; k < hs_rows_chunks(A.cols); k++) {
+            size_t at = k * HS_ROWS_CHUNK;
+            hs_centre_f64(&c, i, k, hs_mat_row(A, i) + at, out + i * A.cols + at);
+        }
+    }
+    hs_centring_free(&c);
+    return rc;
+}

@@ -39,6 +39,10 @@ typedef struct {
 HS_CHECKED int hs_centring_new(const hs_rows *rows, const hs_progress *progress, hs_centring *out);
 void hs_centring_free(hs_centring *c);
 
+/* out (A.rows, A.cols) <- A column-centred, in double, times a power of two that makes it about 1 at most.  Errors as
+ * hs_centring_new's, with one mean. */
+HS_CHECKED int hs_centred_f64(hs_mat A, double *out);
+
 /* ---- Walking -------------------------------------------------------------------------------------- */
 
 enum { HS_ROWS_CHUNK = 1024, HS_WALK_PHASES = 3 };
