@@ -3,8 +3,13 @@
 
 #include "analysis/cli/command.h"
 
+/* clang-format off */
 const hs_command *const hs_commands[] = {
+    &hs_cmd_info,
+    &hs_cmd_similarity,
+    &hs_cmd_plot,
     &hs_cmd_doctor,
     &hs_cmd_completion,
     NULL,
 };
+/* clang-format on */

@@ -4,6 +4,9 @@
 
 #include "analysis/cli/command.h"
 
+extern const hs_command hs_cmd_info;
+extern const hs_command hs_cmd_plot;
+extern const hs_command hs_cmd_similarity;
 extern const hs_command hs_cmd_doctor;
 extern const hs_command hs_cmd_completion;
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "analysis/cli/internal.h"
@@ -11,9 +12,21 @@
 
 /* ---- Model and steps ---- */
 
+int hs_common_model_there(const char *model)
+{
+    struct stat st;
+    if (strncmp(model, "random:", 7) == 0 || stat(model, &st) == 0) {
+        return HS_OK;
+    }
+    return hs_fail_errno(model, "open");
+}
+
 int hs_common_model(hs_cmd *c, hs_model *out)
 {
     int rc = hs_cmd_need(c, "model");
+    if (rc == HS_OK) {
+        rc = hs_common_model_there(hs_cmd_str(c, "model"));
+    }
     if (rc == HS_OK) {
         rc = hs_model_open(hs_cmd_str(c, "model"), hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), out);
     }

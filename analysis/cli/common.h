@@ -15,6 +15,8 @@
  * params, warns when it is untrained.  HS_ERANGE when --model is missing;
  * else as hs_model_open. */
 HS_CHECKED int hs_common_model(hs_cmd *c, hs_model *out);
+/* HS_EIO when what --model names is neither a random network nor there. */
+HS_CHECKED int hs_common_model_there(const char *model);
 hs_conv_mode hs_common_conv(const hs_cmd *c);
 size_t hs_common_batch(const hs_cmd *c, size_t n); /* min(--batch, n) */
 

@@ -27,7 +27,7 @@ static void labels_free(labels *l)
     free(l->t);
 }
 
-HS_CHECKED static int label(hs_cmd *c, const hs_rows *r, labels *l)
+HS_CHECKED static int label(hs_cmd *c, const hs_imported *r, labels *l)
 {
     size_t S = r->S > 0 ? r->S : 1;
     int rc = HS_OK;
@@ -67,7 +67,7 @@ out:
 
 int hs_import_activations(hs_cmd *c)
 {
-    hs_rows r = {0};
+    hs_imported r = {0};
     labels l = {0};
     int rc = HS_OK;
     HS_TRY(hs_import_rows(c, 0, &r));
@@ -97,7 +97,7 @@ int hs_import_activations(hs_cmd *c)
                hs_cmd_out(c));
 out:
     labels_free(&l);
-    hs_rows_free(&r);
+    hs_import_free(&r);
     return rc;
 }
 
@@ -105,7 +105,7 @@ out:
 
 int hs_import_deltas(hs_cmd *c)
 {
-    hs_rows r = {0};
+    hs_imported r = {0};
     hs_result *out = NULL;
     int *t = NULL, rc = HS_OK;
     int64_t *t64 = NULL;
@@ -129,7 +129,7 @@ out:
     free(t);
     free(t64);
     hs_result_free(out);
-    hs_rows_free(&r);
+    hs_import_free(&r);
     return rc;
 }
 
@@ -162,11 +162,11 @@ static int by_falling_time(const void *a, const void *b)
 }
 
 /* All tensors as one direction: (1, C, H, W) or (C, H, W) each. */
-HS_CHECKED static int rows_by_time(const char *path, const hs_tensors *ts, hs_rows *out, int **times)
+HS_CHECKED static int rows_by_time(const char *path, const hs_tensors *ts, hs_imported *out, int **times)
 {
     size_t S = hs_tensors_count(ts);
     timed *list = NULL;
-    hs_rows r = {.n = 0, .S = S};
+    hs_imported r = {.n = 0, .S = S};
     int *t = NULL, rc = HS_OK;
     HS_TRY(hs_alloc(S, sizeof *list, &list));
     HS_TRY(hs_alloc(S, sizeof *t, &t));
@@ -198,13 +198,13 @@ HS_CHECKED static int rows_by_time(const char *path, const hs_tensors *ts, hs_ro
     r.n = 0; /* names no rows: the one direction is named by the caller */
     *out = r;
     *times = t;
-    r = (hs_rows){0};
+    r = (hs_imported){0};
     t = NULL;
 out:
     r.n = 0;
     free(list);
     free(t);
-    hs_rows_free(&r);
+    hs_import_free(&r);
     return rc;
 }
 
@@ -220,7 +220,7 @@ HS_CHECKED static int name_of(hs_cmd *c, const char *path, char **out)
     return rc;
 }
 
-HS_CHECKED static int write_rows(hs_cmd *c, hs_result *out, const char *name, const hs_rows *r, const int *t)
+HS_CHECKED static int write_rows(hs_cmd *c, hs_result *out, const char *name, const hs_imported *r, const int *t)
 {
     hs_direction_set set = {.method = "import",
                             .tap = hs_cmd_str(c, "tap"),
@@ -240,7 +240,7 @@ out:
 /* The one direction of a file that is not a network. */
 HS_CHECKED static int put_arrays(hs_cmd *c, const char *path, const hs_tensors *ts, const char *name, hs_result *out)
 {
-    hs_rows r = {0};
+    hs_imported r = {0};
     int *t = NULL, rc = HS_OK;
     if (ts != NULL && form_of(ts) == BY_TIME) {
         HS_TRY(rows_by_time(path, ts, &r, &t));
@@ -253,7 +253,7 @@ HS_CHECKED static int put_arrays(hs_cmd *c, const char *path, const hs_tensors *
     HS_TRY(write_rows(c, out, name, &r, t));
 out:
     free(t);
-    hs_rows_free(&r);
+    hs_import_free(&r);
     return rc;
 }
 

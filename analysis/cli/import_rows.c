@@ -6,7 +6,7 @@
 #include "analysis/cli/import.h"
 #include "core/base/alloc.h"
 
-void hs_rows_free(hs_rows *r)
+void hs_import_free(hs_imported *r)
 {
     for (size_t i = 0; r->source != NULL && i < r->n; i++) {
         free(r->source[i]);
@@ -111,7 +111,7 @@ out:
 }
 
 /* n, S and h of an array of rank 5, 4, 3, 2 (a row dimension first). */
-HS_CHECKED static int shape_of(const char *path, const hs_array *a, int without_rows, hs_rows *out)
+HS_CHECKED static int shape_of(const char *path, const hs_array *a, int without_rows, hs_imported *out)
 {
     size_t dim[6] = {1}, rank = a->rank + (without_rows ? 1 : 0);
     if (rank < 2 || rank > 5 || a->count == 0) {
@@ -128,7 +128,7 @@ HS_CHECKED static int shape_of(const char *path, const hs_array *a, int without_
     return HS_OK;
 }
 
-HS_CHECKED static int append(hs_rows *all, const hs_rows *part, const char *path, const float *v)
+HS_CHECKED static int append(hs_imported *all, const hs_imported *part, const char *path, const float *v)
 {
     size_t each = hs_chw_size(part->h) * (part->S > 0 ? part->S : 1), old = 0, more = 0, sum = 0;
     int same = part->S == all->S && memcmp(&part->h, &all->h, sizeof part->h) == 0, rc = HS_OK;
@@ -167,15 +167,15 @@ HS_CHECKED static int check_finite(const char *path, const hs_array *a)
     return HS_OK;
 }
 
-int hs_import_rows(hs_cmd *c, int without_rows, hs_rows *out)
+int hs_import_rows(hs_cmd *c, int without_rows, hs_imported *out)
 {
     const char *const *path, *fallback = without_rows ? "delta_h" : "h";
     size_t n = hs_cmd_inputs(c, &path);
-    hs_rows all = {0};
+    hs_imported all = {0};
     hs_array a = {0}, times = {0};
     int rc = HS_OK;
     for (size_t i = 0; i < n; i++) {
-        hs_rows part = {0};
+        hs_imported part = {0};
         hs_array_free(&times);
         HS_TRY(is_hdf5(path[i]) ? read_hdf5(c, path[i], fallback, &a, &times)
                                 : read_tensors(c, path[i], fallback, &a, &times));
@@ -188,11 +188,11 @@ int hs_import_rows(hs_cmd *c, int without_rows, hs_rows *out)
         hs_array_free(&a);
     }
     *out = all;
-    all = (hs_rows){0};
+    all = (hs_imported){0};
 out:
     hs_array_free(&a);
     hs_array_free(&times);
-    hs_rows_free(&all);
+    hs_import_free(&all);
     return rc;
 }
 
@@ -210,7 +210,7 @@ HS_CHECKED static int times_of_option(const double *t, size_t n, size_t S, int *
     return HS_OK;
 }
 
-int hs_import_times(hs_cmd *c, const hs_rows *r, int **out)
+int hs_import_times(hs_cmd *c, const hs_imported *r, int **out)
 {
     const double *t;
     size_t given = hs_cmd_grid(c, "t", &t), S = r->S > 0 ? r->S : 1;

@@ -49,7 +49,10 @@ static void say_model(hs_cmd *c, const hs_model *m, const hs_unet_config *cfg)
 int hs_info_model(hs_cmd *c, const char *path)
 {
     hs_model m = {0};
-    int rc = hs_model_open(path, hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), &m);
+    int rc = hs_common_model_there(path);
+    if (rc == HS_OK) {
+        rc = hs_model_open(path, hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), &m);
+    }
     if (rc != HS_OK) {
         return rc;
     }

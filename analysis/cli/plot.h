@@ -1,0 +1,12 @@
+/* --plot of the measurement commands. */
+#ifndef HS_CLI_PLOT_H
+#define HS_CLI_PLOT_H
+
+#include "analysis/cli/command.h"
+
+/* Before any work: path (NULL: nothing to check) may be written and is a .pdf, .svg or .png. */
+HS_CHECKED int hs_plot_check(const hs_cmd *c, const char *path);
+/* Draws n result files of one kind into out; warns when gnuplot is missing. */
+HS_CHECKED int hs_plot_files(hs_cmd *c, const char *const *path, size_t n, const char *out);
+
+#endif
