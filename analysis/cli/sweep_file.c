@@ -161,18 +161,24 @@ out:
     return rc;
 }
 
+/* Index of strength 0 (of position 0). */
+static size_t zero_of(const hs_sweep_file *f)
+{
+    size_t j = 0;
+    while (j + 1 < f->sweep.m && f->job->plan.strength[j] != 0) {
+        j++;
+    }
+    return j;
+}
+
 /* The no-op guard: a read-out that no strength moves beyond what the batch alone does. */
 static void guard(hs_cmd *c, const hs_sweep_file *f, size_t p)
 {
-    size_t m = f->sweep.m, zero = 0;
     double most = 0;
-    while (zero < m && f->job->plan.strength[zero] != 0) {
-        zero++;
+    for (size_t j = 0; j < f->sweep.m; j++) {
+        most = fmax(most, hs_sweep_effect(&f->sweep, p, f->phi[p].features, j, zero_of(f)));
     }
-    for (size_t j = 0; j < m && zero < m; j++) {
-        most = fmax(most, hs_sweep_effect(&f->sweep, p, f->phi[p].features, j, zero));
-    }
-    if (zero < m && most <= f->sweep.noise_floor[p]) {
+    if (most <= f->sweep.noise_floor[p]) {
         hs_cmd_warn(c, "%s: no effect, the largest change %.3g is within the numerical noise %.3g", f->phi[p].name,
                     most, f->sweep.noise_floor[p]);
     }
@@ -220,6 +226,7 @@ HS_CHECKED static int put_readout(hs_result *r, const hs_sweep_file *f, size_t p
 {
     int rc;
     char name[128];
+    double spread;
     size_t rows[2] = {f->sweep.n, f->sweep.m}, nulls[3] = {f->K, f->sweep.n, f->sweep.m};
     safe_name("effect_", f->phi[p].name, name);
     HS_TRY(put_effect(r, f, p, name));
@@ -231,6 +238,9 @@ HS_CHECKED static int put_readout(hs_result *r, const hs_sweep_file *f, size_t p
     }
     safe_name("noise_floor_", f->phi[p].name, name);
     HS_TRY(hs_result_attr_f64(r, NULL, name, f->sweep.noise_floor[p]));
+    HS_TRY(hs_sweep_spread(&f->sweep, p, f->phi[p].features, zero_of(f), &spread));
+    safe_name("spread_", f->phi[p].name, name);
+    HS_TRY(hs_result_attr_f64(r, NULL, name, spread));
 out:
     return rc;
 }

@@ -50,8 +50,17 @@ static int check_strengths(size_t m, const double *strength, size_t *zero)
     return HS_OK;
 }
 
-/* *out <- rows of m values with the columns in the order of perm, all finite. */
-static int copy_sorted(size_t rows, size_t m, const size_t *perm, const double *v, double **out)
+/* True where a null must have been measured: at strength 0 and at the largest magnitude of either sign. */
+static int decides(size_t m, const size_t *perm, const double *strength, size_t j)
+{
+    double most = fmax(fabs(strength[perm[0]]), fabs(strength[perm[m - 1]])), s = fabs(strength[perm[j]]);
+    return !(s > 0) || s >= most;
+}
+
+/* *out <- rows of m values with the columns in the order of perm, all finite; with gaps, a column that
+ * decides nothing may be NaN. */
+static int copy_sorted(size_t rows, size_t m, const size_t *perm, const double *strength, int gaps, const double *v,
+                       double **out)
 {
     int rc = HS_OK;
     double *p = NULL;
@@ -61,7 +70,7 @@ static int copy_sorted(size_t rows, size_t m, const size_t *perm, const double *
     for (size_t i = 0; i < rows; i++) {
         for (size_t j = 0; j < m; j++) {
             double x = v[i * m + perm[j]];
-            if (!isfinite(x)) {
+            if (!isfinite(x) && !(gaps && isnan(x) && !decides(m, perm, strength, j))) {
                 HS_TRY(hs_fail(HS_EDEGENERATE, "effects: row %zu, column %zu is not finite", i, perm[j]));
             }
             p[i * m + j] = x;
@@ -93,13 +102,13 @@ int hs_effects_create(const char *direction, size_t n, size_t m, const double *s
         e.strength[j] = strength[perm[j]];
     }
     HS_TRY(check_strengths(m, e.strength, &e.zero));
-    HS_TRY(copy_sorted(n, m, perm, value, &e.value));
+    HS_TRY(copy_sorted(n, m, perm, strength, 0, value, &e.value));
     if (K > 0) {
         HS_TRY(hs_size_mul(K, n, &rows));
-        HS_TRY(copy_sorted(rows, m, perm, null, &e.null));
+        HS_TRY(copy_sorted(rows, m, perm, strength, 1, null, &e.null));
     }
     if (rival != NULL) {
-        HS_TRY(copy_sorted(n, m, perm, rival, &e.rival));
+        HS_TRY(copy_sorted(n, m, perm, strength, 0, rival, &e.rival));
     }
     *out = e;
     e = (hs_effects){.n = 0};

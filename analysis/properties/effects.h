@@ -17,9 +17,10 @@ typedef struct {
     double *rival;    /* (n, m): the same recipe in eps-space; or NULL */
 } hs_effects;
 
-/* *out <- a table from arrays with the strengths in any order; null (K, n, m) for K > 0; rival may be
- * NULL.  All is copied.  HS_ERANGE: n = 0, fewer than two strengths, a strength twice or not finite,
- * none that is 0; HS_EDEGENERATE: a read-out that is not finite. */
+/* *out <- a table from arrays with the strengths in any order; null (K, n, m) for K > 0, NaN where it was
+ * not measured (allowed but at 0 and at the largest magnitude); rival may be NULL.  All is copied.  HS_ERANGE: n = 0,
+ * fewer than two strengths, a strength twice or not finite, none that is 0; HS_EDEGENERATE: a read-out that is not
+ * finite. */
 HS_CHECKED int hs_effects_create(const char *direction, size_t n, size_t m, const double *strength, const double *value,
                                  size_t K, const double *null, const double *rival, hs_effects *out);
 void hs_effects_free(hs_effects *e);

@@ -265,3 +265,25 @@ double hs_sweep_effect(const hs_sweep *s, size_t p, size_t features, size_t j, s
     }
     return sqrt(sum / (double)s->n);
 }
+
+int hs_sweep_spread(const hs_sweep *s, size_t p, size_t features, size_t zero, double *spread)
+{
+    int rc;
+    double *mean = NULL, sum = 0;
+    HS_TRY(hs_calloc(features, sizeof *mean, &mean));
+    for (size_t i = 0; i < s->n; i++) {
+        for (size_t k = 0; k < features; k++) {
+            mean[k] += (double)s->value[p][(i * s->m + zero) * features + k] / (double)s->n;
+        }
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        for (size_t k = 0; k < features; k++) {
+            double d = (double)s->value[p][(i * s->m + zero) * features + k] - mean[k];
+            sum += d * d;
+        }
+    }
+    *spread = s->n > 1 ? sqrt(sum / (double)(s->n - 1)) : 0;
+out:
+    free(mean);
+    return rc;
+}

@@ -183,6 +183,21 @@ static void test_arrays(void **state)
 }
 
 /* mean + t_{7,.975} sd sqrt(9/8) of 1 ... 8 = 4.5 + 2.364624 * 2.449490 * 1.060660; 3 x the larger of two. */
+/* A null run at 0 and the ends only is enough; a gap at an end, or in the values, is not. */
+static void test_nulls_may_have_gaps_inside(void **state)
+{
+    (void)state;
+    static const double strength[] = {-2, -1, 0, 1, 2}, value[] = {-2, -1, 0, 1, 2};
+    double null[] = {-0.1, NAN, 0, NAN, 0.1};
+    hs_effects e;
+    assert_ok(hs_effects_create("d", 1, 5, strength, value, 1, null, NULL, &e));
+    assert_true(isnan(e.null[1]));
+    hs_effects_free(&e);
+    null[4] = NAN;
+    assert_code(hs_effects_create("d", 1, 5, strength, value, 1, null, NULL, &e), HS_EDEGENERATE);
+    assert_code(hs_effects_create("d", 1, 5, strength, null, 0, NULL, NULL, &e), HS_EDEGENERATE);
+}
+
 static void test_null_limit(void **state)
 {
     (void)state;
@@ -283,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_truncations),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_nulls_may_have_gaps_inside),
         cmocka_unit_test(test_null_limit),
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_specific_and_notes),
