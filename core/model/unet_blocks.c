@@ -182,7 +182,7 @@ int hs_stage_forward(const hs_stage *s, hs_unet_ws *ws, size_t n, const size_t *
     }
     const hs_conv_def *d = &ws->u->conv[s->conv];
     double start = hs_ws_now();
-    hs_upsample2(n, d->side / 2, d->side / 2, d->shape.in_ch, x, ws->half);
+    hs_upsample2(n, d->side / 2, d->side / 2, d->shape.in_ch, x, ws->normed);
     ws->times.resample += hs_ws_now() - start;
-    return hs_ws_conv(ws, s->conv, n, ws->half, NULL, NULL, dst);
+    return hs_ws_conv(ws, s->conv, n, ws->normed, NULL, NULL, dst);
 }

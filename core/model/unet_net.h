@@ -82,7 +82,7 @@ struct hs_unet_ws {
     hs_conv **conv;            /* (n_conv), planned */
     float **skip;              /* (skip count) each (states, side, side, c) */
     float *a, *b;              /* activations, input and output in turn */
-    float *normed;             /* (n, hw, c1 + c2) */
+    float *normed;             /* (n, hw, c1 + c2); the upsampled input of a convolution */
     float *inner;              /* (n, hw, out) between the convolutions; attention's output */
     float *qkv;                /* (n, hw, 3 c) */
     float *half;               /* resampled input of a block */

@@ -43,7 +43,7 @@ static void stage_needs(const hs_unet *u, const hs_stage *s, size_t n, needs *m)
     size_t hw = d->side * d->side;
     m->act = larger(m->act, n * hw * d->shape.out_ch);
     if (s->kind == HS_STAGE_UP) {
-        m->half = larger(m->half, n * hw * d->shape.in_ch);
+        m->normed = larger(m->normed, n * hw * d->shape.in_ch);
     }
 }
 
