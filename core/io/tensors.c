@@ -1,28 +1,53 @@
 #include "core/io/tensors.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/io/file.h"
+#include "core/io/npy.h"
+#include "core/io/ptzip.h"
 #include "core/io/safetensors.h"
+#include "core/io/tensors_build.h"
+#include "core/io/zipdir.h"
+
+typedef enum { UNKNOWN, SAFETENSORS, INDEX, ZIP, NPY, PICKLE, TAR, HDF5 } format;
+
+static int starts(const unsigned char *b, size_t len, const char *magic, size_t n)
+{
+    return len >= n && memcmp(b, magic, n) == 0;
+}
 
 /* What a file is, by its first bytes; a safetensors header starts with a small number, then JSON. */
-typedef enum { UNKNOWN, SAFETENSORS, INDEX } format;
-
 static format format_of(const unsigned char *b, size_t len)
 {
     size_t at = 8;
-    if (len > 0 && b[0] == '{') {
-        return INDEX;
+    if (starts(b, len, "PK", 2)) {
+        return ZIP;
+    }
+    if (starts(b, len, "\x93NUMPY", 6)) {
+        return NPY;
+    }
+    if (starts(b, len, "\x89HDF", 4)) {
+        return HDF5;
+    }
+    if (len > 262 && memcmp(b + 257, "ustar", 5) == 0) {
+        return TAR;
     }
     while (at < len && strchr(" \t\r\n", b[at]) != NULL && b[at] != 0) {
         at++;
     }
-    return at < len && b[at] == '{' ? SAFETENSORS : UNKNOWN;
+    if (at < len && b[at] == '{') {
+        return SAFETENSORS;
+    }
+    if (len > 1 && b[0] == 0x80 && b[1] <= 5) {
+        return PICKLE;
+    }
+    return starts(b, len, "{", 1) ? INDEX : UNKNOWN;
 }
 
 static int peek(const char *path, format *out)
 {
-    unsigned char first[64];
+    unsigned char first[512];
     hs_file f;
     int rc = hs_file_open(path, &f);
     if (rc != HS_OK) {
@@ -37,6 +62,38 @@ static int peek(const char *path, format *out)
     return rc;
 }
 
+static int read_zip(const unsigned char *bytes, size_t len, hs_tensors **out)
+{
+    hs_zip *z = NULL;
+    int rc = hs_zip_parse(bytes, len, &z);
+    if (rc == HS_OK) {
+        rc = hs_ptzip_is(z) ? hs_ptzip_read(z, len, out) : hs_npz_read(z, out);
+    }
+    hs_zip_free(z);
+    return rc;
+}
+
+/* Formats whose tensors point into the file's bytes. */
+static int open_whole(const char *path, format what, hs_tensors **out)
+{
+    unsigned char *bytes = NULL;
+    size_t len;
+    hs_tensors *ts = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_file_read(path, SIZE_MAX, &bytes, &len));
+    rc = hs_fail_in(what == ZIP ? read_zip(bytes, len, &ts) : hs_npy_parse(bytes, len, "array", &ts), path);
+    HS_TRY(rc);
+    rc = hs_tensors_adopt(ts, bytes);
+    bytes = NULL;
+    HS_TRY(rc);
+    *out = ts;
+    ts = NULL;
+out:
+    hs_tensors_free(ts);
+    free(bytes);
+    return rc;
+}
+
 int hs_tensors_open(const char *path, hs_tensors **out)
 {
     format what;
@@ -47,6 +104,16 @@ int hs_tensors_open(const char *path, hs_tensors **out)
     switch (what) {
     case SAFETENSORS: return hs_safetensors_open(path, out);
     case INDEX: return hs_safetensors_open_index(path, out);
-    default: return hs_fail(HS_EFORMAT, "%s: no weight format that hspace knows (safetensors)", path);
+    case ZIP:
+    case NPY: return open_whole(path, what, out);
+    case PICKLE:
+    case TAR:
+        return hs_fail(HS_EFORMAT,
+                       "%s: saved by PyTorch before 1.6; save it again with a newer one: "
+                       "import torch; torch.save(torch.load(\"old.pth\", map_location=\"cpu\"), \"new.pth\")",
+                       path);
+    case HDF5:
+        return hs_fail(HS_EFORMAT, "%s: an HDF5 file; weights are read from safetensors, PyTorch or numpy files", path);
+    default: return hs_fail(HS_EFORMAT, "%s: neither safetensors, nor a PyTorch file, nor .npy or .npz", path);
     }
 }

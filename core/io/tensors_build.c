@@ -56,13 +56,41 @@ static int keep_name(hs_tensors *ts, const char *s, const char **out)
 
 int hs_tensor_bytes(const hs_tensor *t, size_t *out)
 {
+    uint64_t other[HS_RANK_MAX];
     size_t count, bytes;
-    if (hs_size_product(t->rank, t->dim, &count) != HS_OK ||
+    int empty = 0;
+    if (t->rank > HS_RANK_MAX) {
+        return hs_fail(HS_EFORMAT, "tensor \"%.200s\" has %zu dimensions; the limit is %d", t->name, t->rank,
+                       HS_RANK_MAX);
+    }
+    for (size_t i = 0; i < t->rank; i++) {
+        empty |= t->dim[i] == 0;
+        other[i] = t->dim[i] == 0 ? 1 : t->dim[i];
+    }
+    if (hs_size_product(t->rank, other, &count) != HS_OK ||
         hs_size_mul(count, hs_dtype_size(t->dtype), &bytes) != HS_OK) {
         return hs_fail(HS_EFORMAT, "tensor \"%.200s\": its shape overflows", t->name);
     }
-    *out = bytes;
+    *out = empty ? 0 : bytes;
     return HS_OK;
+}
+
+void hs_tensors_gather(const hs_tensor *t, const uint64_t *stride, const unsigned char *from, unsigned char *to)
+{
+    uint64_t index[HS_RANK_MAX] = {0}, at = 0;
+    size_t size = hs_dtype_size(t->dtype), i;
+    do {
+        memcpy(to, from + at * size, size);
+        to += size;
+        for (i = t->rank; i > 0; i--) {
+            at += stride[i - 1];
+            if (++index[i - 1] < t->dim[i - 1]) {
+                break;
+            }
+            at -= stride[i - 1] * t->dim[i - 1];
+            index[i - 1] = 0;
+        }
+    } while (i > 0);
 }
 
 int hs_tensors_add(hs_tensors *ts, hs_tensor t)
@@ -72,10 +100,6 @@ int hs_tensors_add(hs_tensors *ts, hs_tensor t)
     if (len == 0 || len > HS_TENSOR_NAME_MAX) {
         return hs_fail(HS_EFORMAT, "tensor name \"%.60s\" has %s bytes; 1 to %d are legal", t.name,
                        len == 0 ? "no" : "too many", HS_TENSOR_NAME_MAX);
-    }
-    if (t.rank > HS_RANK_MAX) {
-        return hs_fail(HS_EFORMAT, "tensor \"%.200s\" has %zu dimensions; the limit is %d", t.name, t.rank,
-                       HS_RANK_MAX);
     }
     HS_TRY(hs_tensor_bytes(&t, &bytes));
     t.count = bytes / hs_dtype_size(t.dtype);

@@ -21,7 +21,12 @@ HS_CHECKED int hs_tensors_finish(hs_tensors *ts);
 /* Moves all tensors of src into ts (unfinished again) and frees src. */
 HS_CHECKED int hs_tensors_merge(hs_tensors *ts, hs_tensors *src);
 
-/* Bytes of t; HS_EFORMAT on overflow. */
+/* to (C order) <- the elements of t that lie at from, element (i_0, i_1, ...) at sum i_k stride[k];
+ * all of them must be there.  t->bytes and t->count are not looked at. */
+void hs_tensors_gather(const hs_tensor *t, const uint64_t *stride, const unsigned char *from, unsigned char *to);
+
+/* Bytes of t; HS_EFORMAT above HS_RANK_MAX dimensions or on overflow, also of the product without
+ * its zero factors. */
 HS_CHECKED int hs_tensor_bytes(const hs_tensor *t, size_t *out);
 
 #endif
