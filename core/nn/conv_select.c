@@ -10,13 +10,11 @@ enum {
     WIDE_TILES = 32
 };
 
-static const hs_conv_backend *direct(const hs_conv *c)
+static const hs_conv_backend *direct(void)
 {
 #ifdef HS_HAVE_DNNL
-    const hs_conv_shape *s = &c->shape;
-    return s->kernel == 1 && s->stride == 1 ? &hs_conv_im2col : &hs_conv_dnnl;
+    return &hs_conv_dnnl;
 #else
-    (void)c;
     return &hs_conv_im2col;
 #endif
 }
@@ -30,9 +28,9 @@ const hs_conv_backend *hs_conv_select(const hs_conv *c, hs_conv_mode mode, size_
                tiles >= (s->in_ch * s->out_ch >= WIDE ? WIDE_TILES : WINOGRAD_TILES);
     switch (mode) {
     case HS_CONV_IM2COL: return &hs_conv_im2col;
-    case HS_CONV_DIRECT: return direct(c);
-    case HS_CONV_WINOGRAD: return applies ? &hs_conv_winograd : direct(c);
+    case HS_CONV_DIRECT: return direct();
+    case HS_CONV_WINOGRAD: return applies ? &hs_conv_winograd : direct();
     case HS_CONV_AUTO: break;
     }
-    return applies && pays ? &hs_conv_winograd : direct(c);
+    return applies && pays ? &hs_conv_winograd : direct();
 }

@@ -7,21 +7,27 @@
 #include <immintrin.h>
 
 /* A block of `rows` rows is held in registers: rows x 2 accumulators, one broadcast of A and two
- * vectors of the panel per k.  rows is a constant after inlining. */
+ * vectors of the panel per k.  rows and fetch are constants after inlining.  The first block of
+ * rows fetches the panel that lies behind this one: panels are used in order, and come from far. */
 #define BLOCK_AVX512 __attribute__((target("avx512f"), always_inline)) static inline
 #define BLOCK_AVX2   __attribute__((target("avx2,fma"), always_inline)) static inline
 
 enum { ROWS_512 = 12, ROWS_256 = 6 };
 
-BLOCK_AVX512 void block_avx512(const int rows, size_t k, const float *A, size_t lda, const float *panel, float *C,
-                               size_t ldc)
+BLOCK_AVX512 void block_avx512(const int rows, const int fetch, size_t k, const float *A, size_t lda,
+                               const float *panel, float *C, size_t ldc)
 {
+    const float *next = panel + 32 * k;
     __m512 left[ROWS_512], right[ROWS_512];
     for (int r = 0; r < rows; r++) {
         left[r] = right[r] = _mm512_setzero_ps();
     }
     for (size_t p = 0; p < k; p++) {
         __m512 b0 = _mm512_load_ps(panel + 32 * p), b1 = _mm512_load_ps(panel + 32 * p + 16);
+        if (fetch) {
+            _mm_prefetch((const char *)(next + 32 * p), _MM_HINT_T1);
+            _mm_prefetch((const char *)(next + 32 * p + 16), _MM_HINT_T1);
+        }
         for (int r = 0; r < rows; r++) {
             __m512 a = _mm512_set1_ps(A[(size_t)r * lda + p]);
             left[r] = _mm512_fmadd_ps(a, b0, left[r]);
@@ -37,29 +43,40 @@ BLOCK_AVX512 void block_avx512(const int rows, size_t k, const float *A, size_t 
 __attribute__((target("avx512f"))) static void run_avx512(size_t m, size_t k, const float *A, size_t lda,
                                                           const float *panel, float *C, size_t ldc)
 {
+    if (m >= ROWS_512) {
+        block_avx512(ROWS_512, 1, k, A, lda, panel, C, ldc);
+        m -= ROWS_512, A += ROWS_512 * lda, C += ROWS_512 * ldc;
+    } else if (m >= 8) {
+        block_avx512(8, 1, k, A, lda, panel, C, ldc);
+        m -= 8, A += 8 * lda, C += 8 * ldc;
+    }
     for (; m >= ROWS_512; m -= ROWS_512, A += ROWS_512 * lda, C += ROWS_512 * ldc) {
-        block_avx512(ROWS_512, k, A, lda, panel, C, ldc);
+        block_avx512(ROWS_512, 0, k, A, lda, panel, C, ldc);
     }
     for (; m >= 8; m -= 8, A += 8 * lda, C += 8 * ldc) {
-        block_avx512(8, k, A, lda, panel, C, ldc);
+        block_avx512(8, 0, k, A, lda, panel, C, ldc);
     }
     for (; m >= 4; m -= 4, A += 4 * lda, C += 4 * ldc) {
-        block_avx512(4, k, A, lda, panel, C, ldc);
+        block_avx512(4, 0, k, A, lda, panel, C, ldc);
     }
     for (; m > 0; m--, A += lda, C += ldc) {
-        block_avx512(1, k, A, lda, panel, C, ldc);
+        block_avx512(1, 0, k, A, lda, panel, C, ldc);
     }
 }
 
-BLOCK_AVX2 void block_avx2(const int rows, size_t k, const float *A, size_t lda, const float *panel, float *C,
-                           size_t ldc)
+BLOCK_AVX2 void block_avx2(const int rows, const int fetch, size_t k, const float *A, size_t lda, const float *panel,
+                           float *C, size_t ldc)
 {
+    const float *next = panel + 16 * k;
     __m256 left[ROWS_256], right[ROWS_256];
     for (int r = 0; r < rows; r++) {
         left[r] = right[r] = _mm256_setzero_ps();
     }
     for (size_t p = 0; p < k; p++) {
         __m256 b0 = _mm256_load_ps(panel + 16 * p), b1 = _mm256_load_ps(panel + 16 * p + 8);
+        if (fetch) {
+            _mm_prefetch((const char *)(next + 16 * p), _MM_HINT_T1);
+        }
         for (int r = 0; r < rows; r++) {
             __m256 a = _mm256_set1_ps(A[(size_t)r * lda + p]);
             left[r] = _mm256_fmadd_ps(a, b0, left[r]);
@@ -75,14 +92,18 @@ BLOCK_AVX2 void block_avx2(const int rows, size_t k, const float *A, size_t lda,
 __attribute__((target("avx2,fma"))) static void run_avx2(size_t m, size_t k, const float *A, size_t lda,
                                                          const float *panel, float *C, size_t ldc)
 {
+    if (m >= ROWS_256) {
+        block_avx2(ROWS_256, 1, k, A, lda, panel, C, ldc);
+        m -= ROWS_256, A += ROWS_256 * lda, C += ROWS_256 * ldc;
+    }
     for (; m >= ROWS_256; m -= ROWS_256, A += ROWS_256 * lda, C += ROWS_256 * ldc) {
-        block_avx2(ROWS_256, k, A, lda, panel, C, ldc);
+        block_avx2(ROWS_256, 0, k, A, lda, panel, C, ldc);
     }
     for (; m >= 4; m -= 4, A += 4 * lda, C += 4 * ldc) {
-        block_avx2(4, k, A, lda, panel, C, ldc);
+        block_avx2(4, 0, k, A, lda, panel, C, ldc);
     }
     for (; m > 0; m--, A += lda, C += ldc) {
-        block_avx2(1, k, A, lda, panel, C, ldc);
+        block_avx2(1, 0, k, A, lda, panel, C, ldc);
     }
 }
 
