@@ -26,19 +26,26 @@ typedef struct {
     size_t sub;          /* rows of a block of K */
     size_t first, count; /* of the panel */
     float *panel;        /* (count, d), as read */
-    double *scratch;     /* (threads, 2, sub, chunk) */
+    double *centred;     /* (chunks, sub, chunk) the tile, a block of rows for each chunk */
+    double *scratch;     /* (threads, sub, chunk) */
     double *K;
 } gram_pass;
 
-/* The rows of the panel that share a block of K with the tile. */
-static int gram_task(void *ctx, size_t phase, size_t i, const hs_tile *tile)
+static void centre_tile(const gram_pass *p, size_t c, const hs_tile *tile)
 {
-    gram_pass *p = ctx;
+    size_t d = p->c->rows->d, at = c * HS_ROWS_CHUNK, w = hs_rows_chunk_width(d, c);
+    for (size_t r = 0; r < tile->count; r++) {
+        hs_centre_f64(p->c, tile->first + r, c, tile->data + r * d + at, p->centred + p->sub * at + r * w);
+    }
+}
+
+/* The block of K that i's rows of the panel share with the tile. */
+static int gram_block(const gram_pass *p, size_t i, const hs_tile *tile)
+{
     size_t n = p->c->rows->n, d = p->c->rows->d, r0 = i * p->sub;
     size_t h = p->count - r0 < p->sub ? p->count - r0 : p->sub;
-    double *a = p->scratch + (size_t)tile->thread * 2 * p->sub * HS_ROWS_CHUNK, *b = a + p->sub * HS_ROWS_CHUNK;
+    double *a = p->scratch + (size_t)tile->thread * p->sub * HS_ROWS_CHUNK;
     double *K = p->K + (p->first + r0) * n + tile->first;
-    (void)phase;
     if (tile->first > p->first + r0) {
         return HS_OK; /* above the diagonal */
     }
@@ -47,14 +54,21 @@ static int gram_task(void *ctx, size_t phase, size_t i, const hs_tile *tile)
         for (size_t r = 0; r < h; r++) {
             hs_centre_f64(p->c, p->first + r0 + r, c, p->panel + (r0 + r) * d + at, a + r * w);
         }
-        for (size_t r = 0; r < tile->count; r++) {
-            hs_centre_f64(p->c, tile->first + r, c, tile->data + r * d + at, b + r * w);
-        }
-        int rc = hs_gemm_f64(HS_NO_TRANS, HS_TRANS, h, tile->count, w, 1, a, w, b, w, c > 0, K, n);
+        int rc =
+            hs_gemm_f64(HS_NO_TRANS, HS_TRANS, h, tile->count, w, 1, a, w, p->centred + p->sub * at, w, c > 0, K, n);
         if (rc != HS_OK) {
             return rc;
         }
     }
+    return HS_OK;
+}
+
+static int gram_task(void *ctx, size_t phase, size_t i, const hs_tile *tile)
+{
+    if (phase == 1) {
+        return gram_block(ctx, i, tile);
+    }
+    centre_tile(ctx, i, tile);
     return HS_OK;
 }
 
@@ -68,8 +82,8 @@ int hs_gram_bytes(size_t d, size_t *bytes)
 {
     size_t sub = hs_rows_tile(d, SUB), threads = (size_t)omp_get_max_threads(), scratch;
     int rc = HS_OK;
-    HS_TRY(hs_size_product(3, (uint64_t[]){panel_rows(d, sub) + 2 * sub, d, sizeof(float)}, bytes));
-    HS_TRY(hs_size_product(4, (uint64_t[]){threads, 2 * sub, HS_ROWS_CHUNK, sizeof(double)}, &scratch));
+    HS_TRY(hs_size_product(3, (uint64_t[]){panel_rows(d, sub) + 4 * sub, d, sizeof(float)}, bytes));
+    HS_TRY(hs_size_product(4, (uint64_t[]){threads, sub, HS_ROWS_CHUNK, sizeof(double)}, &scratch));
     HS_TRY(hs_size_add(*bytes, scratch, bytes));
 out:
     return rc;
@@ -83,16 +97,24 @@ int hs_gram(const hs_centring *c, const hs_progress *progress, double *K)
     int threads = omp_get_max_threads(), rc = HS_OK;
     panel = panel < rows->n ? panel : rows->n;
     HS_TRY(hs_alloc(panel * rows->d, sizeof *p.panel, &p.panel));
-    HS_TRY(hs_alloc((size_t)threads * 2 * p.sub * HS_ROWS_CHUNK, sizeof *p.scratch, &p.scratch));
+    HS_TRY(hs_alloc(p.sub * rows->d, sizeof *p.centred, &p.centred));
+    HS_TRY(hs_alloc((size_t)threads * p.sub * HS_ROWS_CHUNK, sizeof *p.scratch, &p.scratch));
     for (p.first = 0; p.first < rows->n; p.first += panel) {
         p.count = rows->n - p.first < panel ? rows->n - p.first : panel;
         HS_TRY(rows->read(rows->ctx, p.first, p.count, p.panel));
-        hs_walk walk = {1, {(p.count + p.sub - 1) / p.sub}, gram_task, &p, threads, progress, "Gram matrix"};
+        hs_walk walk = {2,
+                        {hs_rows_chunks(rows->d), (p.count + p.sub - 1) / p.sub},
+                        gram_task,
+                        &p,
+                        threads,
+                        progress,
+                        "Gram matrix"};
         HS_TRY(hs_rows_walk(rows, 0, p.first + p.count, p.sub, &walk));
     }
     mirror(rows->n, K);
 out:
     free(p.panel);
+    free(p.centred);
     free(p.scratch);
     return rc;
 }
