@@ -15,6 +15,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files hold little-end
 
 void hs_h5_begin(void)
 {
+    /* Files whose closing failed (a full disk) crash the library when it closes them again at exit. */
+    H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5PLset_loading_state(0);
     struct sigaction old;

@@ -110,6 +110,21 @@ static int open_read_only(const char *path, hid_t *file)
     return HS_OK;
 }
 
+static void close_others(int keep)
+{
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, (unsigned)keep + 1, ~0u, 0) == 0) {
+        syscall(SYS_close_range, 3, (unsigned)keep - 1, 0);
+        return;
+    }
+#endif
+    for (int i = 3; i < 1024; i++) {
+        if (i != keep) {
+            close(i);
+        }
+    }
+}
+
 static _Noreturn void child(const char *path, rlim_t seconds, int (*plan)(hid_t, void *), void *ctx, int fd)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -118,6 +133,8 @@ static _Noreturn void child(const char *path, rlim_t seconds, int (*plan)(hid_t,
             signal(s, SIG_DFL);
         }
     }
+    /* A lock held by the parent must not outlive it in here. */
+    close_others(fd);
     rlim_t space = address_space();
     if (space > 0) {
         limit(RLIMIT_AS, space + ((rlim_t)1 << 30));

@@ -91,6 +91,11 @@ int hs_journal_open(const char *path, const char *store_id, uint64_t units, int 
         rc = hs_fail_errno(path, "cutting the journal after its last good record");
         goto out;
     }
+    /* Room for every record, as for the cells; a file system that can't promise it is no reason to stop. */
+    if (fallocate(j->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)(RECORDS_AT + 64 * units)) != 0 && errno != EOPNOTSUPP) {
+        rc = hs_fail_errno(path, "reserving room for the journal");
+        goto out;
+    }
     j->epoch += 1;
     HS_TRY(write_header(j, 0));
     HS_TRY(hs_sync_folder(path));

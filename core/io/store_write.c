@@ -14,7 +14,7 @@
 #include "core/io/store_cells.h"
 #include "core/io/store_journal.h"
 
-enum { COMMIT_SECONDS = 5, COMMIT_BYTES = 64 << 20 };
+enum { COMMIT_SECONDS = 5, COMMIT_BYTES = 64 << 20, LOCK_TRIES = 10 };
 
 enum { UNIT_ABSENT, UNIT_COMMITTED, UNIT_WRITTEN };
 
@@ -49,10 +49,11 @@ static int suffixed(const char *path, const char *suffix, char **out)
     return rc;
 }
 
-/* The file that was locked must still be the one of that name: its last owner may have removed it. */
+/* A writer that was killed may hold the lock for a moment more, through a child of its own.  The file that was
+ * locked must still be the one of that name: its last owner may have removed it. */
 static int take_lock(hs_store_writer *w)
 {
-    for (;;) {
+    for (int tries = 0;;) {
         struct stat mine, now;
         w->lock = open(w->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (w->lock < 0) {
@@ -63,6 +64,10 @@ static int take_lock(hs_store_writer *w)
             close(w->lock);
             w->lock = -1;
             errno = e;
+            if (e == EWOULDBLOCK && ++tries < LOCK_TRIES) {
+                usleep(20000);
+                continue;
+            }
             return e == EWOULDBLOCK ? hs_fail(HS_ELOCKED, "%s: another run is writing this store", w->path)
                                     : hs_fail_errno(w->lock_path, "locking");
         }
