@@ -86,7 +86,7 @@ HS_CHECKED static int read_job(hs_cmd *c, job *j)
     const hs_unet_config *cfg = hs_unet_config_of(j->model.unet);
     j->image = hs_unet_image_shape(cfg);
     j->hs = hs_unet_h_shape(cfg);
-    j->out = (hs_chw){cfg->out_ch, j->image.h, j->image.w};
+    j->out = j->image;
     HS_TRY(hs_common_batch_of(c, hs_cmd_str(c, "x"), j->image, &j->x, &j->n));
     HS_TRY(read_times(c, j));
     if (hs_cmd_str(c, "dh") != NULL) {

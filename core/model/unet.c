@@ -157,7 +157,7 @@ static int output(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, fl
     hs_groupnorm_forward(&u->norm_out, n, pixels, u->cfg.ch[0], x, 0, NULL, NULL, NULL, 0, ws->normed);
     ws->times.norm += hs_ws_now() - start;
     HS_TRY(hs_ws_conv(ws, u->conv_out, n, ws->normed, NULL, NULL, buffer));
-    hs_nhwc_to_nchw(n, u->cfg.out_ch, pixels, buffer, eps);
+    hs_nhwc_to_nchw(n, u->cfg.in_ch, pixels, buffer, eps);
 out:
     return rc;
 }
@@ -186,7 +186,7 @@ out:
 int hs_unet_decode(const hs_unet *u, hs_unet_ws *ws, size_t rows, const size_t *state, const float *h, float *eps)
 {
     size_t d_h = hs_chw_size(hs_unet_h_shape(&u->cfg));
-    size_t d_eps = u->cfg.out_ch * u->cfg.image_size * u->cfg.image_size;
+    size_t d_eps = hs_chw_size(hs_unet_image_shape(&u->cfg));
     int rc = HS_OK;
     for (size_t r = 0; r < rows; r++) {
         size_t s = state != NULL ? state[r] : r;

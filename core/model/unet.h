@@ -40,9 +40,10 @@ size_t hs_unet_ws_states(const hs_unet_ws *ws);
  * time embeddings of the n states stay in ws until the next encode. */
 HS_CHECKED int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, const int *t, float *h);
 
-/* eps (rows, out_ch, R, R) <- decoder of h (rows, C, H, W), row r with the skips and time embedding
- * of encoded state state[r] (NULL: state r).  rows may exceed the planned number: they are cut into
- * batches by row index. */
+/* eps (rows, in_ch, R, R) <- decoder of h (rows, C, H, W), row r with the skips and time embedding
+ * of encoded state state[r] (NULL: state r).  Of a network that also gives a variance (out_ch = 2
+ * in_ch) eps is the first half.  rows may exceed the planned number: they are cut into batches by
+ * row index. */
 HS_CHECKED int hs_unet_decode(const hs_unet *u, hs_unet_ws *ws, size_t rows, const size_t *state, const float *h,
                               float *eps);
 

@@ -286,6 +286,7 @@ static int build_decoder(hs_unet *u, hs_params *p)
     HS_TRY(take_norm(&at, HS_PART_SELF, c, 1, &u->norm_out));
     at.site = HS_SITE_CONV_OUT;
     HS_TRY(take_conv(&at, HS_PART_SELF, "conv", same3(c, cfg->out_ch), cfg->image_size, &u->conv_out));
+    u->conv[u->conv_out].shape.out_ch = cfg->in_ch; /* the noise comes first, a learned variance isn't computed */
 out:
     return rc;
 }

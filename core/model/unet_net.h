@@ -79,6 +79,7 @@ struct hs_unet_ws {
     size_t states, rows;
     size_t n; /* states of the last encode */
     hs_arena arena;
+    size_t n_conv;             /* of u, which may be gone before the workspace is freed */
     hs_conv **conv;            /* (n_conv), planned */
     float **skip;              /* (skip count) each (states, side, side, c) */
     float *a, *b;              /* activations, input and output in turn */

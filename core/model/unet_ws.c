@@ -50,7 +50,7 @@ static void stage_needs(const hs_unet *u, const hs_stage *s, size_t n, needs *m)
 static needs all_needs(const hs_unet *u, size_t states, size_t rows)
 {
     size_t pixels = u->cfg.image_size * u->cfg.image_size;
-    needs m = {.act = larger(states, rows) * pixels * larger(u->cfg.in_ch, u->cfg.out_ch)};
+    needs m = {.act = larger(states, rows) * pixels * u->cfg.in_ch};
     for (size_t i = 0; i < u->n_enc; i++) {
         stage_needs(u, &u->enc[i], states, &m);
     }
@@ -126,6 +126,7 @@ static int plan(hs_unet_ws *ws, hs_conv_mode mode)
     size_t most = all_attention_scratch(u, ws->states, ws->rows);
     int rc = HS_OK;
     HS_TRY(hs_calloc(u->n_conv, sizeof(hs_conv *), &ws->conv));
+    ws->n_conv = u->n_conv;
     for (size_t i = 0; i < u->n_conv; i++) {
         const hs_conv_def *d = &u->conv[i];
         size_t bytes = 0;
@@ -163,7 +164,7 @@ void hs_unet_ws_free(hs_unet_ws *ws)
     if (ws == NULL) {
         return;
     }
-    for (size_t i = 0; ws->conv != NULL && i < ws->u->n_conv; i++) {
+    for (size_t i = 0; ws->conv != NULL && i < ws->n_conv; i++) {
         hs_conv_free(ws->conv[i]);
     }
     free(ws->conv);

@@ -166,6 +166,34 @@ static void test_mid_scale(void **state)
     hs_unet_free(s.u);
 }
 
+/* A network with a variance beside eps: the noise alone is what decoding gives. */
+static void test_learned_variance(void **state)
+{
+    (void)state;
+    setup s;
+    begin(&s);
+    hs_unet_config c = *hs_unet_config_of(s.u);
+    hs_unet *both = NULL;
+    hs_unet_ws *ws = NULL, *wb = NULL;
+    float eps[D_X + 1], got[D_X + 1];
+    eps[D_X] = got[D_X] = 17; /* not written to */
+    c.out_ch = 6;
+    assert_ok(hs_unet_random(&c, 5, &both));
+    assert_int_equal(hs_unet_parameters(both), hs_unet_parameters(s.u) + 3 * 16 * 9 + 3);
+    assert_ok(hs_unet_ws_create(s.u, 1, 1, HS_CONV_IM2COL, &ws));
+    assert_ok(hs_unet_ws_create(both, 1, 1, HS_CONV_IM2COL, &wb));
+    assert_ok(hs_unet_encode(s.u, ws, 1, s.x, s.t, s.h));
+    assert_ok(hs_unet_decode(s.u, ws, 1, NULL, s.h, eps));
+    assert_ok(hs_unet_encode(both, wb, 1, s.x, s.t, s.h));
+    assert_ok(hs_unet_decode(both, wb, 1, NULL, s.h, got));
+    /* streams are read by position: the first 3 of 6 output kernels are the 3 of the plain network */
+    assert_memory_equal(eps, got, sizeof eps);
+    hs_unet_free(both);
+    hs_unet_free(s.u);
+    hs_unet_ws_free(ws); /* after its network: legal */
+    hs_unet_ws_free(wb);
+}
+
 static void test_misuse_is_named(void **state)
 {
     (void)state;
@@ -216,10 +244,15 @@ static void test_description(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameter_counts),       cmocka_unit_test(test_batch_is_its_images),
-        cmocka_unit_test(test_rows_read_their_states), cmocka_unit_test(test_same_bits_again),
-        cmocka_unit_test(test_centred_input),          cmocka_unit_test(test_mid_scale),
-        cmocka_unit_test(test_misuse_is_named),        cmocka_unit_test(test_description),
+        cmocka_unit_test(test_parameter_counts),
+        cmocka_unit_test(test_batch_is_its_images),
+        cmocka_unit_test(test_rows_read_their_states),
+        cmocka_unit_test(test_same_bits_again),
+        cmocka_unit_test(test_centred_input),
+        cmocka_unit_test(test_mid_scale),
+        cmocka_unit_test(test_learned_variance),
+        cmocka_unit_test(test_misuse_is_named),
+        cmocka_unit_test(test_description),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
