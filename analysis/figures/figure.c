@@ -8,7 +8,6 @@
 
 #include "analysis/figures/gnuplot.h"
 #include "core/base/alloc.h"
-#include "core/base/log.h"
 #include "core/io/file.h"
 
 /* Okabe and Ito, in an order whose first ones also differ in grey. */
@@ -23,13 +22,13 @@ static const char style[] = "set encoding utf8\n"
                             "set xtics offset 0,0.25\n"
                             "set minussign\n"
                             "set style fill solid 1 noborder\n"
-                            "set linetype 1 lc rgb '#0072B2' lw 1.4 dt 1 pt 7 ps 0.35\n"
-                            "set linetype 2 lc rgb '#D55E00' lw 1.4 dt (8,3) pt 5 ps 0.33\n"
-                            "set linetype 3 lc rgb '#009E73' lw 1.4 dt (3,2) pt 9 ps 0.42\n"
-                            "set linetype 4 lc rgb '#CC79A7' lw 1.4 dt (8,3,2,3) pt 13 ps 0.45\n"
-                            "set linetype 5 lc rgb '#E69F00' lw 1.4 dt (12,3) pt 11 ps 0.42\n"
-                            "set linetype 6 lc rgb '#56B4E9' lw 1.4 dt (8,2,2,2,2,2) pt 6 ps 0.4\n"
-                            "set linetype 7 lc rgb '#000000' lw 1.4 dt (1,2) pt 4 ps 0.38\n";
+                            "set linetype 1 lc rgb '#0072B2' lw 1.4 dt 1 pt 7 ps 0.35 * PS\n"
+                            "set linetype 2 lc rgb '#D55E00' lw 1.4 dt (8,3) pt 5 ps 0.33 * PS\n"
+                            "set linetype 3 lc rgb '#009E73' lw 1.4 dt (3,2) pt 9 ps 0.42 * PS\n"
+                            "set linetype 4 lc rgb '#CC79A7' lw 1.4 dt (8,3,2,3) pt 13 ps 0.45 * PS\n"
+                            "set linetype 5 lc rgb '#E69F00' lw 1.4 dt (12,3) pt 11 ps 0.42 * PS\n"
+                            "set linetype 6 lc rgb '#56B4E9' lw 1.4 dt (8,2,2,2,2,2) pt 6 ps 0.4 * PS\n"
+                            "set linetype 7 lc rgb '#000000' lw 1.4 dt (1,2) pt 4 ps 0.38 * PS\n";
 
 /* ---- Text --------------------------------------------------------------------------------------- */
 
@@ -139,17 +138,18 @@ out:
     return rc;
 }
 
-/* Sizes in the terminal's own units: inches, CSS pixels, pixels at 300 dpi. */
+/* Sizes in the terminal's own units: inches, points, pixels at 300 dpi. */
 static void add_terminal(hs_figure *fig)
 {
     double w = fig->width, h = fig->height;
     if (strcmp(fig->format, "pdf") == 0) {
         hs_str_addf(&fig->gp, "set terminal pdfcairo noenhanced color size %.3fin,%.3fin font 'sans,8'\n", w, h);
     } else if (strcmp(fig->format, "svg") == 0) {
-        hs_str_addf(&fig->gp,
-                    "set terminal svg noenhanced size %.0f,%.0f dynamic font 'Helvetica,Arial,DejaVu Sans,sans-serif,"
-                    "10.67' linewidth 1.33 background rgb 'white'\n",
-                    w * 96, h * 96);
+        hs_str_addf(
+            &fig->gp,
+            "set terminal svg noenhanced size %.0f,%.0f dynamic font 'Helvetica,Arial,DejaVu Sans,sans-serif,8' "
+            "background rgb 'white'\n",
+            w * 72, h * 72);
     } else {
         hs_str_addf(&fig->gp,
                     "set terminal pngcairo noenhanced color size %.0f,%.0f font 'sans,8' fontscale %.3f linewidth 3 "
@@ -179,7 +179,7 @@ static void add_preamble(hs_figure *fig)
     fig->gp.failed |= dat.failed;
     hs_figure_quote(fig, dat.s != NULL ? dat.s : "");
     hs_str_free(&dat);
-    hs_str_addf(&fig->gp, "\n%s", style);
+    hs_str_addf(&fig->gp, "\nPS = %g\n%s", strcmp(fig->format, "svg") == 0 ? 1.5 : 1.0, style);
 }
 
 static void add_caption(hs_figure *fig, const char *caption, size_t lines, const size_t *length)
@@ -235,12 +235,19 @@ int hs_figure_begin(const hs_figure_options *opt, double width, const hs_figure_
     return hs_str_ok(&fig->gp);
 }
 
+/* Inches from the bottom of the page to the top of panel i. */
+static double panel_top(const hs_figure *fig, size_t i)
+{
+    return fig->height - fig->top - (double)(i / fig->cols) * (fig->panel_h + fig->gap_y);
+}
+
 void hs_figure_panel(hs_figure *fig, size_t i, const char *title, const char *subtitle)
 {
     double x = fig->left + (double)(i % fig->cols) * (fig->panel_w + fig->gap_x);
-    double y = fig->height - fig->top - fig->panel_h - (double)(i / fig->cols) * (fig->panel_h + fig->gap_y);
+    double y = panel_top(fig, i) - fig->panel_h;
+    fig->at = i;
     if (i == 1) { /* what belongs to the page is drawn once */
-        hs_str_add(&fig->gp, "unset label\n");
+        hs_str_add(&fig->gp, "unset label\nunset arrow\n");
     }
     hs_str_addf(&fig->gp, "set lmargin at screen %.5f\nset rmargin at screen %.5f\n", x / fig->width,
                 (x + fig->panel_w) / fig->width);
@@ -275,9 +282,14 @@ void hs_figure_x_axis(hs_figure *fig, double lo, double hi, const char *name)
     if (hi > lo) {
         hs_str_addf(&fig->gp, "set xtics %.6g\n", round_step(hi - lo, fig->panel_w / 0.33));
     }
-    hs_str_add(&fig->gp, "set xlabel ");
-    hs_figure_quote(fig, name != NULL ? name : "");
-    hs_str_add(&fig->gp, " offset 0,0.5\n");
+    hs_str_add(&fig->gp, "unset label 4\n");
+    if (name != NULL) {
+        double x = fig->left + (double)(fig->at % fig->cols) * (fig->panel_w + fig->gap_x) + 0.5 * fig->panel_w;
+        hs_str_add(&fig->gp, "set label 4 ");
+        hs_figure_quote(fig, name);
+        hs_str_addf(&fig->gp, " at screen %.5f,%.5f center\n", x / fig->width,
+                    (panel_top(fig, fig->at) - fig->panel_h - 0.3) / fig->height);
+    }
 }
 
 void hs_figure_y_name(hs_figure *fig, size_t panel, const char *name)
@@ -286,10 +298,36 @@ void hs_figure_y_name(hs_figure *fig, size_t panel, const char *name)
     if (panel % fig->cols != 0 || name == NULL) {
         return;
     }
-    double y = fig->height - fig->top - 0.5 * fig->panel_h - (double)(panel / fig->cols) * (fig->panel_h + fig->gap_y);
+    double y = panel_top(fig, panel) - 0.5 * fig->panel_h;
     hs_str_add(&fig->gp, "set label 3 ");
     hs_figure_quote(fig, name);
     hs_str_addf(&fig->gp, " at screen %.5f,%.5f center rotate by 90\n", 0.1 / fig->width, y / fig->height);
+}
+
+/* Characters of UTF-8 text. */
+static size_t characters(const char *text)
+{
+    size_t n = 0;
+    for (; *text != '\0'; text++) {
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+void hs_figure_legend(hs_figure *fig, size_t n, const char *const *label)
+{
+    double x = 0.08, y = (fig->height - 0.1) / fig->height;
+    for (size_t i = 0; i < n; i++) {
+        double most = (fig->width - 0.1) / (double)n - 0.45, in = (double)characters(label[i]) * 0.058;
+        hs_str_addf(&fig->gp, "set arrow %zu from screen %.5f,%.5f to screen %.5f,%.5f nohead lt %zu\n", i + 1,
+                    x / fig->width, y, (x + 0.28) / fig->width, y, i + 1);
+        hs_str_addf(&fig->gp, "set label %zu '' at screen %.5f,%.5f point lt %zu\n", 10 + i, (x + 0.14) / fig->width, y,
+                    i + 1);
+        hs_str_addf(&fig->gp, "set label %zu ", 30 + i);
+        hs_figure_quote_fit(fig, label[i], most, 7);
+        hs_str_addf(&fig->gp, " at screen %.5f,%.5f left font ',7'\n", (x + 0.33) / fig->width, y);
+        x += 0.45 + (in < most ? in : most);
+    }
 }
 
 /* ---- Data ------------------------------------------------------------------------------------------ */
@@ -345,10 +383,6 @@ int hs_figure_finish(hs_figure *fig, int *drawn)
     HS_TRY(hs_file_write_atomic(dat.s, fig->dat.s != NULL ? fig->dat.s : "", fig->dat.len, fig->opt->force));
     HS_TRY(hs_file_write_atomic(gp.s, fig->gp.s, fig->gp.len, fig->opt->force));
     HS_TRY(hs_gnuplot_run(fig->dir, fig->stem, base.s, &found));
-    if (!found) {
-        hs_log(HS_LOG_WARNING, "%s: gnuplot is not installed; %s and %s are written, run gnuplot on the first later",
-               fig->opt->out, gp.s, dat.s);
-    }
     *drawn = found;
 out:
     hs_str_free(&gp);

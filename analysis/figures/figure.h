@@ -2,7 +2,7 @@
  *
  * OUT.pdf, OUT.svg or OUT.png always comes with OUT.gp (the script, which can be edited and run
  * again: gnuplot OUT.gp) and OUT.dat (every number in the picture).  Where gnuplot is missing the
- * pair is still written, with a warning in the log.
+ * pair is still written and the caller is told (drawn = 0).
  *
  * Look: 3.25 in or 6.75 in wide, 8 pt sans, Okabe-Ito colours each with its own dash and point
  * shape (readable in grey), bands in opaque tints drawn first.  No text of a file reaches gnuplot
@@ -31,7 +31,7 @@ typedef struct {
     hs_str gp, dat;
     size_t blocks;
     /* the panel grid */
-    size_t cols, panels;
+    size_t cols, panels, at; /* at: the panel begun last */
     double left, right, top, bottom, panel_w, panel_h, gap_x, gap_y, caption_h;
 } hs_figure;
 
@@ -66,6 +66,10 @@ void hs_figure_panel(hs_figure *fig, size_t i, const char *title, const char *su
  * its name; the name of y stands once per row, at the left edge.  NULL: no name. */
 void hs_figure_x_axis(hs_figure *fig, double lo, double hi, const char *name);
 void hs_figure_y_name(hs_figure *fig, size_t panel, const char *name);
+
+/* One line of line samples and labels at the top of the page, line i in linetype i + 1.  Our own, since
+ * gnuplot's keys come out differently by terminal.  Call it after the first hs_figure_panel. */
+void hs_figure_legend(hs_figure *fig, size_t n, const char *const *label);
 
 /* Appends "text" as a gnuplot string; control characters and broken UTF-8 are shown as \xHH,
  * the rest beyond 1 kB is cut. */

@@ -87,16 +87,20 @@ static void add_null(hs_figure *fig, size_t block, const hs_figure_line *p)
 
 static void add_bands(hs_figure *fig, size_t block, const hs_figure_line *p, int has_null, int has_ci)
 {
-    if (has_null) {
+    int band = has_null && null_is_band(p);
+    if (band) {
         add_null(fig, block, p);
     }
     if (has_ci) {
         hs_figure_using(fig, block, "1:3:4");
         hs_str_addf(&fig->gp, "with filledcurves fc rgb '%s' notitle, \\\n", hs_figure_tint[0]);
     }
-    for (int k = 5; k <= 6 && has_null && null_is_band(p); k++) { /* its edges stay visible under the interval */
+    for (int k = 5; k <= 6 && band; k++) { /* its edges stay visible under the interval */
         hs_figure_using(fig, block, k == 5 ? "1:5" : "1:6");
         hs_str_add(&fig->gp, "with lines lw 0.5 lc rgb '#A0A0A0' dt 1 notitle, \\\n");
+    }
+    if (has_null && !band) { /* a bar would vanish under the interval */
+        add_null(fig, block, p);
     }
 }
 

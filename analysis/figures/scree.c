@@ -26,7 +26,7 @@ static void curve_style(hs_figure *fig, size_t i, size_t shown)
 {
     char hex[8];
     hs_palette_sequential(shown > 1 ? 0.85 * (double)i / (double)(shown - 1) : 0.2, hex);
-    hs_str_addf(&fig->gp, "with linespoints lw 1.1 dt 1 pt %d ps 0.35 lc rgb '%s' ", point[i], hex);
+    hs_str_addf(&fig->gp, "with linespoints lw 1.1 dt 1 pt %d ps 0.35 * PS lc rgb '%s' ", point[i], hex);
 }
 
 static void draw(hs_figure *fig, size_t panel, size_t k, size_t shown, const hs_figure_spectrum *const *s,

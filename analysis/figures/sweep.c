@@ -53,6 +53,7 @@ static int draw(hs_figure *fig, size_t i, const hs_figure_sweep_panel *p)
 {
     int rc = HS_OK;
     size_t block[HS_FIGURE_COLOURS];
+    const char *label[HS_FIGURE_COLOURS];
     double lo = p->curve[0].strength[0], hi = lo;
     hs_figure_panel(fig, i, p->readout, NULL);
     for (size_t k = 0; k < p->n_curves; k++) {
@@ -64,10 +65,13 @@ static int draw(hs_figure *fig, size_t i, const hs_figure_sweep_panel *p)
     hs_figure_x_axis(fig, lo, hi, "strength s");
     hs_figure_y_name(fig, i, "change of read-out");
     hs_str_add(&fig->gp, "set xzeroaxis lw 0.5 lc rgb '#909090'\nset yzeroaxis lw 0.5 lc rgb '#909090'\n");
-    hs_str_addf(&fig->gp,
-                i == 0 ? "set key at screen %.4f,%.4f left top horizontal reverse Left samplen 2.2 font ',7'\nplot"
-                       : "unset key\nplot",
-                0.04 / fig->width, 1 - 0.03 / fig->height);
+    if (i == 0) {
+        for (size_t k = 0; k < p->n_curves; k++) {
+            label[k] = p->curve[k].label;
+        }
+        hs_figure_legend(fig, p->n_curves, label);
+    }
+    hs_str_add(&fig->gp, "unset key\nplot");
     for (size_t k = 0; k < p->n_curves; k++) {
         for (size_t j = 0; j < p->curve[k].n && j < 64; j++) {
             char columns[32];
@@ -78,9 +82,7 @@ static int draw(hs_figure *fig, size_t i, const hs_figure_sweep_panel *p)
     }
     for (size_t k = 0; k < p->n_curves; k++) {
         hs_figure_using(fig, block[k], "1:2");
-        hs_str_addf(&fig->gp, "with linespoints lt %zu title ", k + 1);
-        hs_figure_quote_fit(fig, p->curve[k].label, 1.2, 7);
-        hs_str_add(&fig->gp, k + 1 < p->n_curves ? ", \\\n" : "\n");
+        hs_str_addf(&fig->gp, "with linespoints lt %zu notitle%s\n", k + 1, k + 1 < p->n_curves ? ", \\" : "");
     }
 out:
     return rc;

@@ -35,6 +35,7 @@ static const char style_html[] =
     "  border-top: 1px solid var(--rule); }\n"
     "p { margin: .7rem 0; }\n"
     "figure { margin: 1.4rem 0; position: relative; break-inside: avoid; }\n"
+    "figure.picture { width: fit-content; max-width: 100%; }\n"
     "figure svg { display: block; width: 100%; height: auto; }\n"
     "figure img { display: block; max-width: 100%; height: auto; image-rendering: pixelated; }\n"
     "figcaption { font-size: .82rem; line-height: 1.45; color: var(--soft); margin-top: .5rem; }\n"
@@ -46,9 +47,10 @@ static const char style_html[] =
     "table { border-collapse: collapse; font-size: .84rem; line-height: 1.4; margin: 1rem 0; width: 100%;\n"
     "  font-variant-numeric: tabular-nums; }\n"
     "th { text-align: left; font-weight: 600; border-bottom: 1.5px solid var(--ink); }\n"
-    "th, td { padding: .32rem .9rem .32rem 0; vertical-align: top; overflow-wrap: anywhere; }\n"
+    "th, td { padding: .32rem .9rem .32rem 0; vertical-align: top; overflow-wrap: break-word; }\n"
     "td { border-bottom: 1px solid var(--rule); }\n"
     "td.n, th.n { text-align: right; white-space: nowrap; }\n"
+    "table.pairs td { overflow-wrap: anywhere; }\n"
     "table.pairs td:first-child { color: var(--soft); white-space: nowrap; width: 1%; padding-right: 1.6rem; }\n"
     "pre { font: .78rem/1.5 ui-monospace, 'DejaVu Sans Mono', monospace; background: #f4f4f2; padding: .8rem 1rem;\n"
     "  white-space: pre-wrap; overflow-wrap: anywhere; }\n"
@@ -303,7 +305,8 @@ int hs_page_png(hs_page *p, const char *path, const char *alt, const char *capti
     p->figures++;
     /* Small pictures are shown larger, by a whole factor so that pixels stay square. */
     size_t zoom = im.w >= 340 ? 1 : im.w >= 160 ? 2 : 640 / im.w > 8 ? 8 : 640 / im.w;
-    hs_str_addf(&p->html, "<figure>\n<img width=\"%zu\" height=\"%zu\" alt=\"", im.w * zoom, im.h * zoom);
+    hs_str_addf(&p->html, "<figure class=\"picture\">\n<img width=\"%zu\" height=\"%zu\" alt=\"", im.w * zoom,
+                im.h * zoom);
     add_text(p, alt);
     hs_str_add(&p->html, "\" src=\"data:image/png;base64,");
     add_base64(p, b, len);
