@@ -8,6 +8,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_info,
     &hs_cmd_similarity,
     &hs_cmd_plot,
+    &hs_cmd_report,
     &hs_cmd_doctor,
     &hs_cmd_completion,
     NULL,

@@ -6,6 +6,7 @@
 
 extern const hs_command hs_cmd_info;
 extern const hs_command hs_cmd_plot;
+extern const hs_command hs_cmd_report;
 extern const hs_command hs_cmd_similarity;
 extern const hs_command hs_cmd_doctor;
 extern const hs_command hs_cmd_completion;
