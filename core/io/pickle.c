@@ -107,7 +107,8 @@ static int add_part(naming *s, const char *part, size_t len)
 static int add_number(naming *s, int64_t i)
 {
     char text[24];
-    return add_part(s, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)i));
+    snprintf(text, sizeof text, "%lld", (long long)i);
+    return add_part(s, text, strlen(text));
 }
 
 static int add_key(naming *s, value key)

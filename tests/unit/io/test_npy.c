@@ -246,12 +246,14 @@ static void test_npz(void **state)
     assert_ok(hs_file_read(path, 4096, &b, &len));
     for (size_t k = 0; k < len; k++) { /* a wrong checksum is among these */
         b[k] ^= 1;
-        assert_ok(hs_file_write_atomic(temp_path("flip.npz"), b, len, 1));
-        int rc = hs_tensors_open(temp_path("flip.npz"), &ts);
+        hs_zip *z = NULL;
+        int rc = hs_zip_parse(b, len, &z);
+        rc = rc == HS_OK ? hs_npz_read(z, &ts) : rc;
         assert_true(rc == HS_OK || rc == HS_EFORMAT || rc == HS_ELIMIT);
         if (rc == HS_OK) {
             hs_tensors_free(ts);
         }
+        hs_zip_free(z);
         b[k] ^= 1;
     }
     free(b);
