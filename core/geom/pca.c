@@ -8,7 +8,7 @@
 
 #include "core/base/alloc.h"
 #include "core/geom/gram.h"
-#include "core/geom/sweep.h"
+#include "core/geom/pass.h"
 #include "core/linalg/blas.h"
 #include "core/linalg/factor.h"
 #include "core/linalg/krylov.h"
@@ -82,7 +82,7 @@ out:
 int hs_pca_bytes(const hs_rows *rows, const hs_pca_options *opt, size_t *bytes, hs_pca_solver *solver)
 {
     hs_pca_solver used = choose(rows, opt->solver);
-    size_t result, work, sweep;
+    size_t result, work, pass;
     int rc = HS_OK;
     if (rows->d == 0 || rows->n == 0 || opt->k < 1 || opt->k > min(rows->n, rows->d)) {
         return hs_fail(HS_ERANGE, "%zu components wanted of %zu rows of %zu features", opt->k, rows->n, rows->d);
@@ -90,13 +90,13 @@ int hs_pca_bytes(const hs_rows *rows, const hs_pca_options *opt, size_t *bytes, 
     HS_TRY(result_bytes(rows, opt->k, &result));
     if (used == HS_PCA_GRAM || used == HS_PCA_COVARIANCE) {
         HS_TRY(exact_bytes(rows, opt->k, used, &work));
-        HS_TRY(hs_sweep_bytes(rows->d, opt->k, &sweep));
-        work = work > sweep ? work : sweep;
+        HS_TRY(hs_pass_bytes(rows->d, opt->k, &pass));
+        work = work > pass ? work : pass;
     } else {
         hs_krylov_options k = krylov_options(rows, opt, used);
         HS_TRY(hs_krylov_bytes(rows->d, &k, &work));
-        HS_TRY(hs_sweep_bytes(rows->d, k.block, &sweep));
-        HS_TRY(hs_size_add(work, sweep, &work));
+        HS_TRY(hs_pass_bytes(rows->d, k.block, &pass));
+        HS_TRY(hs_size_add(work, pass, &work));
     }
     HS_TRY(hs_size_add(result, work, bytes));
     if (solver != NULL) {
@@ -181,16 +181,16 @@ static void trace_and_square(size_t n, const double *A, double *trace, double *s
     }
 }
 
-/* Residuals of finished components, from a sweep. */
+/* Residuals of finished components, from a pass. */
 static int certify(const hs_centring *c, const hs_pca_options *o, hs_pca *p)
 {
-    hs_sweep *sweep = NULL;
+    hs_pass *pass = NULL;
     double *Z = NULL, *G = NULL, top = p->singular_value[0] * c->scale;
     int rc = HS_OK;
-    HS_TRY(hs_sweep_new(c, p->k, o->progress, &sweep));
+    HS_TRY(hs_pass_new(c, p->k, o->progress, &pass));
     HS_TRY(hs_alloc(p->k * p->d, sizeof *Z, &Z));
     HS_TRY(hs_alloc(p->k * p->k, sizeof *G, &G));
-    HS_TRY(hs_sweep_apply(sweep, p->k, p->component, Z, G));
+    HS_TRY(hs_pass_apply(pass, p->k, p->component, Z, G));
     for (size_t i = 0; i < p->k; i++) {
         double norm = sqrt(fmax(G[i * p->k + i], 0)), sigma = p->singular_value[i] * c->scale, sum = 0;
         for (size_t j = 0; norm > 0 && j < p->d; j++) {
@@ -201,7 +201,7 @@ static int certify(const hs_centring *c, const hs_pca_options *o, hs_pca *p)
     }
     p->sweeps = 1;
 out:
-    hs_sweep_free(sweep);
+    hs_pass_free(pass);
     free(Z);
     free(G);
     return rc;
@@ -252,23 +252,23 @@ static void bound_participation(hs_pca *p, const double *lambda, double total)
 static int iterative(const hs_centring *c, const hs_pca_options *o, hs_pca *p)
 {
     hs_krylov_options k = krylov_options(c->rows, o, p->solver);
-    hs_sweep *sweep = NULL;
+    hs_pass *pass = NULL;
     double *lambda = NULL;
     int found = HS_OK, rc = HS_OK;
     HS_TRY(hs_alloc(p->k, sizeof *lambda, &lambda));
-    HS_TRY(hs_sweep_new(c, k.block, o->progress, &sweep));
-    hs_normal_op op = {p->d, hs_sweep_apply, sweep};
+    HS_TRY(hs_pass_new(c, k.block, o->progress, &pass));
+    hs_normal_op op = {p->d, hs_pass_apply, pass};
     found = hs_krylov(&op, &k, lambda, p->component, p->residual, &p->sweeps);
     HS_TRY(found == HS_ENOCONV ? HS_OK : found);
     for (size_t i = 0; i < p->k; i++) {
         lambda[i] *= lambda[i];
     }
-    take_values(p, lambda, hs_sweep_energy(sweep), c->scale, 1e-12);
+    take_values(p, lambda, hs_pass_energy(pass), c->scale, 1e-12);
     memset(p->component + p->rank * p->d, 0, (p->k - p->rank) * p->d * sizeof(float));
-    bound_participation(p, lambda, hs_sweep_energy(sweep));
+    bound_participation(p, lambda, hs_pass_energy(pass));
     rc = found;
 out:
-    hs_sweep_free(sweep);
+    hs_pass_free(pass);
     free(lambda);
     return rc;
 }

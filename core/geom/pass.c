@@ -1,4 +1,4 @@
-#include "core/geom/sweep.h"
+#include "core/geom/pass.h"
 
 #include <omp.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 
 enum { SLICES = 16, MOST_ROWS = 512 };
 
-struct hs_sweep {
+struct hs_pass {
     const hs_centring *c;
     const hs_progress *progress;
     size_t most, tile, chunks;
@@ -21,7 +21,7 @@ struct hs_sweep {
     double *Yd;     /* the same before rounding */
     float *T;       /* (threads, k, chunk) YᵀX_c */
     double *energy; /* (chunks) */
-    /* of the running sweep */
+    /* of the running pass */
     size_t k;
     const float *V;
     double *Z, *G;
@@ -49,7 +49,7 @@ HS_SIMD static void add_floats(size_t n, const float *from, double *to)
 }
 
 /* Phase 0: centres a chunk of the tile where it lies, multiplies it with its chunk of V. */
-static int forward(hs_sweep *s, size_t c, const hs_tile *tile)
+static int forward(hs_pass *s, size_t c, const hs_tile *tile)
 {
     size_t d = s->c->rows->d, at = c * HS_ROWS_CHUNK, w = hs_rows_chunk_width(d, c);
     for (size_t r = 0; r < tile->count; r++) {
@@ -62,7 +62,7 @@ static int forward(hs_sweep *s, size_t c, const hs_tile *tile)
 }
 
 /* Phase 1: sums a slice of the rows over the chunks. */
-static int reduce(hs_sweep *s, size_t slice, const hs_tile *tile)
+static int reduce(hs_pass *s, size_t slice, const hs_tile *tile)
 {
     size_t per = (tile->count + SLICES - 1) / SLICES, from = slice * per * s->k, to = (slice + 1) * per * s->k;
     to = to < tile->count * s->k ? to : tile->count * s->k;
@@ -80,7 +80,7 @@ static int reduce(hs_sweep *s, size_t slice, const hs_tile *tile)
 }
 
 /* Phase 2: G, or a chunk of Z, gains the tile's part. */
-static int backward(hs_sweep *s, size_t i, const hs_tile *tile)
+static int backward(hs_pass *s, size_t i, const hs_tile *tile)
 {
     size_t d = s->c->rows->d, k = s->k;
     if (i == 0) {
@@ -99,12 +99,12 @@ static int backward(hs_sweep *s, size_t i, const hs_tile *tile)
     return rc;
 }
 
-static int sweep_task(void *ctx, size_t phase, size_t i, const hs_tile *tile)
+static int pass_task(void *ctx, size_t phase, size_t i, const hs_tile *tile)
 {
     return phase == 0 ? forward(ctx, i, tile) : (phase == 1 ? reduce(ctx, i, tile) : backward(ctx, i, tile));
 }
 
-int hs_sweep_bytes(size_t d, size_t k, size_t *bytes)
+int hs_pass_bytes(size_t d, size_t k, size_t *bytes)
 {
     size_t tile = hs_rows_tile(d, MOST_ROWS), threads = (size_t)omp_get_max_threads(), part, scratch, rows;
     int rc = HS_OK;
@@ -117,19 +117,19 @@ out:
     return rc;
 }
 
-int hs_sweep_new(const hs_centring *c, size_t k, const hs_progress *progress, hs_sweep **out)
+int hs_pass_new(const hs_centring *c, size_t k, const hs_progress *progress, hs_pass **out)
 {
-    hs_sweep *s = NULL;
+    hs_pass *s = NULL;
     size_t bytes;
     int rc = hs_calloc(1, sizeof *s, &s);
     HS_TRY(rc);
-    *s = (hs_sweep){.c = c,
-                    .progress = progress,
-                    .most = k,
-                    .tile = hs_rows_tile(c->rows->d, MOST_ROWS),
-                    .chunks = hs_rows_chunks(c->rows->d),
-                    .threads = omp_get_max_threads()};
-    HS_TRY(hs_sweep_bytes(c->rows->d, k, &bytes));
+    *s = (hs_pass){.c = c,
+                   .progress = progress,
+                   .most = k,
+                   .tile = hs_rows_tile(c->rows->d, MOST_ROWS),
+                   .chunks = hs_rows_chunks(c->rows->d),
+                   .threads = omp_get_max_threads()};
+    HS_TRY(hs_pass_bytes(c->rows->d, k, &bytes));
     HS_TRY(hs_alloc(s->chunks * s->tile * k, sizeof *s->part, &s->part));
     HS_TRY(hs_alloc(s->tile * k, sizeof *s->Y, &s->Y));
     HS_TRY(hs_alloc(s->tile * k, sizeof *s->Yd, &s->Yd));
@@ -138,11 +138,11 @@ int hs_sweep_new(const hs_centring *c, size_t k, const hs_progress *progress, hs
     *out = s;
     s = NULL;
 out:
-    hs_sweep_free(s);
+    hs_pass_free(s);
     return rc;
 }
 
-void hs_sweep_free(hs_sweep *s)
+void hs_pass_free(hs_pass *s)
 {
     if (s != NULL) {
         free(s->part);
@@ -154,22 +154,22 @@ void hs_sweep_free(hs_sweep *s)
     }
 }
 
-int hs_sweep_apply(void *ctx, size_t k, const float *V, double *Z, double *G)
+int hs_pass_apply(void *ctx, size_t k, const float *V, double *Z, double *G)
 {
-    hs_sweep *s = ctx;
+    hs_pass *s = ctx;
     if (k > s->most) {
-        return hs_fail(HS_ERANGE, "a sweep of %zu vectors, scratch is for %zu", k, s->most);
+        return hs_fail(HS_ERANGE, "a pass of %zu vectors, scratch is for %zu", k, s->most);
     }
     s->k = k;
     s->V = V;
     s->Z = Z;
     s->G = G;
     memset(s->energy, 0, s->chunks * sizeof *s->energy);
-    hs_walk walk = {3, {s->chunks, SLICES, s->chunks + 1}, sweep_task, s, s->threads, s->progress, "components"};
+    hs_walk walk = {3, {s->chunks, SLICES, s->chunks + 1}, pass_task, s, s->threads, s->progress, "components"};
     return hs_rows_walk(s->c->rows, 0, s->c->rows->n, s->tile, &walk);
 }
 
-double hs_sweep_energy(const hs_sweep *s)
+double hs_pass_energy(const hs_pass *s)
 {
     double sum = 0;
     for (size_t c = 0; c < s->chunks; c++) {
