@@ -7,6 +7,7 @@
 const hs_command *const hs_commands[] = {
     &hs_cmd_info,
     &hs_cmd_similarity,
+    &hs_cmd_linearity,
     &hs_cmd_plot,
     &hs_cmd_report,
     &hs_cmd_doctor,

@@ -5,6 +5,7 @@
 #include "analysis/cli/command.h"
 
 extern const hs_command hs_cmd_info;
+extern const hs_command hs_cmd_linearity;
 extern const hs_command hs_cmd_plot;
 extern const hs_command hs_cmd_report;
 extern const hs_command hs_cmd_similarity;

@@ -203,7 +203,7 @@ out:
 
 /* ---- The file ---- */
 
-static void safe_name(const char *prefix, const char *readout, char out[128])
+void hs_sweep_array_name(const char *prefix, const char *readout, char out[128])
 {
     size_t used = (size_t)snprintf(out, 128, "%s", prefix);
     for (; *readout != '\0' && used + 1 < 128; readout++) {
@@ -217,7 +217,7 @@ HS_CHECKED static int put_effect(hs_result *r, const hs_sweep_file *f, size_t p,
     int vector = hs_readout_is_vector(&f->phi[p]);
     char dims[128], feature[128];
     size_t dim[3] = {f->sweep.n, f->sweep.m, f->phi[p].features};
-    safe_name("feature_", f->phi[p].name, feature);
+    hs_sweep_array_name("feature_", f->phi[p].name, feature);
     snprintf(dims, sizeof dims, vector ? "sample,strength,%.100s" : "sample,strength", feature);
     return hs_result_put_f32(r, name, dims, vector ? 3 : 2, dim, f->sweep.value[p]);
 }
@@ -228,18 +228,18 @@ HS_CHECKED static int put_readout(hs_result *r, const hs_sweep_file *f, size_t p
     char name[128];
     double spread;
     size_t rows[2] = {f->sweep.n, f->sweep.m}, nulls[3] = {f->K, f->sweep.n, f->sweep.m};
-    safe_name("effect_", f->phi[p].name, name);
+    hs_sweep_array_name("effect_", f->phi[p].name, name);
     HS_TRY(put_effect(r, f, p, name));
-    safe_name("score_", f->phi[p].name, name);
+    hs_sweep_array_name("score_", f->phi[p].name, name);
     HS_TRY(hs_result_put_f64(r, name, "sample,strength", 2, rows, f->score[p]));
     if (f->K > 0) {
-        safe_name("null_score_", f->phi[p].name, name);
+        hs_sweep_array_name("null_score_", f->phi[p].name, name);
         HS_TRY(hs_result_put_f64(r, name, "null,sample,strength", 3, nulls, f->null[p]));
     }
-    safe_name("noise_floor_", f->phi[p].name, name);
+    hs_sweep_array_name("noise_floor_", f->phi[p].name, name);
     HS_TRY(hs_result_attr_f64(r, NULL, name, f->sweep.noise_floor[p]));
     HS_TRY(hs_sweep_spread(&f->sweep, p, f->phi[p].features, zero_of(f), &spread));
-    safe_name("spread_", f->phi[p].name, name);
+    hs_sweep_array_name("spread_", f->phi[p].name, name);
     HS_TRY(hs_result_attr_f64(r, NULL, name, spread));
 out:
     return rc;

@@ -35,5 +35,7 @@ HS_CHECKED int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f);
  *   spread_NAME (1 sd over the unedited images)
  * NAME: the read-out with every character besides letters, digits and '_' as '_'. */
 HS_CHECKED int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f);
+/* out <- prefix + NAME of a read-out. */
+void hs_sweep_array_name(const char *prefix, const char *readout, char out[128]);
 
 #endif

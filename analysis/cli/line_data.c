@@ -1,0 +1,358 @@
+#include "analysis/cli/line_data.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/cli/edit_common.h"
+#include "analysis/cli/sweep_file.h"
+#include "core/base/alloc.h"
+#include "core/stats/moments.h"
+
+void hs_line_data_free(hs_line_data *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        hs_effects_free(&d->item[i].effects);
+        hs_vector_shape_free(&d->item[i].shape);
+    }
+    free(d->item);
+    memset(d, 0, sizeof *d);
+}
+
+HS_CHECKED static int reserve(hs_line_data *d, size_t n)
+{
+    return hs_calloc(n, sizeof *d->item, &d->item);
+}
+
+int hs_line_of_effects(hs_cmd *c, const char *path, hs_line_data *out)
+{
+    hs_effects_limits limits = HS_EFFECTS_LIMITS_INIT;
+    hs_effects_set set = {0};
+    hs_line_data d = {0};
+    int rc = HS_OK;
+    HS_TRY(hs_effects_read(path, &limits, &set));
+    HS_TRY(hs_cmd_input(c, path));
+    HS_TRY(reserve(&d, set.n));
+    for (; d.n < set.n; d.n++) {
+        d.item[d.n] = (hs_line_case){.effects = set.table[d.n], .spread = NAN};
+        set.table[d.n] = (hs_effects){0};
+    }
+    *out = d;
+    d = (hs_line_data){0};
+out:
+    hs_effects_set_free(&set);
+    hs_line_data_free(&d);
+    return rc;
+}
+
+/* One read-out of a sweep, its columns in the order of the file; borrowed but for score. */
+typedef struct {
+    const char *name, *direction;
+    size_t n, m, f, K;
+    const double *strength;
+    const float *value; /* (n, m, f), or NULL: score is the read-out itself */
+    double *score;      /* (n, m) */
+    const double *null; /* (K, n, m) */
+    double noise_floor, spread;
+} swept;
+
+/* The shape statistics of a vector read-out, strengths put in order. */
+HS_CHECKED static int shape_of(const swept *s, hs_vector_shape *out)
+{
+    size_t *order = NULL;
+    double *rank = NULL, *strength = NULL;
+    float *row = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(s->m, sizeof *order, &order));
+    HS_TRY(hs_alloc(s->m, sizeof *rank, &rank));
+    HS_TRY(hs_alloc(s->m, sizeof *strength, &strength));
+    HS_TRY(hs_alloc(s->m * s->f, sizeof *row, &row));
+    HS_TRY(hs_vector_shape_create(s->n, s->m, out));
+    hs_ranks(s->m, s->strength, order, rank);
+    for (size_t j = 0; j < s->m; j++) {
+        strength[j] = s->strength[order[j]];
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        for (size_t j = 0; j < s->m; j++) {
+            memcpy(row + j * s->f, s->value + (i * s->m + order[j]) * s->f, s->f * sizeof *row);
+        }
+        HS_TRY(hs_vector_shape_image(out, i, strength, s->f, row));
+    }
+out:
+    free(order);
+    free(rank);
+    free(strength);
+    free(row);
+    return rc;
+}
+
+HS_CHECKED static int add_case(hs_line_data *d, const swept *s)
+{
+    hs_line_case *item = &d->item[d->n];
+    int rc = HS_OK;
+    *item = (hs_line_case){.noise_floor = s->noise_floor, .spread = s->spread};
+    snprintf(item->readout, sizeof item->readout, "%s", s->name);
+    HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, s->K, s->null, NULL, &item->effects));
+    d->n++;
+    if (s->value != NULL && s->f > 1) {
+        HS_TRY(shape_of(s, &item->shape));
+    }
+out:
+    return rc;
+}
+
+/* ---- From a sweep file ---- */
+
+typedef struct {
+    hs_result_in *r;
+    char *direction, *readouts;
+    double *strength;
+    size_t m;
+} sweep_in;
+
+static void sweep_close(sweep_in *in)
+{
+    hs_result_close(in->r);
+    free(in->direction);
+    free(in->readouts);
+    free(in->strength);
+}
+
+HS_CHECKED static int sweep_open(const char *path, sweep_in *in)
+{
+    size_t rank = 0, dim[8];
+    int rc = HS_OK;
+    HS_TRY(hs_result_open(path, &in->r));
+    if (!hs_result_has(in->r, "strength") || !hs_result_has(in->r, "effect")) {
+        rc = hs_fail(HS_EFORMAT, "%s: no sweep: /strength or /effect is missing", path);
+        goto out;
+    }
+    HS_TRY(hs_result_shape(in->r, "strength", &rank, dim));
+    in->m = rank == 1 ? dim[0] : 0;
+    HS_TRY(hs_result_get_f64(in->r, "strength", &in->strength));
+    if (hs_result_attr_get_str(in->r, NULL, "direction", &in->direction) != HS_OK) {
+        HS_TRY(hs_strdup("", &in->direction));
+    }
+    if (hs_result_attr_get_str(in->r, NULL, "readouts", &in->readouts) != HS_OK) {
+        HS_TRY(hs_strdup("effect", &in->readouts));
+    }
+out:
+    return rc;
+}
+
+/* The read-out's number of a file, or the fallback. */
+static double number_of(sweep_in *in, const char *prefix, const char *readout, double fallback)
+{
+    char name[128];
+    double v = fallback;
+    hs_sweep_array_name(prefix, readout, name);
+    return hs_result_attr_get_f64(in->r, NULL, name, &v) == HS_OK ? v : fallback;
+}
+
+/* value (n, m[, f]) of /effect_NAME, or of /effect. */
+HS_CHECKED static int read_value(const char *path, sweep_in *in, swept *s, float **value)
+{
+    char name[128];
+    size_t rank = 0, dim[8] = {0};
+    int rc = HS_OK;
+    hs_sweep_array_name("effect_", s->name, name);
+    const char *array = hs_result_has(in->r, name) ? name : "effect";
+    HS_TRY(hs_result_shape(in->r, array, &rank, dim));
+    if ((rank != 2 && rank != 3) || dim[1] != in->m || dim[0] == 0 || (rank == 3 && dim[2] == 0)) {
+        rc = hs_fail(HS_ESHAPE, "%s: /%s is not (sample, strength[, feature]) of %zu strengths", path, array, in->m);
+        goto out;
+    }
+    s->n = dim[0];
+    s->m = in->m;
+    s->f = rank == 3 ? dim[2] : 1;
+    HS_TRY(hs_result_get_f32(in->r, array, value));
+    s->value = *value;
+out:
+    return rc;
+}
+
+/* The scalar: the file's own score in double, else computed from the values. */
+HS_CHECKED static int read_score(const char *path, sweep_in *in, swept *s)
+{
+    char name[128];
+    size_t rank = 0, dim[8] = {0};
+    int rc = HS_OK;
+    hs_sweep_array_name("score_", s->name, name);
+    if (hs_result_has(in->r, name)) {
+        HS_TRY(hs_result_shape(in->r, name, &rank, dim));
+        if (rank != 2 || dim[0] != s->n || dim[1] != s->m) {
+            return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", path, name);
+        }
+        return hs_result_get_f64(in->r, name, &s->score);
+    }
+    float *value = (float *)(uintptr_t)s->value; /* hs_sweep owns its arrays, but scoring only reads them */
+    hs_sweep sweep = {.n = s->n, .m = s->m, .n_phi = 1, .value = &value};
+    HS_TRY(hs_alloc(s->n * s->m, sizeof *s->score, &s->score));
+    HS_TRY(hs_sweep_score(&sweep, 0, s->f, in->strength, s->score));
+out:
+    return rc;
+}
+
+HS_CHECKED static int read_null(const char *path, sweep_in *in, swept *s, double **null)
+{
+    char name[128];
+    size_t rank = 0, dim[8] = {0};
+    int rc = HS_OK;
+    hs_sweep_array_name("null_score_", s->name, name);
+    if (!hs_result_has(in->r, name)) {
+        return HS_OK;
+    }
+    HS_TRY(hs_result_shape(in->r, name, &rank, dim));
+    if (rank != 3 || dim[1] != s->n || dim[2] != s->m) {
+        return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", path, name);
+    }
+    HS_TRY(hs_result_get_f64(in->r, name, null));
+    s->K = dim[0];
+    s->null = *null;
+out:
+    return rc;
+}
+
+HS_CHECKED static int add_from_file(const char *path, sweep_in *in, const char *readout, hs_line_data *d)
+{
+    swept s = {.name = readout, .direction = in->direction, .strength = in->strength};
+    float *value = NULL;
+    double *null = NULL;
+    int rc = HS_OK;
+    HS_TRY(read_value(path, in, &s, &value));
+    HS_TRY(read_score(path, in, &s));
+    HS_TRY(read_null(path, in, &s, &null));
+    s.noise_floor = number_of(in, "noise_floor_", readout, 0);
+    s.spread = number_of(in, "spread_", readout, NAN);
+    HS_TRY(add_case(d, &s));
+out:
+    free(value);
+    free(s.score);
+    free(null);
+    return rc;
+}
+
+/* True when the read-out is wanted: named by --readout, or none is. */
+static int is_wanted(const hs_cmd *c, const char *readout)
+{
+    const char *const *item;
+    size_t n = hs_cmd_given(c, "readout") ? hs_cmd_list(c, "readout", &item) : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(item[i], readout) == 0) {
+            return 1;
+        }
+    }
+    return n == 0;
+}
+
+int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out)
+{
+    sweep_in in = {0};
+    hs_line_data d = {0};
+    size_t lines = 1;
+    int rc = HS_OK;
+    HS_TRY(sweep_open(path, &in));
+    HS_TRY(hs_cmd_input(c, path));
+    for (const char *p = in.readouts; *p != '\0'; p++) {
+        lines += *p == '\n';
+    }
+    HS_TRY(reserve(&d, lines));
+    for (char *save = NULL, *name = strtok_r(in.readouts, "\n", &save); name != NULL;
+         name = strtok_r(NULL, "\n", &save)) {
+        if (is_wanted(c, name)) {
+            HS_TRY(hs_fail_in(add_from_file(path, &in, name, &d), path));
+        }
+    }
+    if (d.n == 0) {
+        rc = hs_fail(HS_ERANGE, "--readout: none of those in %s; hspace info lists its arrays", path);
+        goto out;
+    }
+    double untrained = 0;
+    d.untrained = hs_result_attr_get_f64(in.r, NULL, "untrained", &untrained) == HS_OK && untrained != 0;
+    *out = d;
+    d = (hs_line_data){0};
+out:
+    sweep_close(&in);
+    hs_line_data_free(&d);
+    return rc;
+}
+
+/* ---- From a model ---- */
+
+HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_data *d)
+{
+    size_t m = f->sweep.m, zero = 0;
+    double spread = NAN;
+    const double *strength = f->job->plan.strength;
+    while (zero + 1 < m && strength[zero] != 0) {
+        zero++;
+    }
+    int rc = hs_sweep_spread(&f->sweep, p, f->phi[p].features, zero, &spread);
+    swept s = {.name = f->phi[p].name,
+               .direction = f->job->dir[0].name,
+               .n = f->sweep.n,
+               .m = m,
+               .f = f->phi[p].features,
+               .K = f->K,
+               .strength = strength,
+               .value = hs_readout_is_vector(&f->phi[p]) ? f->sweep.value[p] : NULL,
+               .score = f->score[p],
+               .null = f->null != NULL ? f->null[p] : NULL,
+               .noise_floor = f->sweep.noise_floor[p],
+               .spread = spread};
+    return rc == HS_OK ? add_case(d, &s) : rc;
+}
+
+/* The sweep of an open job, measured. */
+HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
+{
+    hs_sweep_file f = {.job = job, .kind = "sweep"};
+    hs_readout *phi = NULL;
+    size_t n_phi = 0;
+    int rc = HS_OK;
+    HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
+    f.n_phi = n_phi;
+    f.phi = phi;
+    HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, n_phi, phi, NULL, &f.sweep));
+    HS_TRY(hs_sweep_file_score(&f));
+    HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
+    HS_TRY(reserve(d, n_phi));
+    for (size_t p = 0; p < n_phi; p++) {
+        HS_TRY(add_from_run(&f, p, d));
+    }
+    d->untrained = job->model.untrained;
+out:
+    hs_sweep_file_free(&f);
+    hs_edit_readouts_free(n_phi, phi);
+    return rc;
+}
+
+int hs_line_of_model(hs_cmd *c, hs_line_data *out)
+{
+    hs_edit_job job = {0};
+    hs_line_data d = {0};
+    const double *strength;
+    size_t m = hs_cmd_grid(c, "strengths", &strength);
+    int rc = HS_OK, has_zero = 0;
+    for (size_t j = 0; j < m; j++) {
+        has_zero |= strength[j] == 0;
+    }
+    if (!has_zero) {
+        return hs_fail(HS_ERANGE, "--strengths: 0 is not among the %zu; effects are measured against it", m);
+    }
+    HS_TRY(hs_edit_job_open(c, 1, &job));
+    job.plan.m = m;
+    job.plan.strength = strength;
+    if (hs_cmd_dry_run(c)) {
+        hs_cmd_say(c, "%zu images x %zu strengths x %zu steps, %lld nulls\n", job.source.n, m, job.steps.S,
+                   (long long)hs_cmd_int(c, "null"));
+    } else {
+        HS_TRY(sweep_job(c, &job, &d));
+    }
+    *out = d;
+    d = (hs_line_data){0};
+out:
+    hs_edit_job_free(&job);
+    hs_line_data_free(&d);
+    return rc;
+}

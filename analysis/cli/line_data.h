@@ -1,0 +1,31 @@
+/* What hspace linearity measures: read-outs over images x strengths, from a table, a sweep or a model. */
+#ifndef HS_CLI_LINE_DATA_H
+#define HS_CLI_LINE_DATA_H
+
+#include "analysis/cli/common.h"
+#include "analysis/properties/linearity.h"
+
+/* One table to be judged; owned. */
+typedef struct {
+    char readout[80]; /* "" of an effects table */
+    hs_effects effects;
+    hs_vector_shape shape; /* n 0: a scalar read-out */
+    double noise_floor, spread;
+} hs_line_case;
+
+typedef struct {
+    size_t n;
+    hs_line_case *item; /* owned */
+    int untrained;
+} hs_line_data;
+void hs_line_data_free(hs_line_data *d);
+
+/* One table a direction. */
+HS_CHECKED int hs_line_of_effects(hs_cmd *c, const char *path, hs_line_data *out);
+/* One table a read-out: those of --readout, else all; of a file that only has /strength and /effect (from
+ * elsewhere) that one.  HS_EFORMAT, HS_ESHAPE: not a sweep; HS_ERANGE: no such read-out. */
+HS_CHECKED int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out);
+/* Runs the sweep of the options, with --null random directions. */
+HS_CHECKED int hs_line_of_model(hs_cmd *c, hs_line_data *out);
+
+#endif

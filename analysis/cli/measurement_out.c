@@ -1,0 +1,118 @@
+#include "analysis/cli/measurement_out.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+
+static json_t *estimate_json(const hs_estimate *e)
+{
+    return hs_json_estimate(e->name, e->value, e->lo, e->hi, e->n, e->estimator != NULL ? e->estimator : "", e->reason);
+}
+
+json_t *hs_measurement_json(const hs_measurement *m)
+{
+    json_t *o = json_object(), *notes = json_array(), *statistics = json_array();
+    for (size_t i = 0; i < m->n_notes; i++) {
+        json_array_append_new(notes, json_string(m->note[i]));
+    }
+    for (size_t i = 0; i < m->n_statistics; i++) {
+        json_array_append_new(statistics, estimate_json(&m->statistic[i]));
+    }
+    json_object_set_new(o, "property", json_string(m->property));
+    json_object_set_new(o, "direction", json_string(m->direction));
+    json_object_set_new(o, "verdict", json_string(hs_verdict_name(m->verdict)));
+    json_object_set_new(o, "specific", json_string(hs_specific_name(m->specific)));
+    json_object_set_new(o, "reason", json_string(m->reason));
+    json_object_set_new(o, "primary", estimate_json(&m->primary));
+    json_object_set_new(o, "standard", hs_json_num(m->standard));
+    json_object_set_new(o, "effect", estimate_json(&m->effect));
+    json_object_set_new(o, "null", m->has_null ? estimate_json(&m->null) : json_null());
+    json_object_set_new(o, "rival", m->has_rival ? estimate_json(&m->rival) : json_null());
+    json_object_set_new(o, "difference_rival", m->has_rival ? estimate_json(&m->difference_rival) : json_null());
+    json_object_set_new(o, "notes", notes);
+    json_object_set_new(o, "statistics", statistics);
+    return o;
+}
+
+static void say_estimate(hs_cmd *c, const char *label, const hs_estimate *e)
+{
+    if (!isfinite(e->value)) {
+        hs_cmd_say(c, "  %-18s undefined: %s\n", label, e->reason != NULL ? e->reason : "no number");
+    } else if (isfinite(e->lo)) {
+        hs_cmd_say(c, "  %-18s %.4g [%.4g, %.4g]  n = %zu\n", label, e->value, e->lo, e->hi, e->n);
+    } else {
+        hs_cmd_say(c, "  %-18s %.4g  n = %zu\n", label, e->value, e->n);
+    }
+}
+
+void hs_measurement_say(hs_cmd *c, const char *readout, const hs_measurement *m)
+{
+    hs_cmd_say(c, "%s%s%s%s%s: %s\n  %s\n", m->property, m->direction[0] ? " of " : "", m->direction,
+               readout[0] ? ", read-out " : "", readout, hs_verdict_name(m->verdict), m->reason);
+    hs_cmd_say(c, "  %-18s %s\n  %-18s %.4g\n", "special to h", hs_specific_name(m->specific), "standard", m->standard);
+    say_estimate(c, m->primary.name, &m->primary);
+    say_estimate(c, "effect", &m->effect);
+    if (m->has_null) {
+        say_estimate(c, "null", &m->null);
+    }
+    for (size_t i = 0; i < m->n_statistics; i++) {
+        if (strchr(m->statistic[i].name, '[') == NULL && strcmp(m->statistic[i].name, m->primary.name) != 0) {
+            say_estimate(c, m->statistic[i].name, &m->statistic[i]);
+        }
+    }
+    for (size_t i = 0; i < m->n_notes; i++) {
+        hs_cmd_say(c, "  note: %s\n", m->note[i]);
+    }
+}
+
+HS_CHECKED static int put_statistics(hs_result *r, const hs_measurement *m)
+{
+    size_t n = m->n_statistics;
+    const char **name = NULL;
+    double *v = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(n, sizeof *name, &name));
+    HS_TRY(hs_alloc(3 * n, sizeof *v, &v));
+    for (size_t i = 0; i < n; i++) {
+        name[i] = m->statistic[i].name;
+        v[i] = m->statistic[i].value;
+        v[n + i] = m->statistic[i].lo;
+        v[2 * n + i] = m->statistic[i].hi;
+    }
+    HS_TRY(hs_result_put_strings(r, "statistic", "statistic", n, name));
+    HS_TRY(hs_result_put_f64(r, "statistic_value", "statistic", 1, &n, v));
+    HS_TRY(hs_result_put_f64(r, "statistic_low", "statistic", 1, &n, v + n));
+    HS_TRY(hs_result_put_f64(r, "statistic_high", "statistic", 1, &n, v + 2 * n));
+out:
+    free(name);
+    free(v);
+    return rc;
+}
+
+int hs_measurement_put_file(hs_result *r, const hs_measurement *m)
+{
+    int rc = HS_OK;
+    HS_TRY(hs_result_attr_str(r, NULL, "property", m->property));
+    HS_TRY(hs_result_attr_str(r, NULL, "direction", m->direction));
+    HS_TRY(hs_result_attr_str(r, NULL, "verdict", hs_verdict_name(m->verdict)));
+    HS_TRY(hs_result_attr_str(r, NULL, "specific", hs_specific_name(m->specific)));
+    HS_TRY(hs_result_attr_str(r, NULL, "reason", m->reason));
+    HS_TRY(hs_result_attr_f64(r, NULL, "standard", m->standard));
+    if (m->n_statistics > 0) {
+        HS_TRY(put_statistics(r, m));
+    }
+out:
+    return rc;
+}
+
+int hs_measurements_exit(size_t n, const hs_verdict *verdict)
+{
+    int worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        int code = hs_verdict_exit(verdict[i]);
+        worst = code == 10 || worst == 10 ? 10 : code > worst ? code : worst;
+    }
+    return worst;
+}
