@@ -5,6 +5,11 @@
 #include "analysis/cli/command.h"
 
 extern const hs_command hs_cmd_info;
+extern const hs_command hs_cmd_export;
+extern const hs_command hs_cmd_import;
+extern const hs_command hs_cmd_invert;
+extern const hs_command hs_cmd_eval;
+extern const hs_command hs_cmd_sample;
 extern const hs_command hs_cmd_linearity;
 extern const hs_command hs_cmd_plot;
 extern const hs_command hs_cmd_report;

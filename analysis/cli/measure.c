@@ -39,7 +39,7 @@ void hs_common_say_plan(hs_cmd *c, double evaluations, double seconds, double by
                              hs_json_num(seconds), "bytes", hs_json_num(bytes));
     json_object_set_new(hs_cmd_results(c), "plan", plan);
     hs_cmd_say(c,
-               "work   %.0f network evaluations\ntime   about %.0f s (from one measured evaluation)\ndisk   %.2f MB\n",
+               "work   %.0f network evaluations\ntime   about %.3g s (from one measured evaluation)\ndisk   %.2f MB\n",
                evaluations, seconds, bytes / 1e6);
 }
 
