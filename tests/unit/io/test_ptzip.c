@@ -183,6 +183,8 @@ typedef struct {
     const char *says;
 } zip_case;
 
+static const char long_name[2000] = "a/b";
+
 static const zip_case zips[] = {
     {"good", {PKL, VER, DATA0}, {0}, HS_OK, ""},
     {"good zip64", {PKL, VER, DATA0}, {.zip64 = 1}, HS_OK, ""},
@@ -275,6 +277,11 @@ static const zip_case zips[] = {
      HS_EFORMAT,
      "plain entry name"},
     {"ZP16 empty", {PKL, VER, DATA0, {.name = "", .data = "", .len = 0}}, {0}, HS_EFORMAT, "name"},
+    {"ZP16 long",
+     {PKL, VER, DATA0, {.name = long_name, .data = "", .len = 0, .name_len = 2000}},
+     {0},
+     HS_EFORMAT,
+     "too long"},
     {"ZP17", {PKL, VER, DATA0, {.name = "b/x", .data = "", .len = 0}}, {0}, HS_EFORMAT, "top folder"},
     {"ZP17 none", {PKL, VER, DATA0, {.name = "x", .data = "", .len = 0}}, {0}, HS_EFORMAT, "top folder"},
     {"ZP18", {PKL, VER, {.name = "a/data/0", .data = six, .len = 24, .wrong_crc = 1}}, {0}, HS_EFORMAT, "checksum"},

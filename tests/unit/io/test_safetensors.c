@@ -178,6 +178,25 @@ static void test_nesting(void **state) /* ST17, ST18 */
     }
 }
 
+static void test_many_dimensions(void **state) /* ST39 */
+{
+    (void)state;
+    enum { ONES = 500000 };
+    static const char head[] = "{\"a\":{\"dtype\":\"U8\",\"data_offsets\":[0,1],\"shape\":[1";
+    char *json = malloc(sizeof head + 2 * ONES + 4);
+    size_t n = sizeof head - 1;
+    hs_tensors *ts = NULL;
+    memcpy(json, head, n);
+    for (int i = 1; i < ONES; i++) {
+        json[n++] = ',';
+        json[n++] = '1';
+    }
+    memcpy(json + n, "]}}", 3);
+    assert_code(parse(json, n + 3, 1, &ts), HS_EFORMAT);
+    assert_non_null(strstr(hs_error_message(), "at most 16"));
+    free(json);
+}
+
 static void test_long_name(void **state) /* ST58 */
 {
     (void)state;
@@ -194,7 +213,7 @@ static void test_long_name(void **state) /* ST58 */
     free(json);
 }
 
-/* ST60 within the million values (and beyond: HS_ELIMIT); ten thousand values a tensor are fine. */
+/* ST60: as many names as a million JSON values allow, and more (HS_ELIMIT). */
 static void test_many_names(void **state)
 {
     (void)state;
@@ -464,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_header_lengths),
         cmocka_unit_test(test_nul_padding),
         cmocka_unit_test(test_nesting),
+        cmocka_unit_test(test_many_dimensions),
         cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_sparse_header),
