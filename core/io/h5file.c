@@ -42,12 +42,22 @@ hid_t hs_h5_plist(hid_t class_id)
     return p;
 }
 
+hid_t hs_h5_access(void)
+{
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+#if H5_VERSION_GE(1, 10, 7)
+    H5Pset_file_locking(fapl, 0, 1);
+#endif
+    return fapl;
+}
+
 int hs_h5_create(const char *path, hid_t *file)
 {
     hs_h5_begin();
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    hid_t fapl = hs_h5_access();
     hid_t fcpl = hs_h5_plist(H5P_FILE_CREATE);
-    H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110);
     hid_t f = H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
     H5Pclose(fapl);
     H5Pclose(fcpl);

@@ -16,6 +16,9 @@
  * an error (EFBIG) rather than a signal.  Cheap; called at every entry. */
 void hs_h5_begin(void);
 
+/* An access list: format bounds 1.10; no locks of HDF5's own, which some file systems refuse and which
+ * protect nothing here (who writes has a lock of ours).  H5Pclose. */
+hid_t hs_h5_access(void);
 /* Creates (truncates) PATH: format bounds 1.10, creation order tracked, no times.  HS_EIO. */
 HS_CHECKED int hs_h5_create(const char *path, hid_t *file);
 /* A dataset or group creation list: creation order tracked, no times, attributes kept in the object header. */

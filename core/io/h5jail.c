@@ -96,8 +96,7 @@ static rlim_t address_space(void)
 static int open_read_only(const char *path, hid_t *file)
 {
     hs_h5_begin();
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    hid_t fapl = hs_h5_access();
     hid_t f = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     H5Pclose(fapl);
     if (f < 0) {

@@ -94,8 +94,7 @@ static int set_sealed(const char *twin, const char *finished)
     char slot[64] = {0};
     const int64_t one = 1;
     hs_h5_begin();
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    hid_t fapl = hs_h5_access();
     hid_t file = H5Fopen(twin, H5F_ACC_RDWR, fapl);
     hid_t a = H5Aopen(file, "finished", H5P_DEFAULT), b = H5Aopen(file, "sealed", H5P_DEFAULT);
     hid_t type = H5Aget_type(a);

@@ -308,6 +308,8 @@ int hs_store_put(hs_store_writer *w, size_t unit, const float *h, const float *x
     *r = (hs_journal_record){.unit = unit, .first = first, .count = count};
     HS_TRY(write_parts(w, first, count, data, &r->data_crc));
     w->failed = 0;
+    /* The disk works while the next unit is made; a failure shows at the commit. */
+    (void)sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     w->crc[unit] = r->data_crc;
     w->state[unit] = UNIT_WRITTEN;
     w->n_pending += 1;

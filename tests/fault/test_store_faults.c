@@ -119,7 +119,7 @@ static void test_killed_at_random_times(void **state)
     const char *ref = reference();
     while (kills < most) {
         hs_store_info i = {0};
-        int killed = kill_one(path, 2000 + draw(40000), &acked);
+        int killed = kill_one(path, 2000 + draw(150000), &acked);
         kills += killed;
         if (access(path, F_OK) != 0) {
             assert_int_equal(acked, 0);
