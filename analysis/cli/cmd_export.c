@@ -155,20 +155,37 @@ HS_CHECKED static int file_of(const char *spec, char **out)
     return rc;
 }
 
+typedef enum { STORE, DIRECTION, RESULT } source_kind;
+
+/* Which reader the file wants; closed again, since HDF5 is not asked for one file twice at a time. */
+HS_CHECKED static int kind_of(const hs_cmd *c, const char *path, int named, source_kind *kind)
+{
+    const char *what = hs_cmd_str(c, "what");
+    hs_result_in *r = NULL;
+    int rc = hs_result_open(path, &r);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    int directions = hs_result_has(r, "direction") && (what == NULL || (named && strcmp(what, "delta_h") == 0));
+    *kind = strcmp(hs_result_kind(r), "activations") == 0 ? STORE : directions ? DIRECTION : RESULT;
+    hs_result_close(r);
+    return HS_OK;
+}
+
 HS_CHECKED static int read_any(hs_cmd *c, const char *spec, found *f)
 {
     hs_result_in *r = NULL;
+    source_kind kind = RESULT;
     char *path = NULL;
     int rc = HS_OK;
     HS_TRY(file_of(spec, &path));
-    HS_TRY(hs_result_open(path, &r));
-    const char *what = hs_cmd_str(c, "what");
-    int named = strcmp(path, spec) != 0;
-    if (strcmp(hs_result_kind(r), "activations") == 0) {
+    HS_TRY(kind_of(c, path, strcmp(path, spec) != 0, &kind));
+    if (kind == STORE) {
         HS_TRY(from_store(c, path, f));
-    } else if (hs_result_has(r, "direction") && (what == NULL || (named && strcmp(what, "delta_h") == 0))) {
+    } else if (kind == DIRECTION) {
         HS_TRY(from_direction(c, spec, f));
     } else {
+        HS_TRY(hs_result_open(path, &r));
         HS_TRY(from_result(c, path, r, f));
     }
     HS_TRY(hs_cmd_input(c, path));

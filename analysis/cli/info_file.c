@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "analysis/cli/info.h"
-#include "analysis/directions/direction.h"
 
 /* ---- Activation stores ---- */
 
@@ -63,7 +62,7 @@ static void put_attributes(hs_cmd *c, hs_result_in *r)
         char *text = NULL;
         if (hs_result_attr_get_str(r, NULL, names[i], &text) == HS_OK) {
             json_object_set_new(hs_cmd_results(c), names[i], json_string(text));
-            hs_cmd_say(c, "%-12s%s\n", names[i], text);
+            hs_cmd_say(c, "%-13s%s\n", names[i], text);
             free(text);
         }
     }
@@ -81,7 +80,7 @@ static void put_arrays(hs_cmd *c, hs_result_in *r)
             continue;
         }
         json_t *shape = json_array();
-        hs_cmd_say(c, "%-12s(", names[i]);
+        hs_cmd_say(c, "%-13s(", names[i]);
         for (size_t k = 0; k < rank; k++) {
             json_array_append_new(shape, json_integer((json_int_t)dim[k]));
             hs_cmd_say(c, "%s%zu", k > 0 ? ", " : "", dim[k]);
@@ -92,15 +91,15 @@ static void put_arrays(hs_cmd *c, hs_result_in *r)
     json_object_set_new(hs_cmd_results(c), "arrays", arrays);
 }
 
-HS_CHECKED static int put_directions(hs_cmd *c, const char *path)
+HS_CHECKED static int put_directions(hs_cmd *c, hs_result_in *r)
 {
     char **names = NULL;
     size_t n = 0;
-    int rc = hs_direction_names(path, &n, &names);
+    int rc = hs_result_get_strings(r, "direction", &n, &names);
     json_t *list = json_array();
     for (size_t i = 0; i < n && rc == HS_OK; i++) {
         json_array_append_new(list, json_string(names[i]));
-        hs_cmd_say(c, "%s%s%s", i == 0 ? "directions  " : ", ", names[i], i + 1 == n ? "\n" : "");
+        hs_cmd_say(c, "%s%s%s", i == 0 ? "directions   " : ", ", names[i], i + 1 == n ? "\n" : "");
     }
     for (size_t i = 0; i < n; i++) {
         free(names[i]);
@@ -117,15 +116,15 @@ int hs_info_hdf5(hs_cmd *c, const char *path)
     HS_TRY(hs_result_open(path, &r));
     const char *kind = hs_result_kind(r);
     if (strcmp(kind, "activations") == 0) {
-        rc = hs_info_store(c, path);
-        goto out;
+        hs_result_close(r);
+        return hs_info_store(c, path);
     }
     json_object_set_new(hs_cmd_results(c), "kind", json_string(kind[0] != '\0' ? kind : "hdf5"));
-    hs_cmd_say(c, "kind        %s\n", kind[0] != '\0' ? kind : "plain HDF5");
+    hs_cmd_say(c, "kind         %s\n", kind[0] != '\0' ? kind : "plain HDF5");
     put_attributes(c, r);
     put_arrays(c, r);
     if (hs_result_has(r, "direction")) {
-        HS_TRY(put_directions(c, path));
+        HS_TRY(put_directions(c, r));
     }
     HS_TRY(hs_cmd_input(c, path));
 out:

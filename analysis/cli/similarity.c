@@ -85,6 +85,8 @@ int hs_side_open(hs_cmd *c, const char *spec, hs_side *out)
         if (hs_result_open(spec, &r) == HS_OK) {
             is_store = strcmp(hs_result_kind(r), "activations") == 0;
         }
+        hs_result_close(r); /* HDF5 is not asked for one file twice at a time */
+        r = NULL;
         HS_TRY(is_store ? open_store(c, spec, &s) : open_direction(c, spec, &s));
     }
     *out = s;
