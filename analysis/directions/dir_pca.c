@@ -134,7 +134,7 @@ HS_CHECKED static int put_spectra(run_state *s)
         for (size_t f = 0; f < s->out.n; f++) {
             memcpy(v + f * s->k, column_of(s->out.fit[f], which), s->k * sizeof *v);
         }
-        HS_TRY(hs_result_put_f64(s->r, name[which], per_step ? "timestep,component" : "component", per_step ? 2 : 1,
+        HS_TRY(hs_result_put_f64(s->r, name[which], per_step ? "timestep,pc" : "pc", per_step ? 2 : 1,
                                  per_step ? dim : dim + 1, v));
     }
 out:
@@ -149,9 +149,9 @@ HS_CHECKED static int define_arrays(run_state *s)
     size_t step[3] = {s->S, s->k, s->d}, pooled[2] = {s->k, s->d}, trajectory[3] = {s->k, s->S, s->d};
     size_t mean[2] = {s->S, s->d};
     switch (s->o->scope) {
-    case HS_SCOPE_STEP: rc = hs_result_define_f32(s->r, "component", "timestep,component,feature", 3, step); break;
-    case HS_SCOPE_POOLED: rc = hs_result_define_f32(s->r, "component", "component,feature", 2, pooled); break;
-    default: rc = hs_result_define_f32(s->r, "component", "component,timestep,feature", 3, trajectory); break;
+    case HS_SCOPE_STEP: rc = hs_result_define_f32(s->r, "component", "timestep,pc,feature", 3, step); break;
+    case HS_SCOPE_POOLED: rc = hs_result_define_f32(s->r, "component", "pc,feature", 2, pooled); break;
+    default: rc = hs_result_define_f32(s->r, "component", "pc,timestep,feature", 3, trajectory); break;
     }
     if (rc == HS_OK && s->o->scope == HS_SCOPE_POOLED && s->o->grand) {
         rc = hs_result_define_f32(s->r, "mean", "feature", 1, &s->d);

@@ -30,8 +30,8 @@ typedef struct {
 void hs_dir_pca_free(hs_dir_pca *p);
 
 /* Fits and puts into r (NULL: only fits): what hs_direction_put does (names pc0, pc1, ...), and
- *   /mean (timestep, feature), /component ([timestep,] component[, timestep], feature),
- *   /explained_variance, /explained_variance_ratio, /singular_value, /residual ([timestep,] component);
+ *   /mean (timestep, feature), /component ([timestep,] pc[, timestep], feature),
+ *   /explained_variance, /explained_variance_ratio, /singular_value, /residual ([timestep,] pc);
  *   attributes scope, center, solver.
  * Memory: that of hs_pca_fit, and k S d float32.  HS_ERANGE: fewer than 2 samples; else as hs_pca_fit
  * (HS_ENOCONV: nothing is written). */

@@ -1,0 +1,224 @@
+/* analysis/sweep on a small random network: edits against steps written out by hand, strength 0, batches,
+ * interpolation, scores. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/sweep/interpolate.h"
+#include "analysis/sweep/sweep.h"
+#include "core/base/rng.h"
+#include "core/diffusion/ddim.h"
+#include "tests/support/support.h"
+
+enum { N = 2, S = 4 };
+
+typedef struct {
+    hs_model model;
+    hs_steps steps;
+    hs_direction dir;
+    size_t dh, dx;
+    float *x_T;
+} fixture;
+
+static const double one = 1;
+
+static int set_up(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    assert_ok(hs_model_open("random:tiny:3", NULL, NULL, &f->model));
+    assert_ok(hs_steps_create(&f->model.schedule, &(hs_steps_spec){HS_SPACING_ASYRP, S, 0, 1}, &f->steps));
+    const hs_unet_config *cfg = hs_unet_config_of(f->model.unet);
+    f->dh = hs_chw_size(hs_unet_h_shape(cfg));
+    f->dx = hs_chw_size(hs_unet_image_shape(cfg));
+    f->dir.shape = hs_unet_h_shape(cfg);
+    f->dir.dh = malloc(f->dh * sizeof(float));
+    f->x_T = malloc(N * f->dx * sizeof(float));
+    assert_true(f->dir.dh != NULL && f->x_T != NULL);
+    hs_rng_normal((hs_rng){1, HS_RNG_TEST, 0}, 0, f->dh, f->dir.dh);
+    hs_rng_normal((hs_rng){1, HS_RNG_TEST, 1}, 0, N * f->dx, f->x_T);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    free(f->dir.dh);
+    free(f->x_T);
+    hs_steps_free(&f->steps);
+    hs_model_free(&f->model);
+    free(f);
+    return 0;
+}
+
+static hs_edit_plan plan_of(const fixture *f, size_t m, const double *strength)
+{
+    return (hs_edit_plan){.model = &f->model,
+                          .steps = &f->steps,
+                          .n_dir = 1,
+                          .dir = &f->dir,
+                          .coef = &one,
+                          .scale = 1,
+                          .m = m,
+                          .strength = strength,
+                          .batch = 8};
+}
+
+/* One full trajectory of image i at strength s, each step written out: encode, decode twice, mix. */
+static void by_hand(const fixture *f, size_t i, double s, int t_edit, int symmetric, float *x)
+{
+    hs_unet_ws *ws = NULL;
+    float *h = malloc(f->dh * sizeof *h), *eps = malloc(f->dx * sizeof *eps), *edited = malloc(f->dx * sizeof *eps);
+    assert_ok(hs_unet_ws_create(f->model.unet, 1, 1, HS_CONV_AUTO, &ws));
+    memcpy(x, f->x_T + i * f->dx, f->dx * sizeof *x);
+    for (size_t k = 0; k < S; k++) {
+        const hs_step *st = &f->steps.step[k];
+        assert_ok(hs_unet_encode(f->model.unet, ws, 1, x, &st->t, h));
+        assert_ok(hs_unet_decode(f->model.unet, ws, 1, NULL, h, eps));
+        for (size_t j = 0; j < f->dh && st->t >= t_edit; j++) {
+            h[j] += (float)s * f->dir.dh[j];
+        }
+        assert_ok(hs_unet_decode(f->model.unet, ws, 1, NULL, h, edited));
+        for (size_t j = 0; j < f->dx; j++) {
+            double p = ((double)x[j] - sqrt(1 - st->alpha_bar) * (double)edited[j]) / sqrt(st->alpha_bar);
+            double d = sqrt(1 - st->alpha_bar_next) * (double)(symmetric ? edited[j] : eps[j]);
+            x[j] = (float)(sqrt(st->alpha_bar_next) * p + d);
+        }
+    }
+    hs_unet_ws_free(ws);
+    free(h);
+    free(eps);
+    free(edited);
+}
+
+static void check_against_hand(const fixture *f, hs_edit_plan plan)
+{
+    float *x_0 = malloc(N * plan.m * f->dx * sizeof *x_0), *want = malloc(f->dx * sizeof *want);
+    assert_ok(hs_edit_run(&plan, N, f->x_T, NULL, x_0));
+    for (size_t i = 0; i < N; i++) {
+        for (size_t j = 0; j < plan.m; j++) {
+            by_hand(f, i, plan.strength[j], plan.t_edit, plan.symmetric, want);
+            /* four float32 passes of a network that is no denoiser: 1e-4 is the trajectory tolerance of parity */
+            assert_true(max_rel_f32(x_0 + (i * plan.m + j) * f->dx, want, f->dx) < 1e-4);
+        }
+    }
+    free(x_0);
+    free(want);
+}
+
+static void test_edit_equals_the_steps_written_out(void **state)
+{
+    const fixture *f = *state;
+    static const double strength[] = {-2, 0, 1.5};
+    hs_edit_plan plan = plan_of(f, 3, strength);
+    check_against_hand(f, plan);
+    plan.symmetric = 1;
+    check_against_hand(f, plan);
+    plan.symmetric = 0;
+    plan.t_edit = 500;
+    check_against_hand(f, plan);
+    plan.batch = 1; /* other batches, same numbers */
+    check_against_hand(f, plan);
+}
+
+static void test_readouts_see_the_edit_and_nothing_at_zero(void **state)
+{
+    const fixture *f = *state;
+    static const double strength[] = {-1, 0, 1};
+    static const char *const names[] = {"x0", "x0hat", "eps:1", "h_later:2", "brightness"};
+    enum { P = sizeof names / sizeof *names };
+    hs_readout phi[P];
+    hs_sweep s;
+    hs_edit_plan plan = plan_of(f, 3, strength);
+    const hs_unet_config *cfg = hs_unet_config_of(f->model.unet);
+    for (size_t p = 0; p < P; p++) {
+        assert_ok(hs_readout_parse(names[p], hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &phi[p]));
+    }
+    assert_ok(hs_sweep_run(&plan, N, f->x_T, P, phi, NULL, &s));
+    for (size_t p = 0; p < P; p++) {
+        double effect = hs_sweep_effect(&s, p, phi[p].features, 2, 1);
+        assert_true(effect > 20 * s.noise_floor[p]);
+        assert_near(hs_sweep_effect(&s, p, phi[p].features, 1, 1), 0, 0);
+    }
+    /* x0hat at step 0 is linear in eps: its change is -sqrt(1 - ab) / sqrt(ab) times that of eps at step 0 */
+    hs_sweep_free(&s);
+    hs_readout first[2];
+    assert_ok(hs_readout_parse("x0hat", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &first[0]));
+    assert_ok(hs_readout_parse("eps", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &first[1]));
+    assert_ok(hs_sweep_run(&plan, N, f->x_T, 2, first, NULL, &s));
+    double ab = f->steps.step[0].alpha_bar, ratio = sqrt((1 - ab) / ab);
+    double a = hs_sweep_effect(&s, 0, f->dx, 2, 1), b = hs_sweep_effect(&s, 1, f->dx, 2, 1);
+    assert_near(a / b, ratio, 1e-3 * ratio);
+    hs_sweep_free(&s);
+}
+
+static void test_a_readout_beyond_the_last_step_is_refused(void **state)
+{
+    const fixture *f = *state;
+    hs_readout phi;
+    hs_sweep s;
+    hs_edit_plan plan = plan_of(f, 1, &one);
+    const hs_unet_config *cfg = hs_unet_config_of(f->model.unet);
+    assert_ok(hs_readout_parse("eps:4", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &phi));
+    assert_code(hs_sweep_run(&plan, N, f->x_T, 1, &phi, NULL, &s), HS_ERANGE);
+    assert_code(hs_readout_parse("smile", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &phi), HS_ERANGE);
+    assert_code(hs_readout_parse("h_later", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &phi), HS_ERANGE);
+    assert_code(hs_readout_parse("brightness:0,0,999,9", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &phi),
+                HS_ERANGE);
+}
+
+/* Towards one's own h nothing changes; towards another's, position 0 is the plain image. */
+static void test_interpolation_ends(void **state)
+{
+    const fixture *f = *state;
+    static const double position[] = {0, 0.5, 1};
+    hs_edit_plan plan = plan_of(f, 3, position);
+    float *x_0 = malloc(3 * f->dx * sizeof *x_0), *plain = malloc(f->dx * sizeof *plain);
+    hs_readout phi = {.name = "x0", .phi = HS_PHI_X0, .features = f->dx};
+    hs_sweep s;
+    by_hand(f, 0, 0, 0, 0, plain);
+    assert_ok(hs_interpolate_run(&plan, HS_PATH_LERP, 1, f->x_T, f->x_T, 1, &phi, x_0, &s));
+    for (size_t j = 0; j < 3; j++) {
+        assert_true(max_rel_f32(x_0 + j * f->dx, plain, f->dx) < 1e-4);
+    }
+    hs_sweep_free(&s);
+    assert_ok(hs_interpolate_run(&plan, HS_PATH_SLERP, 1, f->x_T, f->x_T + f->dx, 1, &phi, x_0, &s));
+    assert_true(max_rel_f32(x_0, plain, f->dx) < 1e-4);
+    assert_true(max_rel_f32(x_0 + 2 * f->dx, plain, f->dx) > 1e-3);
+    hs_sweep_free(&s);
+    free(x_0);
+    free(plain);
+}
+
+/* A vector read-out that moves along (3, 4) by s has score 5 s; scalars are copied. */
+static void test_score_of_planted_vectors(void **state)
+{
+    (void)state;
+    static const double strength[] = {-2, -1, 0, 1, 2};
+    float v[5][2], *rows = &v[0][0];
+    double floor_of = 0, score[5];
+    for (size_t j = 0; j < 5; j++) {
+        v[j][0] = 10 + 3 * (float)strength[j];
+        v[j][1] = -7 + 4 * (float)strength[j];
+    }
+    hs_sweep s = {.n = 1, .m = 5, .n_phi = 1, .value = &rows, .noise_floor = &floor_of};
+    assert_ok(hs_sweep_score(&s, 0, 2, strength, score));
+    for (size_t j = 0; j < 5; j++) {
+        assert_near(score[j], 5 * strength[j], 1e-5);
+    }
+    s.m = 1;
+    assert_code(hs_sweep_score(&s, 0, 2, strength, score), HS_ERANGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_edit_equals_the_steps_written_out),
+        cmocka_unit_test(test_readouts_see_the_edit_and_nothing_at_zero),
+        cmocka_unit_test(test_a_readout_beyond_the_last_step_is_refused),
+        cmocka_unit_test(test_interpolation_ends),
+        cmocka_unit_test(test_score_of_planted_vectors),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
