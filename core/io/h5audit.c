@@ -356,15 +356,15 @@ static void walk_attributes(hid_t object)
     }
 }
 
-/* Decodes every chunk, a row of chunks of the first dimension at a time. */
+/* Decodes every chunk. */
 static int walk_chunks(hid_t d, const hs_h5_array *a)
 {
-    hsize_t chunk[HS_H5_RANK] = {1}, at[HS_H5_RANK] = {0}, count[HS_H5_RANK];
+    hsize_t chunk[HS_H5_RANK], at[HS_H5_RANK] = {0}, count[HS_H5_RANK];
     hid_t dcpl = H5Dget_create_plist(d), fs = H5Dget_space(d), type = hs_h5_type(a->dtype);
     char *buffer = NULL;
-    int rc = hs_alloc(MAX_CHUNK, 1, &buffer);
-    int chunked = H5Pget_layout(dcpl) == H5D_CHUNKED && H5Pget_chunk(dcpl, HS_H5_RANK, chunk) > 0;
-    while (rc == HS_OK && chunked && a->count > 0) {
+    int more = a->count > 0 && H5Pget_layout(dcpl) == H5D_CHUNKED && H5Pget_chunk(dcpl, HS_H5_RANK, chunk) > 0;
+    int rc = more ? hs_alloc(MAX_CHUNK, 1, &buffer) : HS_OK;
+    while (rc == HS_OK && more) {
         for (size_t i = 0; i < a->rank; i++) {
             count[i] = a->dim[i] - at[i] < chunk[i] ? a->dim[i] - at[i] : chunk[i];
         }
@@ -374,15 +374,12 @@ static int walk_chunks(hid_t d, const hs_h5_array *a)
             rc = hs_fail(HS_ECHECKSUM, "an array can't be read: cut off, or a checksum fails");
         }
         H5Sclose(ms);
-        size_t i = a->rank;
-        while (i-- > 0) {
+        more = 0;
+        for (size_t i = a->rank; i-- > 0 && !more;) {
             at[i] += chunk[i];
-            if (at[i] < a->dim[i]) {
-                break;
-            }
-            at[i] = 0;
+            more = at[i] < a->dim[i];
+            at[i] = more ? at[i] : 0;
         }
-        chunked = i != (size_t)-1;
     }
     free(buffer);
     H5Tclose(type);
@@ -392,7 +389,6 @@ static int walk_chunks(hid_t d, const hs_h5_array *a)
 }
 
 typedef struct {
-    hid_t file;
     size_t links;
     int depth, rc;
 } walk;
@@ -463,7 +459,7 @@ static herr_t walk_group(hid_t group, walk *w)
 int hs_h5_walk(hid_t file, void *unused)
 {
     (void)unused;
-    walk w = {.file = file, .rc = HS_OK};
+    walk w = {.rc = HS_OK};
     walk_attributes(file);
     hid_t root = H5Gopen2(file, "/", H5P_DEFAULT);
     if (root < 0) {

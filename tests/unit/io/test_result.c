@@ -1,11 +1,16 @@
 /* Result files: round trips, what xarray sees, interruptions, and files from strangers. */
+#include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/io/h5jail.h"
 #include "core/io/result.h"
 #include "tests/support/support.h"
 
@@ -243,15 +248,94 @@ static void make_group(hid_t f)
     H5Gclose(H5Gcreate2(f, "x", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
 }
 
+static void make_huge_chunk(hid_t f)
+{
+    const hsize_t n = 1u << 26;
+    hid_t s = H5Screate_simple(1, &n, NULL), p = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(p, 1, &n);
+    H5Pset_deflate(p, 1);
+    H5Dclose(H5Dcreate2(f, "x", H5T_IEEE_F32LE, s, H5P_DEFAULT, p, H5P_DEFAULT));
+    H5Pclose(p);
+    H5Sclose(s);
+}
+
+static size_t identity(unsigned flags, size_t n, const unsigned v[], size_t bytes, size_t *size, void **buf)
+{
+    (void)flags, (void)n, (void)v, (void)size, (void)buf;
+    return bytes;
+}
+
+static void make_user_filter(hid_t f)
+{
+    const H5Z_class2_t filter = {H5Z_CLASS_T_VERS, 32001, 1, 1, "user", NULL, NULL, identity};
+    const hsize_t c = 64;
+    hid_t p = H5Pcreate(H5P_DATASET_CREATE);
+    assert_true(H5Zregister(&filter) >= 0);
+    H5Pset_chunk(p, 1, &c);
+    H5Pset_filter(p, 32001, 0, 0, NULL);
+    put_x(f, "x", H5T_IEEE_F32LE, p, 1);
+    H5Pclose(p);
+    H5Zunregister(32001);
+}
+
+static void make_enum(hid_t f)
+{
+    const signed char no = 0;
+    hid_t t = H5Tenum_create(H5T_STD_I8LE);
+    H5Tenum_insert(t, "no", &no);
+    put_x(f, "x", t, H5P_DEFAULT, 0);
+    H5Tclose(t);
+}
+
+static void make_reference(hid_t f)
+{
+    put_x(f, "x", H5T_STD_REF_OBJ, H5P_DEFAULT, 0);
+}
+
+static void make_opaque(hid_t f)
+{
+    hid_t t = H5Tcreate(H5T_OPAQUE, 1u << 20);
+    put_x(f, "x", t, H5P_DEFAULT, 0);
+    H5Tclose(t);
+}
+
+static void make_one_bit_float(hid_t f)
+{
+    hid_t t = H5Tcopy(H5T_IEEE_F32LE);
+    H5Tset_fields(t, 2, 1, 1, 0, 1);
+    put_x(f, "x", t, H5P_DEFAULT, 0);
+    H5Tclose(t);
+}
+
+static void make_rank_9(hid_t f)
+{
+    const hsize_t n[9] = {1, 1, 1, 1, 1, 1, 1, 1, 2};
+    hid_t s = H5Screate_simple(9, n, NULL);
+    H5Dclose(H5Dcreate2(f, "x", H5T_IEEE_F32LE, s, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(s);
+}
+
 static const struct {
     const char *name;
     void (*make)(hid_t f);
     int code;
-} strange[] = {{"external storage", make_external, HS_EFORMAT}, {"external link", make_external_link, HS_EFORMAT},
-               {"soft link", make_soft_link, HS_EFORMAT},       {"virtual dataset", make_virtual, HS_EFORMAT},
-               {"extent bomb", make_bomb, HS_ELIMIT},           {"n-bit filter", make_nbit, HS_EFORMAT},
-               {"big-endian", make_big_endian, HS_EFORMAT},     {"compound", make_compound, HS_EFORMAT},
-               {"variable length", make_vlen, HS_EFORMAT},      {"group for an array", make_group, HS_EFORMAT}};
+} strange[] = {{"external storage", make_external, HS_EFORMAT},
+               {"external link", make_external_link, HS_EFORMAT},
+               {"soft link", make_soft_link, HS_EFORMAT},
+               {"virtual dataset", make_virtual, HS_EFORMAT},
+               {"extent bomb", make_bomb, HS_ELIMIT},
+               {"n-bit filter", make_nbit, HS_EFORMAT},
+               {"user's filter", make_user_filter, HS_EFORMAT},
+               {"chunk of 256 MiB", make_huge_chunk, HS_EFORMAT},
+               {"enum", make_enum, HS_EFORMAT},
+               {"reference", make_reference, HS_EFORMAT},
+               {"opaque", make_opaque, HS_EFORMAT},
+               {"float of few bits", make_one_bit_float, HS_EFORMAT},
+               {"rank 9", make_rank_9, HS_EFORMAT},
+               {"big-endian", make_big_endian, HS_EFORMAT},
+               {"compound", make_compound, HS_EFORMAT},
+               {"variable length", make_vlen, HS_EFORMAT},
+               {"group for an array", make_group, HS_EFORMAT}};
 
 static void test_strange_objects_are_refused(void **state)
 {
@@ -310,6 +394,81 @@ static void test_many_and_deep_groups_are_over_the_limit(void **state)
     }
     H5Fclose(f);
     assert_code(hs_result_open(path, &in), HS_ELIMIT);
+}
+
+static void test_user_block_is_read_and_a_write_mark_is_not(void **state)
+{
+    (void)state;
+    const char *path = temp_path("block.h5");
+    hs_result_in *in = NULL;
+    float *v = NULL;
+    hid_t p = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_userblock(p, 1024);
+    hid_t f = H5Fcreate(path, H5F_ACC_TRUNC, p, H5P_DEFAULT);
+    H5Pclose(p);
+    put_x(f, "x", H5T_IEEE_F32LE, H5P_DEFAULT, 1);
+    H5Fclose(f);
+    assert_ok(hs_result_open(path, &in));
+    assert_ok(hs_result_get_f32(in, "x", &v));
+    assert_true(v[0] == 1 && v[1] == 0);
+    free(v);
+    hs_result_close(in);
+    /* A writer that died: its child leaves the mark of an open file in the superblock. */
+    pid_t pid = fork();
+    if (pid == 0) {
+        p = H5Pcreate(H5P_FILE_ACCESS);
+        H5Pset_libver_bounds(p, H5F_LIBVER_V110, H5F_LIBVER_V110);
+        f = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, p);
+        put_x(f, "x", H5T_IEEE_F32LE, H5P_DEFAULT, 1);
+        H5Fflush(f, H5F_SCOPE_GLOBAL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_code(hs_result_open(path, &in), HS_EFORMAT);
+    assert_non_null(strstr(hs_error_message(), "h5clear"));
+}
+
+/* A plan that dies or never ends takes its child with it, not this process. */
+static int crash(hid_t file, void *ctx)
+{
+    (void)file, (void)ctx;
+    raise(SIGSEGV);
+    return HS_OK;
+}
+
+static int spin(hid_t file, void *ctx)
+{
+    (void)file;
+    for (volatile int *stop = ctx; *stop == 0;) {
+    }
+    return HS_OK;
+}
+
+/* Everything a hostile parse might try: HS_OK when each is refused. */
+static int break_out(hid_t file, void *ctx)
+{
+    (void)file, (void)ctx;
+    const int open_fails = open("/etc/passwd", O_RDONLY) < 0 && open("/tmp/hspace-jail", O_WRONLY | O_CREAT, 0600) < 0;
+    const int socket_fails = socket(AF_INET, SOCK_STREAM, 0) < 0;
+    const int exec_fails = execl("/bin/true", "true", (char *)NULL) < 0;
+    const int kill_fails = kill(getppid(), 0) < 0, unlink_fails = unlink("/tmp/hspace-none") < 0 && errno == EPERM;
+    return open_fails && socket_fails && exec_fails && kill_fails && unlink_fails ? HS_OK : HS_EBUG;
+}
+
+static void test_jail(void **state)
+{
+    (void)state;
+    int never = 0;
+    hid_t file = -1;
+    write_sample(temp_path("jail.h5"));
+    assert_code(hs_h5jail_open(temp_path("jail.h5"), crash, NULL, &file), HS_EFORMAT);
+    assert_non_null(strstr(hs_error_message(), "crashed on this file"));
+    assert_code(hs_h5jail_open(temp_path("jail.h5"), spin, &never, &file), HS_EFORMAT);
+    assert_non_null(strstr(hs_error_message(), "ran out of its time"));
+#if defined(__x86_64__) || defined(__aarch64__)
+    assert_ok(hs_h5jail_open(temp_path("jail.h5"), break_out, NULL, &file));
+    H5Fclose(file);
+#endif
 }
 
 static void test_what_is_no_hdf5(void **state)
@@ -395,6 +554,8 @@ int main(void)
         cmocka_unit_test(test_strange_objects_are_refused),
         cmocka_unit_test(test_external_link_inside_a_path_is_refused),
         cmocka_unit_test(test_many_and_deep_groups_are_over_the_limit),
+        cmocka_unit_test(test_user_block_is_read_and_a_write_mark_is_not),
+        cmocka_unit_test(test_jail),
         cmocka_unit_test(test_what_is_no_hdf5),
         cmocka_unit_test(test_damage_is_never_wrong_data),
     };
