@@ -12,6 +12,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_import,
     &hs_cmd_export,
     &hs_cmd_similarity,
+    &hs_cmd_linearity,
     &hs_cmd_plot,
     &hs_cmd_report,
     &hs_cmd_doctor,
