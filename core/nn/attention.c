@@ -8,7 +8,7 @@
 #include "core/linalg/sgemm.h"
 #include "core/nn/expf.h"
 
-enum { QUERY_BLOCK = 64 }; /* rows of the score matrix that exist at once, per thread */
+enum { QUERY_BLOCK = 128 }; /* rows of the score matrix that exist at once, per thread */
 
 static size_t min_size(size_t a, size_t b)
 {

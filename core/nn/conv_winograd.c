@@ -333,7 +333,7 @@ static void choose_block(winograd *w, size_t tiles, size_t threads)
     most = most > BLOCK_MOST ? BLOCK_MOST : most < LANES ? LANES : most;
     w->shared = tiles < threads * OWN_LEAST;
     size_t team = w->shared ? 1 : threads, rounds = (tiles + most * team - 1) / (most * team);
-    w->block = (tiles + rounds * team - 1) / (rounds * team);
+    w->block = round_up((tiles + rounds * team - 1) / (rounds * team), 4); /* the kernels' rows */
 }
 
 static void release(void *state)
