@@ -4,6 +4,13 @@
 
 #include "analysis/cli/command.h"
 
+extern const hs_command hs_cmd_bench;
+extern const hs_command hs_cmd_interpolate;
+extern const hs_command hs_cmd_sweep;
+extern const hs_command hs_cmd_edit;
+extern const hs_command hs_cmd_direction_random;
+extern const hs_command hs_cmd_pca;
+extern const hs_command hs_cmd_dump;
 extern const hs_command hs_cmd_info;
 extern const hs_command hs_cmd_export;
 extern const hs_command hs_cmd_import;
