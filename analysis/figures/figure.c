@@ -16,19 +16,19 @@ const char *const hs_figure_colour[HS_FIGURE_COLOURS] = {"#0072B2", "#D55E00", "
 const char *const hs_figure_tint[HS_FIGURE_COLOURS] = {"#C2DCEC", "#F6D9C4", "#C2E8DE", "#F3E0EB",
                                                        "#FAE9C4", "#D8EDFA", "#D0D0D0"};
 
-static const char style[] = "set encoding utf8\n"
-                            "set border 3 lw 0.6 lc rgb '#404040'\n"
-                            "set tics nomirror out scale 0.5 font ',7' textcolor rgb '#202020'\n"
-                            "set xtics offset 0,0.25\n"
-                            "set minussign\n"
-                            "set style fill solid 1 noborder\n"
-                            "set linetype 1 lc rgb '#0072B2' lw 1.4 dt 1 pt 7 ps 0.35 * PS\n"
-                            "set linetype 2 lc rgb '#D55E00' lw 1.4 dt (8,3) pt 5 ps 0.33 * PS\n"
-                            "set linetype 3 lc rgb '#009E73' lw 1.4 dt (3,2) pt 9 ps 0.42 * PS\n"
-                            "set linetype 4 lc rgb '#CC79A7' lw 1.4 dt (8,3,2,3) pt 13 ps 0.45 * PS\n"
-                            "set linetype 5 lc rgb '#E69F00' lw 1.4 dt (12,3) pt 11 ps 0.42 * PS\n"
-                            "set linetype 6 lc rgb '#56B4E9' lw 1.4 dt (8,2,2,2,2,2) pt 6 ps 0.4 * PS\n"
-                            "set linetype 7 lc rgb '#000000' lw 1.4 dt (1,2) pt 4 ps 0.38 * PS\n";
+static const char styles[] = "set encoding utf8\n"
+                             "set border 3 lw 0.6 lc rgb '#404040'\n"
+                             "set tics nomirror out scale 0.5 font ',7' textcolor rgb '#202020'\n"
+                             "set xtics offset 0,0.25\n"
+                             "set minussign\n"
+                             "set style fill solid 1 noborder\n"
+                             "set linetype 1 lc rgb '#0072B2' lw 1.4 dt 1 pt 7 ps 0.35 * PS\n"
+                             "set linetype 2 lc rgb '#D55E00' lw 1.4 dt (8,3) pt 5 ps 0.33 * PS\n"
+                             "set linetype 3 lc rgb '#009E73' lw 1.4 dt (3,2) pt 9 ps 0.42 * PS\n"
+                             "set linetype 4 lc rgb '#CC79A7' lw 1.4 dt (8,3,2,3) pt 13 ps 0.45 * PS\n"
+                             "set linetype 5 lc rgb '#E69F00' lw 1.4 dt (12,3) pt 11 ps 0.42 * PS\n"
+                             "set linetype 6 lc rgb '#56B4E9' lw 1.4 dt (8,2,2,2,2,2) pt 6 ps 0.4 * PS\n"
+                             "set linetype 7 lc rgb '#000000' lw 1.4 dt (1,2) pt 4 ps 0.38 * PS\n";
 
 /* ---- Text --------------------------------------------------------------------------------------- */
 
@@ -179,7 +179,7 @@ static void add_preamble(hs_figure *fig)
     fig->gp.failed |= dat.failed;
     hs_figure_quote(fig, dat.s != NULL ? dat.s : "");
     hs_str_free(&dat);
-    hs_str_addf(&fig->gp, "\nPS = %g\n%s", strcmp(fig->format, "svg") == 0 ? 1.5 : 1.0, style);
+    hs_str_addf(&fig->gp, "\nPS = %g\n%s", strcmp(fig->format, "svg") == 0 ? 1.5 : 1.0, styles);
 }
 
 static void add_caption(hs_figure *fig, const char *caption, size_t lines, const size_t *length)
@@ -314,19 +314,32 @@ static size_t characters(const char *text)
     return n;
 }
 
-void hs_figure_legend(hs_figure *fig, size_t n, const char *const *label)
+/* The words of a look that an arrow knows too: all up to " pt ". */
+static void add_line_words(hs_figure *fig, const char *look)
+{
+    const char *pt = strstr(look, " pt ");
+    hs_str_add_bytes(&fig->gp, look, pt != NULL ? (size_t)(pt - look) : strlen(look));
+    hs_str_add(&fig->gp, "\n");
+}
+
+void hs_figure_legend(hs_figure *fig, size_t n, const char *const *label, const char *const *style)
 {
     double x = 0.08, y = (fig->height - 0.1) / fig->height;
+    double most = (fig->width - 0.1 - (fig->opt->mark != NULL ? 0.7 : 0)) / (double)n - 0.35;
     for (size_t i = 0; i < n; i++) {
-        double most = (fig->width - 0.1) / (double)n - 0.45, in = (double)characters(label[i]) * 0.058;
-        hs_str_addf(&fig->gp, "set arrow %zu from screen %.5f,%.5f to screen %.5f,%.5f nohead lt %zu\n", i + 1,
-                    x / fig->width, y, (x + 0.28) / fig->width, y, i + 1);
-        hs_str_addf(&fig->gp, "set label %zu '' at screen %.5f,%.5f point lt %zu\n", 10 + i, (x + 0.14) / fig->width, y,
-                    i + 1);
+        double in = (double)characters(label[i]) * 0.058;
+        char number[32];
+        snprintf(number, sizeof number, "lt %zu", i + 1);
+        const char *look = style != NULL ? style[i] : number;
+        hs_str_addf(&fig->gp, "set label %zu '' at screen %.5f,%.5f point %s\n", 10 + i, (x + 0.1) / fig->width, y,
+                    look);
+        hs_str_addf(&fig->gp, "set arrow %zu from screen %.5f,%.5f to screen %.5f,%.5f nohead ", i + 1, x / fig->width,
+                    y, (x + 0.2) / fig->width, y);
+        add_line_words(fig, look);
         hs_str_addf(&fig->gp, "set label %zu ", 30 + i);
         hs_figure_quote_fit(fig, label[i], most, 7);
-        hs_str_addf(&fig->gp, " at screen %.5f,%.5f left font ',7'\n", (x + 0.33) / fig->width, y);
-        x += 0.45 + (in < most ? in : most);
+        hs_str_addf(&fig->gp, " at screen %.5f,%.5f left font ',7'\n", (x + 0.24) / fig->width, y);
+        x += 0.35 + (in < most ? in : most);
     }
 }
 

@@ -67,9 +67,10 @@ void hs_figure_panel(hs_figure *fig, size_t i, const char *title, const char *su
 void hs_figure_x_axis(hs_figure *fig, double lo, double hi, const char *name);
 void hs_figure_y_name(hs_figure *fig, size_t panel, const char *name);
 
-/* One line of line samples and labels at the top of the page, line i in linetype i + 1.  Our own, since
- * gnuplot's keys come out differently by terminal.  Call it after the first hs_figure_panel. */
-void hs_figure_legend(hs_figure *fig, size_t n, const char *const *label);
+/* One line of samples and labels at the top of the page; style[i] as gnuplot's words ("lt 1", NULL:
+ * linetype i + 1).  Our own, since gnuplot's keys come out differently by terminal.  Call it after the
+ * first hs_figure_panel. */
+void hs_figure_legend(hs_figure *fig, size_t n, const char *const *label, const char *const *style);
 
 /* Appends "text" as a gnuplot string; control characters and broken UTF-8 are shown as \xHH,
  * the rest beyond 1 kB is cut. */

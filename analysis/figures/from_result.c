@@ -153,14 +153,23 @@ out:
     return rc;
 }
 
-/* The array of a read-out's scalar, as the sweep names it. */
-static void score_name(const char *readout, size_t len, char out[128])
+/* The array of a read-out, "score_" or "effect_" and its name, as the sweep writes it. */
+static void array_name(const char *prefix, const char *readout, size_t len, char out[128])
 {
-    size_t used = (size_t)snprintf(out, 128, "score_");
+    size_t used = (size_t)snprintf(out, 128, "%s", prefix);
     for (size_t i = 0; i < len && used + 1 < 128; i++) {
         out[used++] = isalnum((unsigned char)readout[i]) ? readout[i] : '_';
     }
     out[used] = '\0';
+}
+
+/* Whether the read-out itself has many numbers an image. */
+static int is_vector(hs_result_in *r, const char *readout, size_t len)
+{
+    char name[128];
+    size_t rank, d[8];
+    array_name("effect_", readout, len, name);
+    return hs_result_has(r, name) && hs_result_shape(r, name, &rank, d) == HS_OK && rank == 3;
 }
 
 /* The curve of file i: increments against strength 0 (or against the first position). */
@@ -201,12 +210,12 @@ static int read_panel(sources *s, const char *text, size_t len, hs_figure_sweep_
     HS_TRY(hs_arena_alloc(&s->arena, len + 1, 1, &name));
     memcpy(name, text, len);
     name[len] = '\0';
-    score_name(text, len, array);
+    array_name("score_", text, len, array);
     HS_TRY(hs_arena_alloc(&s->arena, s->n, sizeof *c, &c));
     for (size_t i = 0; i < s->n; i++) {
         HS_TRY(read_curve(s, i, array, &c[i]));
     }
-    *p = (hs_figure_sweep_panel){name, s->n, c};
+    *p = (hs_figure_sweep_panel){name, is_vector(s->file[0], text, len), s->n, c};
 out:
     return rc;
 }

@@ -46,7 +46,7 @@ static void make_caption(const hs_figure_line *p, size_t n, char *out, size_t si
     snprintf(out, size, "Mean change against strength 0, %s images.%s%s%s Dashes: least squares through the origin.%s",
              images, ci ? " Coloured band: 95 % bootstrap interval over images, " : "", ci ? resamples : "",
              ci ? "." : "",
-             null ? " Grey: 95 % of the null, random directions of equal norm." : " No null was measured.");
+             null ? " Grey: limits of the null, random directions of equal norm." : " No null was measured.");
 }
 
 static void subtitle(const hs_figure_line *p, char *out, size_t size)

@@ -10,8 +10,8 @@ typedef struct {
     const double *ratio; /* (k) explained variance ratio, descending; NaN where not computed */
 } hs_figure_spectrum;
 
-/* Two panels: the ratio of component 1 ... k, and the sum up to it.  Up to 6 spectra are drawn,
- * evenly picked when there are more (the caption says so); n: samples of each fit, 0 unknown.
+/* Two panels: the ratio of component 1 ... k, and the sum up to it.  Up to 6 spectra are drawn (4 in a
+ * narrow figure), evenly picked when there are more (the caption says so); n: samples of each fit, 0 unknown.
  * Errors as hs_figure_finish; HS_ESHAPE: nothing to draw. */
 HS_CHECKED int hs_figure_scree(const hs_figure_spectrum *spectrum, size_t n_spectra, size_t k, size_t n,
                                const hs_figure_options *opt, int *drawn);

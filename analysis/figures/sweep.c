@@ -69,7 +69,7 @@ static int draw(hs_figure *fig, size_t i, const hs_figure_sweep_panel *p)
         for (size_t k = 0; k < p->n_curves; k++) {
             label[k] = p->curve[k].label;
         }
-        hs_figure_legend(fig, p->n_curves, label);
+        hs_figure_legend(fig, p->n_curves, label, NULL);
     }
     hs_str_add(&fig->gp, "unset key\nplot");
     for (size_t k = 0; k < p->n_curves; k++) {
@@ -90,7 +90,7 @@ out:
 
 int hs_figure_sweep(const hs_figure_sweep_panel *panel, size_t n_panels, const hs_figure_options *opt, int *drawn)
 {
-    char caption[200];
+    char caption[256];
     hs_figure fig = {0};
     int rc = check(panel, n_panels);
     if (rc != HS_OK) {

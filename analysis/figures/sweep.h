@@ -15,6 +15,7 @@ typedef struct {
 
 typedef struct {
     const char *readout;
+    int is_vector; /* effect is a vector's share along its own first change */
     size_t n_curves;
     const hs_figure_curve *curve; /* up to 7 */
 } hs_figure_sweep_panel;

@@ -34,13 +34,12 @@ static const char style_html[] =
     "h2 { font-size: 1.15rem; font-weight: 650; margin: 2.6rem 0 .7rem; padding-top: 1.1rem;\n"
     "  border-top: 1px solid var(--rule); }\n"
     "p { margin: .7rem 0; }\n"
-    "figure { margin: 1.4rem 0; position: relative; break-inside: avoid; }\n"
-    "figure.picture { width: fit-content; max-width: 100%; }\n"
+    "figure { margin: 1.4rem 0; break-inside: avoid; }\n"
+    "figure div { position: relative; width: fit-content; max-width: 100%; }\n"
     "figure svg { display: block; width: 100%; height: auto; }\n"
     "figure img { display: block; max-width: 100%; height: auto; image-rendering: pixelated; }\n"
     "figcaption { font-size: .82rem; line-height: 1.45; color: var(--soft); margin-top: .5rem; }\n"
-    "figure .mark { position: absolute; top: .35rem; right: .35rem; background: #fff; padding: 0 .4em; "
-    "border-radius: 2px; }\n"
+    "figure .mark { position: absolute; top: 0; right: 0; background: #fff; padding: 0 .4em; }\n"
     ".mark { color: var(--mark); font-size: .8rem; font-weight: 600; }\n"
     "h1 .mark { font-size: .9rem; vertical-align: .25em; border: 1.5px solid var(--mark); border-radius: 3px;\n"
     "  padding: .05em .4em; margin-left: .4em; }\n"
@@ -305,8 +304,7 @@ int hs_page_png(hs_page *p, const char *path, const char *alt, const char *capti
     p->figures++;
     /* Small pictures are shown larger, by a whole factor so that pixels stay square. */
     size_t zoom = im.w >= 340 ? 1 : im.w >= 160 ? 2 : 640 / im.w > 8 ? 8 : 640 / im.w;
-    hs_str_addf(&p->html, "<figure class=\"picture\">\n<img width=\"%zu\" height=\"%zu\" alt=\"", im.w * zoom,
-                im.h * zoom);
+    hs_str_addf(&p->html, "<figure>\n<div><img width=\"%zu\" height=\"%zu\" alt=\"", im.w * zoom, im.h * zoom);
     add_text(p, alt);
     hs_str_add(&p->html, "\" src=\"data:image/png;base64,");
     add_base64(p, b, len);
@@ -314,6 +312,7 @@ int hs_page_png(hs_page *p, const char *path, const char *alt, const char *capti
     if (p->mark != NULL) {
         add_element(p, "<span class=\"mark\">", p->mark, "</span>");
     }
+    hs_str_add(&p->html, "</div>");
     end_figure(p, caption);
 out:
     hs_image_free(&im);

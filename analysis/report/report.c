@@ -247,6 +247,17 @@ out:
     return rc;
 }
 
+static void add_reasons(report *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const item *it = &r->item[i];
+        if (strcmp(it->kind, "linearity") == 0 && it->text[REASON] != NULL && it->text[REASON][0] != '\0') {
+            const char *who = it->text[DIRECTION] != NULL ? it->text[DIRECTION] : base_name(it->path);
+            hs_page_pairs(r->page, 1, &(hs_page_pair){who, it->text[REASON]});
+        }
+    }
+}
+
 static int add_verdicts(report *r)
 {
     static const char *const head[] = {"direction", "read-out", "verdict", "linearity index", "slope", "n"};
@@ -269,16 +280,7 @@ static int add_verdicts(report *r)
     if (rows > 0) {
         hs_page_table(r->page, 6, head, rows, cell);
     }
-    for (size_t i = 0; i < r->n; i++) {
-        const item *it = &r->item[i];
-        if (strcmp(it->kind, "linearity") == 0 && it->text[REASON] != NULL && it->text[REASON][0] != '\0') {
-            hs_str line = {0};
-            hs_str_addf(&line, "%s: %s", it->text[DIRECTION] != NULL ? it->text[DIRECTION] : base_name(it->path),
-                        it->text[REASON]);
-            hs_page_text(r->page, line.s != NULL ? line.s : "");
-            hs_str_free(&line);
-        }
-    }
+    add_reasons(r);
 out:
     free(cell);
     return rc;

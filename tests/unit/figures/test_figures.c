@@ -169,7 +169,7 @@ static void test_refusals(void **state)
     assert_code(hs_figure_linearity(&p, 1, &o, &drawn), HS_EIO);
     assert_code(hs_figure_linearity(&p, 0, &o, &drawn), HS_ESHAPE);
     assert_code(hs_figure_sweep(NULL, 0, &o, &drawn), HS_ESHAPE);
-    assert_code(hs_figure_sweep(&(hs_figure_sweep_panel){"x", 0, NULL}, 1, &o, &drawn), HS_ESHAPE);
+    assert_code(hs_figure_sweep(&(hs_figure_sweep_panel){"x", 0, 0, NULL}, 1, &o, &drawn), HS_ESHAPE);
     assert_code(hs_figure_scree(NULL, 0, 3, 1, &o, &drawn), HS_ESHAPE);
     assert_code(hs_figure_matrix(&(hs_figure_table){.rows = 0, .cols = 3}, &o, &drawn), HS_ESHAPE);
     o.width = 1;

@@ -76,7 +76,7 @@ static void test_everything_is_on_the_page_in_order(void **state)
         "Linearity</h2>",
         "inconclusive</td>",
         "0.812",
-        "pc0: Too few strengths.",
+        "<td>Too few strengths.</td>",
         "Sweeps</h2>",
         "<span class=\"mark\">untrained</span>",
         "Images along pc0",
