@@ -41,7 +41,7 @@ mkdir -p "$out"
     run $hspace info $model${arch:+ --arch $arch}
     run $hspace dump $model_is -N "$n" $steps --seed "$seed" $threads -f -o "$out/acts.h5"
     run $hspace pca "$out/acts.h5" -k 5 -f -o "$out/pca.h5"
-    run $hspace direction random --like "$out/pca.h5:pc0" -k 2 --seed "$seed" -f -o "$out/random.h5"
+    run $hspace direction random --like "$out/pca.h5:pc0" -k 2 --seed $((seed + 1)) -f -o "$out/random.h5"
     for d in pc0 pc1 random0 random1; do
         case $d in pc*) from=$out/pca.h5 null=3 ;; *) from=$out/random.h5 null=0 ;; esac
         run $hspace sweep $model_is --direction "$from:$d" --strengths=$strengths -N "$n" $steps --seed "$seed" \

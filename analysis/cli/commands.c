@@ -19,7 +19,6 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_interpolate,
     &hs_cmd_linearity,
     &hs_cmd_similarity,
-    &hs_cmd_linearity,
     &hs_cmd_plot,
     &hs_cmd_report,
     &hs_cmd_bench,
