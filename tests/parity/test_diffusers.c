@@ -23,6 +23,14 @@ static void test_ddpm_pipeline(void **state)
     forward("parity/diffusers_ddpm", "pipeline");
 }
 
+/* The same weights as .bin at the root, attention under its earlier names. */
+static void test_flat_old(void **state)
+{
+    (void)state;
+    need_shared("parity/diffusers_ddpm/flat_old/config.json");
+    forward("parity/diffusers_ddpm", "flat_old");
+}
+
 static void test_adm_pipeline(void **state)
 {
     (void)state;
@@ -34,6 +42,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ddpm_pipeline),
+        cmocka_unit_test(test_flat_old),
         cmocka_unit_test(test_adm_pipeline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
