@@ -158,7 +158,7 @@ static _Noreturn void child(const char *path, rlim_t seconds, int (*plan)(hid_t,
 
 static int wait_report(const char *path, pid_t pid, int fd)
 {
-    report r;
+    report r = {0};
     size_t got = 0;
     int status = 0;
     while (got < sizeof r) {
