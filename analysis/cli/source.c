@@ -63,13 +63,20 @@ HS_CHECKED static int push_path(hs_source *s, const char *path)
 
 HS_CHECKED static int push_folder(hs_source *s, const char *dir)
 {
-    char **list = NULL;
-    size_t n = 0;
-    int rc = hs_image_list(dir, IMAGES_MAX, &list, &n);
+    char **list = NULL, *plain = NULL;
+    size_t n = 0, len = strlen(dir);
+    int rc = hs_strdup(dir, &plain);
+    while (rc == HS_OK && len > 1 && plain[len - 1] == '/') { /* "dir/" names dir/0000.png, not dir//0000.png */
+        plain[--len] = '\0';
+    }
+    if (rc == HS_OK) {
+        rc = hs_image_list(plain, IMAGES_MAX, &list, &n);
+    }
     for (size_t i = 0; i < n && rc == HS_OK; i++) {
         rc = push_path(s, list[i]);
     }
     hs_image_list_free(list, n);
+    free(plain);
     return rc;
 }
 

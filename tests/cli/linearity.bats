@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# linearity from tables: planted answers come out, with their exit codes.
+
+load support
+
+# table SHAPE NULLS: 24 images with offsets, 9 strengths, slopes around 1 (planted), nulls near 0.
+table() {
+    awk -v f="$1" -v K="$2" 'BEGIN { srand(7); printf "image,strength,value"
+        for (k = 1; k <= K; k++) printf ",null%s", (k > 1 ? "_" k : "")
+        print ""
+        for (i = 0; i < 24; i++) { off = rand() * 2 - 1; b = 1 + 0.2 * (i / 23 - 0.5)
+            for (j = -4; j <= 4; j++) { s = j / 2; t = (exp(2 * s) - 1) / (exp(2 * s) + 1)
+                y = 0
+                if (f == "line") y = b * s
+                if (f == "tanh") y = b * t
+                if (f == "quadratic") y = b * (s + 0.4 * s * s)
+                if (f == "sign" && s != 0) y = (s < 0 ? -b : b)
+                printf "img%d,%g,%.9g", i, s, off + y
+                for (k = 1; k <= K; k++) printf ",%.9g", off + 0.02 * s * (rand() - 0.5)
+                print "" } } }'
+}
+
+verdict() { # SHAPE NULLS WANTED CODE
+    table "$1" "$2" >t.csv
+    rc=0
+    "$HSPACE" linearity --effects t.csv --json >r.json || rc=$?
+    [ "$(jq -r .results.verdict r.json)" = "$3" ] || { jq -c .results r.json; false; }
+    [ "$rc" -eq "$4" ]
+}
+
+@test "a planted line holds, with its slope and index" {
+    verdict line 8 holds 0
+    jq -e '.results.primary | .name == "linearity_index" and (.value - 1 | fabs < 1e-6) and .n == 24' r.json
+    jq -e '.results.statistics[] | select(.name == "slope") | .value - 1 | fabs < 1e-6' r.json
+    jq -e '.results | has("specific") and has("reason") and has("standard") and has("effect") and has("null") and .rival == null and has("notes")' r.json
+    jq -e '.params.bootstrap == 2000 and .inputs[0].path == "t.csv"' r.json
+}
+
+@test "tanh, quadratic and sign fail; nothing at all is no effect" {
+    verdict tanh 8 fails 10
+    verdict quadratic 8 fails 10
+    verdict sign 8 fails 10
+    verdict nothing 8 "no effect" 11
+}
+
+@test "without a null nothing can hold" {
+    verdict line 0 inconclusive 11
+    jq -e '.results.null == null' r.json
+}
+
+@test "the standard is an option; the interval and the seed are recorded" {
+    table tanh 8 >t.csv
+    "$HSPACE" linearity --effects t.csv --standard 0.7 --ci 90 --seed 5 --json >r.json
+    jq -e '.results.standard == 0.7 and .results.verdict == "holds" and .params.seed == 5 and .params.ci == 90' r.json
+    fails 2 '^hspace: --standard: 1.5 is out of range' "$HSPACE" linearity --effects t.csv --standard 1.5 --json
+}
+
+@test "several directions: one measurement and one file each" {
+    { table line 8 | sed '1s/$/,direction/; 2,$s/$/,good/'; table tanh 8 | sed '1d; s/$/,bent/'; } >t.csv
+    rc=0
+    "$HSPACE" linearity --effects t.csv --json -o r.h5 --plot r.svg >r.json || rc=$?
+    [ "$rc" -eq 10 ]
+    jq -e '[.results.measurements[] | [.direction, .verdict]] == [["bent", "fails"], ["good", "holds"]]' r.json
+    [ -e r.h5 ] && [ -e r.1.h5 ] && [ -e r.svg ] && [ -e r.gp ] && [ -e r.dat ]
+    "$HSPACE" info r.1.h5 --json | jq -e '.results.kind == "linearity"'
+}
+
+@test "what linearity refuses" {
+    table line 2 >t.csv
+    fails 2 'none given; wanted one of them; usage' "$HSPACE" linearity
+    fails 2 'several given' "$HSPACE" linearity --effects t.csv --sweep x.h5 -o r.h5
+    fails 2 '^hspace: linearity: no -o' "$HSPACE" linearity --effects t.csv
+    fails 2 '^hspace: --plot: ' "$HSPACE" linearity --effects t.csv --json --plot f.pdf
+    fails 2 '^hspace: f.bmp: unknown kind of output' "$HSPACE" linearity --effects t.csv -o r.h5 --plot f.bmp
+    fails 5 '^hspace: none.csv' "$HSPACE" linearity --effects none.csv -o r.h5
+    grep -v ',0,' t.csv >bad.csv
+    fails 2 'strength' "$HSPACE" linearity --effects bad.csv -o r.h5
+    echo 'image,strength,value
+a,0,x' >bad.csv
+    fails 3 'bad.csv' "$HSPACE" linearity --effects bad.csv -o r.h5
+    [ ! -e r.h5 ]
+}
