@@ -1,0 +1,157 @@
+#!/usr/bin/env bats
+# Directions, edits, sweeps and linearity from outside, and what they refuse.
+load support
+
+M="--model random:tiny --steps 4"
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    H="${HSPACE:-$BATS_TEST_DIRNAME/../../build/hspace}"
+    "$H" dump --model random:tiny --steps 4 -N 12 -o acts.h5 2>/dev/null
+    "$H" pca acts.h5 -k 3 -o pca.h5 >/dev/null
+}
+link() { ln -sf "$BATS_FILE_TMPDIR/acts.h5" "$BATS_FILE_TMPDIR/pca.h5" .; }
+
+@test "pca: the promised keys, three scopes, certified" {
+    link
+    for scope in step pooled trajectory; do
+        "$HSPACE" pca acts.h5 --scope $scope -k 3 --json >p.json
+        jq -e '.results.steps[0] | (.explained_variance | length) == 3 and (.residual | max) <= 1e-5 and .effective_rank > 1' p.json
+    done
+    "$HSPACE" pca acts.h5 -k 3 --json | jq -e '[.results.steps[].t] == [999,666,333,0] and .results.steps[0].n == 12'
+    "$HSPACE" pca acts.h5 --scope pooled -k 3 --json | jq -e '.results.steps | length == 1 and .[0].t == null'
+}
+
+@test "directions: names, indices, lists" {
+    link
+    fails 2 "pc0, pc1, pc2" "$HSPACE" edit --quiet $M -N 1 --direction pca.h5 -o e.npy
+    fails 2 "no direction 'pc9'" "$HSPACE" edit --quiet $M -N 1 --direction pca.h5:pc9 -o e.npy
+    "$HSPACE" edit $M -N 1 --direction pca.h5:pc1 -o a.npy >/dev/null 2>&1
+    "$HSPACE" edit $M -N 1 --direction pca.h5:1 -o b.npy >/dev/null 2>&1
+    cmp a.npy b.npy
+}
+
+@test "edit: strength 0 is the plain sample; shapes as promised; sums" {
+    link
+    "$HSPACE" sample $M -N 2 -o plain.npy >/dev/null 2>&1
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength 0 -o zero.npy --json 2>/dev/null | jq -e '.results.effect == [0]'
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength -1,0,1 -o three.npy >/dev/null 2>&1
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --direction pca.h5:pc1 --strength 1,0 -o sum.npy >/dev/null 2>&1
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength 1 -o one.npy >/dev/null 2>&1
+    /usr/bin/python3 - <<'P' || [ ! -x /usr/bin/python3 ]
+try:
+    import numpy as np
+except ImportError:
+    raise SystemExit(0)
+plain, zero, three, s, one = (np.load(f + ".npy") for f in ("plain", "zero", "three", "sum", "one"))
+close = lambda a, b: abs(a - b).max() <= 1e-4 * abs(b).max()
+assert three.shape == (2, 3) + plain.shape[1:], three.shape
+assert close(zero, plain) and close(three[:, 1], plain) and close(three[:, 2], one) and close(s, one)
+assert not close(one, plain)
+P
+}
+
+@test "sweep: keys, strip, nulls, file" {
+    link
+    "$HSPACE" sweep $M -N 3 --direction pca.h5:pc0 --strengths -2:2:0.5 --null 2 --readout brightness:0,0,8,8,x0,h_later:1 \
+        -o s.h5 --strip s.png --json >s.json 2>/dev/null
+    jq -e '.results.strengths == [-2,-1.5,-1,-0.5,0,0.5,1,1.5,2] and [.results.readouts[].name] == ["brightness:0,0,8,8","x0","h_later:1"]
+           and (.results.readouts[0] | (.mean | length) == 9 and (.ci | length) == 9 and .n == 3)' s.json
+    [ -s s.png ] && [ "$("$HSPACE" info s.h5 --json | jq -r .results.kind)" = sweep ]
+}
+
+@test "linearity of a sweep: one measurement with verdict and exit code" {
+    link
+    "$HSPACE" sweep $M -N 4 --direction pca.h5:pc0 --strengths -2:2:0.5 --null 8 --readout x0 -o s.h5 >/dev/null 2>&1
+    rc=0
+    "$HSPACE" linearity --sweep s.h5 -o l.h5 --json >l.json 2>/dev/null || rc=$?
+    jq -e '.results | .property == "linearity" and (.verdict | IN("holds", "fails", "inconclusive", "no effect")) and .standard == 0.85
+           and (.primary.value | type) == "number" and (.reason | length) > 0' l.json
+    case $(jq -r .results.verdict l.json) in holds) [ $rc -eq 0 ] ;; fails) [ $rc -eq 10 ] ;; *) [ $rc -eq 11 ] ;; esac
+}
+
+@test "planted effects: a line holds; tanh, a square and alternating signs don't; nothing is no effect" {
+    /usr/bin/python3 - <<'P' || skip "needs python3"
+import math, random
+random.seed(1)
+shapes = {"line": lambda s: 2 * s, "tanh": math.tanh, "square": lambda s: s * s,
+          "flip": lambda s: s * (-1) ** round(2 * abs(s)), "nothing": lambda s: 0.0}
+for name, f in shapes.items():
+    with open(name + ".csv", "w") as out:
+        out.write("image,strength,value," + ",".join("null" if k == 0 else f"null_{k+1}" for k in range(8)) + "\n")
+        for i in range(40):
+            base, gain = random.gauss(0, 1), 1 + 0.1 * random.gauss(0, 1)
+            for k in range(-4, 5):
+                s = k / 2
+                noise = 0.02 * random.gauss(0, 1) if s and name != "nothing" else 0
+                nulls = ",".join(repr(0.05 * random.gauss(0, 1) * s) for _ in range(8))
+                out.write(f"{i},{s!r},{base + gain * f(s) + noise!r},{nulls}\n")
+P
+    check() { "$HSPACE" linearity --effects $1.csv --json >$1.json 2>/dev/null || true; [ "$(jq -r .results.verdict $1.json)" = "$2" ]; }
+    check line holds
+    jq -e '(.results.statistics[] | select(.name == "slope") | .value) as $b | $b > 1.9 and $b < 2.1' line.json
+    jq -e '.results.primary.value > 0.97' line.json
+    check tanh fails
+    check square fails
+    check flip fails
+    check nothing "no effect"
+}
+
+@test "interpolate: ends, file, strip" {
+    for i in 1 2; do "$HSPACE" sample --model random:tiny --steps 2 -N 2 --seed $i -o x$i.npy >/dev/null 2>&1; done
+    "$HSPACE" interpolate $M --from x1.npy --to x2.npy --positions 3 --path slerp -o i.h5 --strip i.png --json 2>/dev/null |
+        jq -e '.results.strengths == [0,0.5,1] and .results.readouts[0].mean[0] == 0'
+    [ -s i.h5 ] && [ -s i.png ]
+    "$HSPACE" sample --model random:tiny --steps 2 -N 1 -o one.npy >/dev/null 2>&1
+    fails 2 "images" "$HSPACE" interpolate --quiet $M --from x1.npy --to one.npy -o j.h5
+}
+
+@test "direction random: the norms, reproducible, seeds differ" {
+    link
+    "$HSPACE" direction random --like pca.h5:pc0 -k 2 -o r.h5 >/dev/null
+    "$HSPACE" direction random --like pca.h5:pc0 -k 2 --seed 1 -o q.h5 >/dev/null
+    "$HSPACE" direction random --like pca.h5:pc0 -k 2 --covariance acts.h5 -o c.h5 >/dev/null
+    for f in r q c; do "$HSPACE" export $f.h5:random1 --what delta_h -o $f.npy >/dev/null; done
+    ! cmp -s r.npy q.npy && ! cmp -s r.npy c.npy
+    "$HSPACE" direction random --like pca.h5:pc0 -k 2 -o again.h5 >/dev/null
+    "$HSPACE" export again.h5:random1 --what delta_h -o again.npy >/dev/null
+    cmp r.npy again.npy
+}
+
+@test "refused: strengths without 0 or twice, steps beyond T, auto, several sources" {
+    link
+    fails 2 "strength 0" "$HSPACE" sweep --quiet $M -N 1 --direction pca.h5:pc0 --strengths 1,2 -o s.h5
+    fails 2 "twice" "$HSPACE" sweep --quiet $M -N 1 --direction pca.h5:pc0 --strengths 0,1,1 -o s.h5
+    fails 2 "1001|1000" "$HSPACE" sample --quiet --model random:tiny --steps 1001 -N 1 -o s.npy
+    fails 2 "timestep" "$HSPACE" sample --quiet --model random:tiny --timesteps 1000,0 -N 1 -o s.npy
+    fails 2 "auto" "$HSPACE" edit --quiet $M -N 1 --direction pca.h5:pc0 --t-edit auto -o e.npy
+    fails 2 "exactly one" "$HSPACE" dump --quiet --model random:tiny -o d.h5
+    [ ! -e s.h5 ] && [ ! -e s.npy ] && [ ! -e e.npy ] && [ ! -e d.h5 ]
+}
+
+@test "refused: a direction of another model or another shape" {
+    link
+    fails 2 "same model" "$HSPACE" edit --quiet --model random:tiny:5 --steps 4 -N 1 --direction pca.h5:pc0 -o e.npy
+    "$HSPACE" edit --model random:tiny:5 --steps 4 -N 1 --direction pca.h5:pc0 --force -o e.npy >/dev/null 2>&1
+    fails 2 "shape" "$HSPACE" edit --quiet --model random:ddpm-cifar10-32 --steps 2 -N 1 --direction pca.h5:pc0 -o f.npy
+}
+
+@test "refused: images of another size unless --fit; nothing overwritten" {
+    link
+    "$HSPACE" sample --model random:tiny --steps 2 -N 1 -o small.png >/dev/null 2>&1
+    "$HSPACE" sample --model random:ddpm-cifar10-32 --steps 1 -N 1 --batch 1 -o other.png >/dev/null 2>&1 || skip "too slow here"
+    fails 2 "--fit" "$HSPACE" edit --quiet $M --images other.png --direction pca.h5:pc0 -o e.npy
+    "$HSPACE" edit $M --images other.png --fit --direction pca.h5:pc0 -o e.npy >/dev/null 2>&1
+    fails 2 "exists" "$HSPACE" edit --quiet $M -N 1 --direction pca.h5:pc0 -o e.npy
+    fails 2 "exists" "$HSPACE" pca acts.h5 -o pca.h5
+}
+
+@test "refused: a Stable Diffusion folder, a folder without a model, a missing one" {
+    mkdir -p sd/unet empty
+    echo '{"_class_name": "StableDiffusionPipeline"}' >sd/model_index.json
+    echo '{"_class_name": "UNet2DConditionModel", "cross_attention_dim": 768}' >sd/unet/config.json
+    fails 3 "conditional U-Net: export its activations with scripts/hspace_export.py" "$HSPACE" info sd
+    fails 3 "conditional" "$HSPACE" sample --quiet --model sd -N 1 -o x.npy
+    fails 3 "empty" "$HSPACE" sample --quiet --model empty -N 1 -o x.npy
+    fails 5 "nowhere" "$HSPACE" sample --quiet --model nowhere -N 1 -o x.npy
+}
