@@ -22,6 +22,7 @@ typedef struct {
     size_t first;     /* sample index of row 0 */
     size_t n;         /* samples in all, for the progress */
     const hs_progress *progress;
+    int stopping;     /* the sink has asked; the unit is finished first */
     float *h_step; /* (batch, dh): h of the step at hand */
     float *h;      /* (batch, S, dh) */
     float *eps;    /* (batch, S, dx) or NULL */
@@ -60,7 +61,9 @@ HS_CHECKED static int predict_and_record(void *ctx, size_t n, const float *x_t, 
     for (size_t i = 0; i < n; i++) {
         w->t[i] = t;
     }
-    if (hs_progress_tell(w->progress, "dump", w->first * w->S + n * step, w->n * w->S) != HS_OK) {
+    int stop = hs_progress_tell(w->progress, "dump", w->first * w->S + n * step, w->n * w->S) != HS_OK;
+    if (stop && !w->stopping) {
+        w->stopping = 1;
         hs_log(HS_LOG_INFO, "dump: stopping after this unit of %zu samples", n);
     }
     HS_TRY(hs_unet_encode(w->unet, w->ws, n, x_t, w->t, w->h_step));

@@ -28,8 +28,8 @@ teardown() { umount "$BATS_TEST_TMPDIR/small" 2>/dev/null || true; }
     "$HSPACE" dump $M -N 4 -o a.h5 --json 2>/dev/null | jq -e '.results.computed == 0 and .results.resumed == 4'
     ! "$HSPACE" dump $M -N 4 --seed 1 -o a.h5 >out.txt 2>err.txt
     grep -q "seed" err.txt
-    run -2 "$HSPACE" dump $M -N 5 -o a.h5
-    run -2 "$HSPACE" dump --model random:tiny:9 --steps 6 --batch 2 -N 4 -o a.h5
+    fails 2 "a.h5" "$HSPACE" dump --quiet $M -N 5 -o a.h5
+    fails 2 "model" "$HSPACE" dump --quiet --model random:tiny:9 --steps 6 --batch 2 -N 4 -o a.h5
     [ "$(sha256sum a.h5)" = "$sum" ]
 }
 
@@ -49,19 +49,19 @@ teardown() { umount "$BATS_TEST_TMPDIR/small" 2>/dev/null || true; }
 
 @test "SIGTERM ends a dump with 75 and it continues; Ctrl-C with 130" {
     for signal in TERM INT; do
-        "$HSPACE" dump $M -N 400 -o $signal.h5 >/dev/null 2>err.txt &
-        pid=$!
-        sleep 0.7
-        kill -$signal $pid
         rc=0
-        wait $pid || rc=$?
-        [ $signal = TERM ] && [ $rc -eq 75 ] || { [ $signal = INT ] && [ $rc -eq 130 ]; }
+        timeout --preserve-status -k 20 -s $signal 2 "$HSPACE" dump $M -N 2000 -o $signal.h5 >/dev/null 2>err.txt || rc=$?
+        case $signal in TERM) [ $rc -eq 75 ] ;; INT) [ $rc -eq 130 ] ;; esac
         "$HSPACE" info $signal.h5 --json | jq -e '.results.sealed == false and .results.units_committed > 0'
     done
 }
 
 @test "an unfinished store is refused by what reads it" {
-    timeout -s TERM 0.7 "$HSPACE" dump $M -N 400 -o part.h5 >/dev/null 2>&1 || true
+    "$HSPACE" dump $M -N 400 -o part.h5 >/dev/null 2>&1 &
+    pid=$!
+    until [ -e part.h5 ]; do sleep 0.1; done
+    kill -9 $pid
+    wait $pid || true
     fails 2 "still being written" "$HSPACE" pca part.h5 -o p.h5
     [ ! -e p.h5 ]
 }
@@ -69,7 +69,7 @@ teardown() { umount "$BATS_TEST_TMPDIR/small" 2>/dev/null || true; }
 @test "two writers: one of them gets exit 8" {
     "$HSPACE" dump $M -N 400 -o two.h5 >/dev/null 2>&1 &
     pid=$!
-    sleep 0.5
+    until [ -e two.h5 ]; do sleep 0.1; done
     fails 8 "two.h5" "$HSPACE" dump --quiet $M -N 400 -o two.h5
     kill -9 $pid
     wait $pid || true
