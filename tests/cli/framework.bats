@@ -160,3 +160,18 @@ load support
     jq -e '.results | has("blas") and has("onednn") and has("hdf5") and has("cpu") and .cores >= 1 and .disk_free_bytes > 0' d.json
     HSPACE= PATH=/nonexistent "$HSPACE" doctor --json 2>err.txt | /usr/bin/jq -e '.warnings | map(test("gnuplot")) | any'
 }
+
+@test "denormal numbers that a preloaded library switched off are switched on again" {
+    echo 'int x;' >f.c
+    cc -shared -fPIC -ffast-math -o libfast.so f.c 2>/dev/null || skip "no compiler"
+    LD_PRELOAD=./libfast.so "$HSPACE" doctor --json 2>/dev/null | jq -e '.warnings | map(test("denormal")) | any'
+}
+
+@test "odd surroundings: thread counts, few descriptors, a small stack, no TMPDIR, an empty environment" {
+    OMP_NUM_THREADS=0 "$HSPACE" doctor -q
+    OMP_NUM_THREADS=10000 "$HSPACE" doctor -q --json | jq -e '.results.threads <= .results.cores'
+    (ulimit -n 8 && "$HSPACE" info random:tiny -q)
+    (ulimit -s 256 && "$HSPACE" sample --model random:tiny -N 1 --steps 2 -q --json) | jq -e '.results.n == 1'
+    TMPDIR=/nonexistent "$HSPACE" info random:tiny -q
+    env -i "$HSPACE" doctor -q
+}
