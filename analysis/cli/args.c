@@ -34,7 +34,7 @@ HS_CHECKED static int unknown_command(const char *name)
 {
     const char *names[128];
     size_t n = 0;
-    for (; hs_commands[n] != NULL && n < 128; n++) {
+    for (; n < 128 && hs_commands[n] != NULL; n++) {
         names[n] = hs_commands[n]->name;
     }
     const char *near = hs_help_nearest(name, names, n);

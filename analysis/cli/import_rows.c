@@ -47,14 +47,14 @@ static const char *const time_names[] = {"timestep", "timesteps", "t"};
 static void keep_times(const float *v, size_t n, size_t S, int **out)
 {
     int *t = n == S && n > 0 ? malloc(n * sizeof *t) : NULL;
-    for (size_t i = 0; t != NULL && i < n; i++) {
-        int whole = v[i] >= 0 && v[i] < 0x1p30 && v[i] == floorf(v[i]);
-        if (!whole || (i > 0 && v[i] >= v[i - 1])) {
-            free(t);
-            t = NULL;
-            break;
-        }
-        t[i] = (int)v[i];
+    int falling = t != NULL;
+    for (size_t i = 0; falling && i < n; i++) {
+        falling = v[i] >= 0 && v[i] < 0x1p30 && v[i] == floorf(v[i]) && (i == 0 || v[i] < v[i - 1]);
+        t[i] = falling ? (int)v[i] : 0;
+    }
+    if (!falling) {
+        free(t);
+        t = NULL;
     }
     *out = t;
 }

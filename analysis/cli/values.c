@@ -233,9 +233,7 @@ HS_CHECKED static int push_point(hs_val *v, char *text)
             return hs_fail(HS_ERANGE, "'%.80s' has too many colons; wanted A:B:STEP", colon + 1);
         }
         part[n++] = colon + 1;
-    }
-    for (size_t i = 1; i < n; i++) {
-        part[i][-1] = '\0';
+        *colon = '\0';
     }
     if (n == 2) {
         return hs_fail(HS_ERANGE, "'%.80s:%.80s' has no step; wanted A:B:STEP", part[0], part[1]);

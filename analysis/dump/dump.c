@@ -22,7 +22,7 @@ typedef struct {
     size_t first;     /* sample index of row 0 */
     size_t n;         /* samples in all, for the progress */
     const hs_progress *progress;
-    int stopping;     /* the sink has asked; the unit is finished first */
+    int stopping;  /* the sink has asked; the unit is finished first */
     float *h_step; /* (batch, dh): h of the step at hand */
     float *h;      /* (batch, S, dh) */
     float *eps;    /* (batch, S, dx) or NULL */

@@ -220,7 +220,7 @@ static int same_shape(const hs_tensor *t, size_t rank, const size_t *dim)
 static int check_tensor(const hs_tensor *t, const char *name, size_t rank, const size_t *dim)
 {
     char have[160] = "", want[160], shown[HS_NAME_MAX];
-    uint64_t wanted[HS_RANK_MAX];
+    uint64_t wanted[HS_RANK_MAX] = {0};
     for (size_t i = 0; i < rank; i++) {
         wanted[i] = dim[i];
     }

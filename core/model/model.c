@@ -141,7 +141,7 @@ static int configure(const char *model, const char *arch, const char *schedule, 
     int rc = HS_OK;
     if (arch != NULL) {
         HS_TRY(arch_by_name_or_file(arch, c));
-    } else if (at->config[0] != '\0') {
+    } else if (at != NULL && at->config[0] != '\0') {
         HS_TRY(hs_arch_read(at->config, at->scheduler[0] != '\0' ? at->scheduler : NULL, c));
         if (at->scheduler[0] == '\0' && schedule == NULL) {
             hs_log(HS_LOG_WARNING, "%s: no scheduler_config.json: linear betas 1e-4 ... 0.02, T = 1000 are assumed",
