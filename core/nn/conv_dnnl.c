@@ -177,12 +177,12 @@ static int make_primitive(hs_conv *c, shim *m, const descriptors *d, int kind, b
     int rc = HS_OK;
     HS_TRY(make_attributes(kind, &attr));
     DNNL_TRY(make_convolution(m->engine, &c->shape, d, attr, &desc));
+    DNNL_TRY(dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name));
+    if (strstr(name, "ref") != NULL) { /* also of a later batch size, whose weights are already settled */
+        rc = hs_fail(HS_ERANGE, "oneDNN has only its reference loops (%s) here", name); /* im2col is faster */
+        goto out;
+    }
     if (m->weights == NULL) {
-        DNNL_TRY(dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name));
-        if (strstr(name, "ref") != NULL) {
-            rc = hs_fail(HS_ERANGE, "oneDNN has only its reference loops (%s) here", name); /* im2col is faster */
-            goto out;
-        }
         HS_TRY(reorder_weights(c, m, dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0)));
         snprintf(c->algorithm, sizeof c->algorithm, "onednn:%s", name);
     }
