@@ -41,18 +41,18 @@ mkdir -p "$out"
     run $hspace info $model${arch:+ --arch $arch}
     run $hspace dump $model_is -N "$n" $steps --seed "$seed" $threads -f -o "$out/acts.h5"
     run $hspace pca "$out/acts.h5" -k 5 -f -o "$out/pca.h5"
-    run $hspace direction random --like "$out/pca.h5:pc0" -k 2 --seed $((seed + 1)) -f -o "$out/random.h5"
-    for d in pc0 pc1 random0 random1; do
-        case $d in pc*) from=$out/pca.h5 null=3 ;; *) from=$out/random.h5 null=0 ;; esac
+    run $hspace direction random --like "$out/pca.h5:pc0" --seed $((seed + 1)) -f -o "$out/random.h5"
+    for d in pc0 pc1 random0; do
+        case $d in pc*) from=$out/pca.h5 ;; *) from=$out/random.h5 ;; esac
         run $hspace sweep $model_is --direction "$from:$d" --strengths=$strengths -N "$n" $steps --seed "$seed" \
-            --null $null --readout brightness,h_later:1,x0 $threads -f -o "$out/$d.h5" --strip "$out/$d.png"
+            --null 3 --readout brightness,h_later:1,x0 $threads -f -o "$out/$d.h5" --strip "$out/$d.png"
         run $hspace linearity --sweep "$out/$d.h5" --readout brightness --seed "$seed" -f -o "$out/$d-linearity.h5"
     done
     run $hspace plot "$out/pc0-linearity.h5" "$out/pc1-linearity.h5" "$out/random0-linearity.h5" -f -o "$out/linearity.pdf"
     run $hspace report "$out/acts.h5" "$out/pca.h5" \
-        "$out/pc0.h5" "$out/pc1.h5" "$out/random0.h5" "$out/random1.h5" \
-        "$out/pc0-linearity.h5" "$out/pc1-linearity.h5" "$out/random0-linearity.h5" "$out/random1-linearity.h5" \
-        "$out/pc0.png" "$out/pc1.png" "$out/random0.png" "$out/random1.png" \
+        "$out/pc0.h5" "$out/pc1.h5" "$out/random0.h5" \
+        "$out/pc0-linearity.h5" "$out/pc1-linearity.h5" "$out/random0-linearity.h5" \
+        "$out/pc0.png" "$out/pc1.png" "$out/random0.png" \
         --title "Directions of ${arch:-$model}" -f -o "$out/report.html"
 }
 printf '\nThe page: %s\n' "$(cd "$out" && pwd)/report.html"

@@ -32,14 +32,7 @@ HS_CHECKED static int run_pairs(hs_cmd *c, hs_edit_job *job, const float *to)
     f.n_phi = n_phi;
     f.phi = phi;
     HS_TRY(hs_interpolate_run(&job->plan, kind, n, job->x_T, to, n_phi, phi, x_0, &f.sweep));
-    HS_TRY(hs_sweep_file_score(&f));
-    HS_TRY(hs_sweep_file_report(c, &f));
-    if (hs_cmd_out(c) != NULL) {
-        HS_TRY(hs_sweep_file_write(c, &f));
-    }
-    if (hs_cmd_str(c, "strip") != NULL) {
-        HS_TRY(hs_edit_strip(c, hs_cmd_str(c, "strip"), job, job->plan.m, x_0));
-    }
+    HS_TRY(hs_sweep_file_finish(c, &f, x_0));
 out:
     free(x_0);
     hs_sweep_file_free(&f);

@@ -48,15 +48,8 @@ HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
     f.n_phi = n_phi;
     f.phi = phi;
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, n_phi, phi, x_0, &f.sweep));
-    HS_TRY(hs_sweep_file_score(&f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
-    HS_TRY(hs_sweep_file_report(c, &f));
-    if (hs_cmd_out(c) != NULL) {
-        HS_TRY(hs_sweep_file_write(c, &f));
-    }
-    if (hs_cmd_str(c, "strip") != NULL) {
-        HS_TRY(hs_edit_strip(c, hs_cmd_str(c, "strip"), job, job->plan.m, x_0));
-    }
+    HS_TRY(hs_sweep_file_finish(c, &f, x_0));
 out:
     free(x_0);
     hs_sweep_file_free(&f);

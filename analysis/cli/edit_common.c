@@ -189,8 +189,3 @@ void hs_edit_readouts_free(size_t n, hs_readout *r)
     }
     free(r);
 }
-
-int hs_edit_strip(const hs_cmd *c, const char *path, const hs_edit_job *job, size_t m, const float *x_0)
-{
-    return hs_images_write(c, path, job->source.n, m, job->source.image, x_0);
-}

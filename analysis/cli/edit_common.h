@@ -33,7 +33,4 @@ void hs_edit_job_free(hs_edit_job *job);
 HS_CHECKED int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out);
 void hs_edit_readouts_free(size_t n, hs_readout *r);
 
-/* Writes images (n, m, c R R) as a strip: a row per image, a column per strength. */
-HS_CHECKED int hs_edit_strip(const hs_cmd *c, const char *path, const hs_edit_job *job, size_t m, const float *x_0);
-
 #endif

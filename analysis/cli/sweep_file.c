@@ -24,10 +24,10 @@ out:
 
 /* ---- The null ---- */
 
-/* The strengths of a null run and their columns in the sweep: 0 and the largest of each sign. */
+/* The strengths of a null run and their columns in the sweep: the largest of each sign. */
 typedef struct {
-    size_t m, column[3];
-    double strength[3];
+    size_t m, column[2];
+    double strength[2];
 } null_grid;
 
 static null_grid grid_of(size_t m, const double *strength)
@@ -37,8 +37,8 @@ static null_grid grid_of(size_t m, const double *strength)
     for (size_t j = 0; j < m; j++) {
         most = fmax(most, fabs(strength[j]));
     }
-    for (size_t j = 0; j < m; j++) {
-        if (g.m < 3 && (strength[j] == 0 || fabs(strength[j]) == most)) {
+    for (size_t j = 0; j < m && most > 0; j++) {
+        if (g.m < 2 && fabs(strength[j]) == most) {
             g.column[g.m] = j;
             g.strength[g.m++] = strength[j];
         }
@@ -46,11 +46,41 @@ static null_grid grid_of(size_t m, const double *strength)
     return g;
 }
 
-/* Null k: one random direction swept over the grid; its scores into their columns. */
+/* Index of strength 0 (of position 0). */
+static size_t zero_of(const hs_sweep_file *f)
+{
+    size_t j = 0;
+    while (j + 1 < f->sweep.m && f->job->plan.strength[j] != 0) {
+        j++;
+    }
+    return j;
+}
+
+/* score (n, m + 1): read-out p of a null run, with the sweep's own unedited images as its last column. */
+HS_CHECKED static int score_null(const hs_sweep_file *f, const hs_sweep *s, size_t p, const null_grid *g, double *score)
+{
+    int rc;
+    size_t n = s->n, m = s->m, width = f->phi[p].features, bytes = width * sizeof(float);
+    double strength[3] = {0, 0, 0};
+    float *v = NULL;
+    memcpy(strength, g->strength, m * sizeof *strength);
+    HS_TRY(hs_alloc(n * (m + 1), bytes, &v));
+    for (size_t i = 0; i < n; i++) {
+        memcpy(v + i * (m + 1) * width, s->value[p] + i * m * width, m * bytes);
+        memcpy(v + (i * (m + 1) + m) * width, f->sweep.value[p] + (i * f->sweep.m + zero_of(f)) * width, bytes);
+    }
+    hs_sweep whole = {.n = n, .m = m + 1, .n_phi = 1, .value = &v};
+    HS_TRY(hs_sweep_score(&whole, 0, width, strength, score));
+out:
+    free(v);
+    return rc;
+}
+
+/* Null k: one random direction at the ends of the sweep; its scores into their columns. */
 HS_CHECKED static int run_null(hs_sweep_file *f, size_t k, uint64_t seed, const null_grid *g)
 {
     int rc;
-    size_t n = f->sweep.n, m = f->sweep.m;
+    size_t n = f->sweep.n, m = f->sweep.m, zero = zero_of(f);
     hs_direction d = {0};
     hs_sweep s = {0};
     double *score = NULL;
@@ -61,12 +91,14 @@ HS_CHECKED static int run_null(hs_sweep_file *f, size_t k, uint64_t seed, const 
     plan.m = g->m;
     plan.strength = g->strength;
     HS_TRY(hs_sweep_run(&plan, n, f->job->x_T, f->n_phi, f->phi, NULL, &s));
-    HS_TRY(hs_alloc(n * g->m, sizeof *score, &score));
+    HS_TRY(hs_alloc(n * (g->m + 1), sizeof *score, &score));
     for (size_t p = 0; p < f->n_phi; p++) {
-        HS_TRY(hs_sweep_score(&s, p, f->phi[p].features, g->strength, score));
+        HS_TRY(score_null(f, &s, p, g, score));
         for (size_t i = 0; i < n; i++) {
+            double *row = f->null[p] + (k * n + i) * m;
+            row[zero] = score[i * (g->m + 1) + g->m];
             for (size_t j = 0; j < g->m; j++) {
-                f->null[p][(k * n + i) * m + g->column[j]] = score[i * g->m + j];
+                row[g->column[j]] = score[i * (g->m + 1) + j];
             }
         }
     }
@@ -159,16 +191,6 @@ out:
     json_decref(limits);
     free(ci);
     return rc;
-}
-
-/* Index of strength 0 (of position 0). */
-static size_t zero_of(const hs_sweep_file *f)
-{
-    size_t j = 0;
-    while (j + 1 < f->sweep.m && f->job->plan.strength[j] != 0) {
-        j++;
-    }
-    return j;
 }
 
 /* The no-op guard: a read-out that no strength moves beyond what the batch alone does. */
@@ -283,5 +305,21 @@ int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f)
     HS_TRY(hs_result_commit(r));
 out:
     hs_result_free(r);
+    return rc;
+}
+
+int hs_sweep_file_finish(hs_cmd *c, hs_sweep_file *f, const float *x_0)
+{
+    int rc = HS_OK;
+    const char *strip = hs_cmd_str(c, "strip");
+    HS_TRY(f->score == NULL ? hs_sweep_file_score(f) : HS_OK);
+    HS_TRY(hs_sweep_file_report(c, f));
+    if (hs_cmd_out(c) != NULL) {
+        HS_TRY(hs_sweep_file_write(c, f));
+    }
+    if (strip != NULL) {
+        HS_TRY(hs_images_write(c, strip, f->sweep.n, f->sweep.m, f->job->source.image, x_0));
+    }
+out:
     return rc;
 }

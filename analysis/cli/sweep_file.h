@@ -38,4 +38,7 @@ HS_CHECKED int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f);
 /* out <- prefix + NAME of a read-out. */
 void hs_sweep_array_name(const char *prefix, const char *readout, char out[128]);
 
+/* Scores (where not scored yet), reports, and writes -o and the --strip of x_0 (n, m, c R R) where given. */
+HS_CHECKED int hs_sweep_file_finish(hs_cmd *c, hs_sweep_file *f, const float *x_0);
+
 #endif

@@ -278,30 +278,11 @@ void hs_direction_at(const hs_direction *d, int t, float *out)
     }
 }
 
-static double asyrp_coefficient(double ab, double ab_next)
-{
-    return sqrt(ab_next / ab) * sqrt(1 - ab);
-}
-
-/* The weight of the direction's own timesteps at or above t_edit; negative when one isn't below T. */
-static double weight_found(const hs_direction *d, const hs_schedule *schedule, int t_edit, hs_rescale rule)
-{
-    double sum = 0;
-    for (size_t k = 0; k < d->S; k++) {
-        if (d->t[k] >= (int)schedule->T) {
-            return -1;
-        }
-        double next = k + 1 < d->S ? schedule->alpha_bar[d->t[k + 1]] : 1.0;
-        if (d->t[k] >= t_edit) {
-            sum += rule == HS_RESCALE_COUNT ? 1 : asyrp_coefficient(schedule->alpha_bar[d->t[k]], next);
-        }
-    }
-    return sum;
-}
-
 int hs_direction_rescale(const hs_direction *d, const hs_schedule *schedule, const hs_steps *steps, int t_edit,
                          hs_rescale rule, double *factor)
 {
+    int rc = HS_OK;
+    hs_steps found = {0};
     if (rule == HS_RESCALE_NONE) {
         *factor = 1;
         return HS_OK;
@@ -310,22 +291,11 @@ int hs_direction_rescale(const hs_direction *d, const hs_schedule *schedule, con
         return hs_fail(HS_ERANGE, "--rescale: %.200s:%.60s does not say at which timesteps it was found; use none",
                        d->file, d->name);
     }
-    double found = weight_found(d, schedule, t_edit, rule), used = 0;
-    if (found < 0) {
-        return hs_fail(HS_ESHAPE, "%.200s:%.60s: found at timestep %d; the model has T = %zu", d->file, d->name,
-                       d->t[0], schedule->T);
-    }
-    for (size_t k = 0; k < steps->S; k++) {
-        const hs_step *s = &steps->step[k];
-        if (s->t >= t_edit) {
-            used += rule == HS_RESCALE_COUNT ? 1 : asyrp_coefficient(s->alpha_bar, s->alpha_bar_next);
-        }
-    }
-    if (!(found > 0 && used > 0)) {
-        return hs_fail(HS_ERANGE, "--rescale: no timestep at or above t_edit = %d", t_edit);
-    }
-    *factor = found / used;
-    return HS_OK;
+    HS_TRY(hs_steps_from_list(schedule, d->S, d->t, &found));
+    HS_TRY(hs_rescale_factor(rule, &found, steps, t_edit, factor));
+out:
+    hs_steps_free(&found);
+    return hs_fail_in(rc, "--rescale");
 }
 
 HS_CHECKED static int put_origin(hs_result *r, const char *method, const char *tap, const char *model_sha256)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 #include "core/base/error.h"
-#include "core/diffusion/schedule.h"
+#include "core/diffusion/editing.h"
 #include "core/io/result.h"
 #include "core/model/deltablock.h"
 #include "core/tensor/view.h"
@@ -45,12 +45,9 @@ HS_CHECKED int hs_direction_fits(const hs_direction *d, hs_chw h, size_t temb_di
  * else the nearest end.  Not for networks. */
 void hs_direction_at(const hs_direction *d, int t, float *out);
 
-/* Step-count rule: the factor for a direction found with its timesteps when used with steps, over
- * t >= t_edit.
- *   NONE 1;  COUNT points found / points used;  ALPHA the same with each point weighted by its Asyrp
- *   coefficient sqrt(ab' / ab) sqrt(1 - ab) (Theorem 1 of arXiv:2210.10960: |dx_{t'} / d eps_p|).
- * HS_ERANGE: COUNT or ALPHA of a direction that doesn't know its timesteps. */
-typedef enum { HS_RESCALE_NONE, HS_RESCALE_COUNT, HS_RESCALE_ALPHA } hs_rescale;
+/* *factor <- hs_rescale_factor of the direction's own timesteps and steps, over t >= t_edit: 1 for
+ * HS_RESCALE_NONE.  HS_ERANGE: another rule for a direction that doesn't know its timesteps, or whose timesteps
+ * are not of this schedule; HS_EDEGENERATE: no step at or above t_edit. */
 HS_CHECKED int hs_direction_rescale(const hs_direction *d, const hs_schedule *schedule, const hs_steps *steps,
                                     int t_edit, hs_rescale rule, double *factor);
 

@@ -140,7 +140,7 @@ static void test_step_count_rule(void **state)
     assert_near(f, 2, 0);
     assert_ok(hs_direction_rescale(&d, &schedule, &used, 500, HS_RESCALE_ALPHA, &f));
     assert_true(f > 1.5 && f < 2.1);
-    assert_code(hs_direction_rescale(&d, &schedule, &used, 1000, HS_RESCALE_COUNT, &f), HS_ERANGE);
+    assert_code(hs_direction_rescale(&d, &schedule, &used, 1000, HS_RESCALE_COUNT, &f), HS_EDEGENERATE);
     d.S = 0;
     assert_code(hs_direction_rescale(&d, &schedule, &used, 0, HS_RESCALE_COUNT, &f), HS_ERANGE);
     hs_steps_free(&found);
