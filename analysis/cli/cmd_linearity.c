@@ -114,6 +114,7 @@ HS_CHECKED static int write_file(hs_cmd *c, const char *path, const hs_line_data
     HS_TRY(hs_result_attr_f64(r, NULL, "linearity_index", statistic(l, "linearity_index")));
     HS_TRY(hs_result_attr_i64(r, NULL, "n", (int64_t)item->effects.n));
     HS_TRY(hs_result_attr_i64(r, NULL, "bootstrap", hs_cmd_int(c, "bootstrap")));
+    HS_TRY(hs_result_attr_f64(r, NULL, "ci", hs_cmd_num(c, "ci")));
     HS_TRY(hs_result_attr_i64(r, NULL, "untrained", d->untrained));
     HS_TRY(put_curves(r, l));
     HS_TRY(hs_result_commit(r));

@@ -1,6 +1,5 @@
 #include "analysis/cli/edit_common.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,32 +139,16 @@ void hs_edit_job_free(hs_edit_job *job)
     memset(job, 0, sizeof *job);
 }
 
-/* Appends item i and the bare numbers that follow it: brightness:0,0,8,8 came as four items. */
-static size_t join(const char *const *item, size_t n, size_t i, hs_str *text)
-{
-    hs_str_add(text, item[i]);
-    for (i++; i < n && isdigit((unsigned char)item[i][0]); i++) {
-        hs_str_add(text, ",");
-        hs_str_add(text, item[i]);
-    }
-    return i;
-}
-
 int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out)
 {
     int rc;
     const char *const *item;
     size_t items = hs_cmd_list(c, "readout", &item), count = 0;
     hs_readout *r = NULL;
-    hs_str text = {0};
     const hs_unet_config *cfg = hs_unet_config_of(m->unet);
     HS_TRY(hs_calloc(items, sizeof *r, &r));
-    for (size_t i = 0; i < items;) {
-        text.len = 0;
-        i = join(item, items, i, &text);
-        HS_TRY(hs_str_ok(&text));
-        HS_TRY(hs_readout_parse(text.s, hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &r[count]));
-        count++;
+    for (; count < items; count++) {
+        HS_TRY(hs_readout_parse(item[count], hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &r[count]));
     }
     if (count == 0) {
         rc = hs_fail(HS_ERANGE, "--readout: none given");
@@ -175,7 +158,6 @@ int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out)
     *out = r;
     r = NULL;
 out:
-    hs_str_free(&text);
     if (r != NULL) {
         hs_edit_readouts_free(count, r);
     }

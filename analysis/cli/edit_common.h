@@ -28,8 +28,7 @@ typedef struct {
 HS_CHECKED int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *out);
 void hs_edit_job_free(hs_edit_job *job);
 
-/* *n, *out <- the read-outs of --readout (owned).  Pieces that the list split inside brightness:x0,y0,x1,y1
- * are joined again. */
+/* *n, *out <- the read-outs of --readout (owned). */
 HS_CHECKED int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out);
 void hs_edit_readouts_free(size_t n, hs_readout *r);
 

@@ -135,6 +135,7 @@ static int read_line(sources *s, size_t i, hs_figure_line *p)
     p->index = get_number(s, i, "linearity_index");
     p->n = get_count(s, i, "n");
     p->bootstrap = get_count(s, i, "bootstrap");
+    p->level = get_number(s, i, "ci");
 out:
     return rc;
 }

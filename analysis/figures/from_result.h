@@ -2,7 +2,7 @@
  *
  * kind          drawn from
  * linearity     /strength /effect_mean /ci_low /ci_high [/null_low /null_high] (strength), attributes readout,
- *               direction, verdict, slope, linearity_index, n, bootstrap: one panel a file
+ *               direction, verdict, slope, linearity_index, n, bootstrap, ci: one panel a file
  * sweep,        /strength and, per name in attribute readouts, /score_NAME (sample, strength), else /effect
  * interpolation (sample, strength); attribute direction: one panel a read-out, the files are its curves
  * pca           /explained_variance_ratio (timestep, component) or (component), /timestep, attribute n

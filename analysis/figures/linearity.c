@@ -35,17 +35,20 @@ static void range_text(const char *name, const hs_figure_line *p, size_t n, int 
 
 static void make_caption(const hs_figure_line *p, size_t n, char *out, size_t size)
 {
-    char images[64], resamples[64];
+    char images[64], resamples[64], band[160] = "";
     int null = 0, ci = 0;
+    double level = isfinite(p[0].level) ? p[0].level : 95;
     for (size_t i = 0; i < n; i++) {
         null |= p[i].null_lo != NULL && p[i].null_hi != NULL;
         ci |= p[i].lo != NULL && p[i].hi != NULL;
     }
     range_text("n", p, n, 0, images, sizeof images);
     range_text("B", p, n, 1, resamples, sizeof resamples);
-    snprintf(out, size, "Mean change against strength 0, %s images.%s%s%s Dashes: least squares through the origin.%s",
-             images, ci ? " Coloured band: 95 % bootstrap interval over images, " : "", ci ? resamples : "",
-             ci ? "." : "",
+    if (ci) {
+        snprintf(band, sizeof band, " Coloured band: %g %% bootstrap interval over images, %.32s.", level, resamples);
+    }
+    snprintf(out, size, "Mean change against strength 0, %s images.%s Dashes: least squares through the origin.%s",
+             images, band,
              null ? " Grey: limits of the null, random directions of equal norm." : " No null was measured.");
 }
 

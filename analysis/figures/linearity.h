@@ -15,6 +15,7 @@ typedef struct {
     const double *null_lo, *null_hi; /* (m): band of the null (random directions of equal norm) or NULL */
     double slope, index;             /* b of the line b s; linearity index */
     size_t n, bootstrap;             /* images, resamples */
+    double level;                    /* of the band, percent; NaN: 95 */
 } hs_figure_line;
 
 /* Draws 1 to 24 panels: null band, confidence band, the line b s (dashed), the mean curve; n and B in

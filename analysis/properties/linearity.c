@@ -158,6 +158,17 @@ out:
     return rc;
 }
 
+/* One slope an image makes a sign-flipping direction linear; scaling it still scales no common effect: the mean
+ * slope may be 0, or less than half of the root mean square. */
+static int no_common_slope(const hs_line *line, size_t n, const hs_interval *slope)
+{
+    double square = 0;
+    for (size_t i = 0; i < n; i++) {
+        square += line->b[i] * line->b[i] / (double)n;
+    }
+    return (slope->lo <= 0 && slope->hi >= 0) || fabs(slope->value) < sqrt(square) / 2;
+}
+
 static int measure(const hs_effects *e, const hs_linearity_options *o, const hs_line *line, const hs_line_answer *a,
                    hs_measurement *r)
 {
@@ -185,6 +196,12 @@ static int measure(const hs_effects *e, const hs_linearity_options *o, const hs_
                               .undecided = grid_trouble(e),
                               .needs_null = "the effect under random directions of equal norm is needed"};
     hs_decide(r, &rules);
+    if (r->verdict == HS_VERDICT_HOLDS && no_common_slope(line, e->n, &a->ci[HS_LINE_SLOPE])) {
+        r->verdict = HS_VERDICT_INCONCLUSIVE;
+        snprintf(r->reason, sizeof r->reason,
+                 "each image answers in a line, but in opposite senses: mean slope %.4g [%.4g, %.4g], no common effect",
+                 a->ci[HS_LINE_SLOPE].value, a->ci[HS_LINE_SLOPE].lo, a->ci[HS_LINE_SLOPE].hi);
+    }
     hs_decide_specific(r);
 out:
     return rc;

@@ -20,6 +20,10 @@
  *   residual          |E(s) - (s / s0) E(s0)| / |E(s)|   curvature |E(s) + E(-s)| / (|E(s)| + |E(-s)|)
  *
  * each per strength (NAME[s]) and as the mean over images of its mean over the strengths but 0 and s0.
+ * One slope an image makes a direction that flips its sign between images perfectly linear.  It is not said to
+ * hold: where L would hold but the interval of the mean slope contains 0, or the mean slope is less than half
+ * the root mean square of the b_i, the verdict is inconclusive, with that reason.
+ *
  * Intervals: percentile bootstrap over images.  jacobian_cosine and additivity need derivatives and pairs
  * of directions; they are there without a value. */
 #ifndef HS_PROPERTIES_LINEARITY_H

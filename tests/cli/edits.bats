@@ -70,17 +70,18 @@ P
     case $(jq -r .results.verdict l.json) in holds) [ $rc -eq 0 ] ;; fails) [ $rc -eq 10 ] ;; *) [ $rc -eq 11 ] ;; esac
 }
 
-@test "planted effects: a line holds; tanh, a square and alternating signs don't; nothing is no effect" {
+@test "planted effects: a line holds; tanh, a square and flipping signs don't; nothing is no effect" {
     /usr/bin/python3 - <<'P' || skip "needs python3"
 import math, random
 random.seed(1)
 shapes = {"line": lambda s: 2 * s, "tanh": math.tanh, "square": lambda s: s * s,
-          "flip": lambda s: s * (-1) ** round(2 * abs(s)), "nothing": lambda s: 0.0}
+          "flip": lambda s: s * (-1) ** round(2 * abs(s)), "nothing": lambda s: 0.0, "signs": lambda s: 2 * s}
 for name, f in shapes.items():
     with open(name + ".csv", "w") as out:
         out.write("image,strength,value," + ",".join("null" if k == 0 else f"null_{k+1}" for k in range(8)) + "\n")
         for i in range(40):
             base, gain = random.gauss(0, 1), 1 + 0.1 * random.gauss(0, 1)
+            gain *= (-1) ** i if name == "signs" else 1
             for k in range(-4, 5):
                 s = k / 2
                 noise = 0.02 * random.gauss(0, 1) if s and name != "nothing" else 0
@@ -94,6 +95,7 @@ P
     check tanh fails
     check square fails
     check flip fails
+    check signs inconclusive
     check nothing "no effect"
 }
 

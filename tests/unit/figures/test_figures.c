@@ -21,7 +21,7 @@ static const double s5[5] = {-2, -1, 0, 1, 2}, mean5[5] = {-0.2, -0.1, 0, 0.1, 0
 
 static hs_figure_line line(void)
 {
-    return (hs_figure_line){"brightness", "pc0", "holds", 5, s5, mean5, lo5, hi5, nlo5, nhi5, 0.1, 0.97, 8, 2000};
+    return (hs_figure_line){"brightness", "pc0", "holds", 5, s5, mean5, lo5, hi5, nlo5, nhi5, 0.1, 0.97, 8, 2000, 95};
 }
 
 static char *slurp(const char *path)
