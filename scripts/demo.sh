@@ -1,7 +1,7 @@
 #!/bin/sh
 # The main job from end to end: info, dump, pca, random controls, sweeps, linearity, one HTML page.
 #
-#   scripts/demo.sh [OUT]          MODEL, ARCH: a model of your own; N, STEPS, THREADS, SEED
+#   scripts/demo.sh [OUT]          MODEL, ARCH: a model of your own; N, STEPS, STRENGTHS, THREADS, SEED
 #
 # Without MODEL: the 64 x 64 faces of ../shared/data where they are, else an untrained network
 # (every picture says so).
@@ -12,7 +12,7 @@ out=${1:-hspace-demo}
 shared=${HSPACE_SHARED_DATA:-../shared/data}
 n=${N:-8}
 seed=${SEED:-0}
-strengths=-2:2:0.5
+strengths=${STRENGTHS:--2:2:0.5} # in standard deviations of h
 model=${MODEL:-}
 arch=${ARCH:-}
 steps="--steps ${STEPS:-10}"
@@ -21,6 +21,8 @@ if [ -z "$model" ] && [ -r "$shared/anime64/anime64_ddpm_f16.safetensors" ]; the
     arch=anime64
     # Its schedule ends in almost pure noise: start where alpha_bar is .002, not 3e-9.
     steps="--timesteps 290,258,226,194,162,130,98,66,34,0"
+    # h of this model is nearly one common vector: one standard deviation over images moves no picture.
+    strengths=${STRENGTHS:--24:24:6}
 fi
 [ -n "$model" ] || model=random:tiny
 
@@ -45,8 +47,8 @@ mkdir -p "$out"
     for d in pc0 pc1 random0; do
         case $d in pc*) from=$out/pca.h5 ;; *) from=$out/random.h5 ;; esac
         run $hspace sweep $model_is --direction "$from:$d" --strengths=$strengths -N "$n" $steps --seed "$seed" \
-            --null 3 --readout brightness,h_later:1,x0 $threads -f -o "$out/$d.h5" --strip "$out/$d.png"
-        run $hspace linearity --sweep "$out/$d.h5" --readout brightness --seed "$seed" -f -o "$out/$d-linearity.h5"
+            --null 3 --readout x0,h_later:1,brightness $threads -f -o "$out/$d.h5" --strip "$out/$d.png"
+        run $hspace linearity --sweep "$out/$d.h5" --readout x0 --seed "$seed" -f -o "$out/$d-linearity.h5"
     done
     run $hspace plot "$out/pc0-linearity.h5" "$out/pc1-linearity.h5" "$out/random0-linearity.h5" -f -o "$out/linearity.pdf"
     run $hspace report "$out/acts.h5" "$out/pca.h5" \

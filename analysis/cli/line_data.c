@@ -281,13 +281,10 @@ out:
 
 HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_data *d)
 {
-    size_t m = f->sweep.m, zero = 0;
+    size_t m = f->sweep.m;
     double spread = NAN;
     const double *strength = f->job->plan.strength;
-    while (zero + 1 < m && strength[zero] != 0) {
-        zero++;
-    }
-    int rc = hs_sweep_spread(&f->sweep, p, f->phi[p].features, zero, &spread);
+    int rc = hs_sweep_spread(&f->sweep, p, f->phi[p].features, strength, &spread);
     swept s = {.name = f->phi[p].name,
                .direction = f->job->dir[0].name,
                .n = f->sweep.n,

@@ -260,7 +260,7 @@ HS_CHECKED static int put_readout(hs_result *r, const hs_sweep_file *f, size_t p
     }
     hs_sweep_array_name("noise_floor_", f->phi[p].name, name);
     HS_TRY(hs_result_attr_f64(r, NULL, name, f->sweep.noise_floor[p]));
-    HS_TRY(hs_sweep_spread(&f->sweep, p, f->phi[p].features, zero_of(f), &spread));
+    HS_TRY(hs_sweep_spread(&f->sweep, p, f->phi[p].features, f->job->plan.strength, &spread));
     hs_sweep_array_name("spread_", f->phi[p].name, name);
     HS_TRY(hs_result_attr_f64(r, NULL, name, spread));
 out:

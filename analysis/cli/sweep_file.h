@@ -32,7 +32,7 @@ HS_CHECKED int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f);
  *   /effect (sample, strength[, feature]): phi of the first read-out; /effect_NAME: of each read-out
  *   /score_NAME (sample, strength) its scalar, /null_score_NAME (null, sample, strength) of the nulls
  *   attributes readout, readouts, direction, model_sha256, t_edit, noise_floor_NAME,
- *   spread_NAME (1 sd over the unedited images)
+ *   spread_NAME (hs_sweep_spread)
  * NAME: the read-out with every character besides letters, digits and '_' as '_'. */
 HS_CHECKED int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f);
 /* out <- prefix + NAME of a read-out. */

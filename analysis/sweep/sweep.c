@@ -224,32 +224,85 @@ static void unit_difference(size_t f, const float *a, const float *b, double *u)
     }
 }
 
+/* u (f) <- the unit first-order effect of image i: between the smallest strengths on either side, or from 0 to
+ * the one there is. */
+HS_CHECKED static int first_order(const hs_sweep *s, size_t p, size_t f, const double *strength, size_t i, double *u)
+{
+    size_t m = s->m, zero = nearest(m, strength, 0), up = nearest(m, strength, 1), down = nearest(m, strength, -1);
+    if (zero == m || (up == m && down == m)) {
+        return hs_fail(HS_ERANGE, "--strengths: a vector read-out needs 0 and one other strength");
+    }
+    const float *v = s->value[p] + i * m * f;
+    unit_difference(f, v + (up < m ? up : zero) * f, v + (down < m ? down : zero) * f, u);
+    return HS_OK;
+}
+
+/* <u, v - base> in double. */
+static double along(size_t f, const double *u, const float *v, const float *base)
+{
+    double sum = 0;
+    for (size_t k = 0; k < f; k++) {
+        sum += u[k] * ((double)v[k] - (double)base[k]);
+    }
+    return sum;
+}
+
 int hs_sweep_score(const hs_sweep *s, size_t p, size_t features, const double *strength, double *score)
 {
     int rc = HS_OK;
     double *u = NULL;
-    size_t m = s->m, zero = nearest(m, strength, 0), up = nearest(m, strength, 1), down = nearest(m, strength, -1);
+    size_t m = s->m, zero = nearest(m, strength, 0);
     if (features == 1) {
         for (size_t r = 0; r < s->n * m; r++) {
             score[r] = (double)s->value[p][r];
         }
         return HS_OK;
     }
-    if (zero == m || (up == m && down == m)) {
-        return hs_fail(HS_ERANGE, "--strengths: a vector read-out needs 0 and one other strength");
+    HS_TRY(hs_alloc(features, sizeof *u, &u));
+    for (size_t i = 0; i < s->n; i++) {
+        const float *v = s->value[p] + i * m * features;
+        HS_TRY(first_order(s, p, features, strength, i, u));
+        for (size_t j = 0; j < m; j++) {
+            score[i * m + j] = along(features, u, v + j * features, v + zero * features);
+        }
+    }
+out:
+    free(u);
+    return rc;
+}
+
+/* Variance, divisor n - 1, of the unedited images along u; of the values themselves where f is 1. */
+static double variance_along(const hs_sweep *s, size_t p, size_t f, size_t zero, const double *u)
+{
+    double sum = 0, squares = 0, n = (double)s->n;
+    const float *base = s->value[p] + zero * f; /* of image 0: shifts, for the sake of rounding */
+    for (size_t j = 0; j < s->n; j++) {
+        double x = along(f, u, s->value[p] + (j * s->m + zero) * f, base);
+        sum += x;
+        squares += x * x;
+    }
+    return fmax(0, squares - sum * sum / n) / (n - 1);
+}
+
+int hs_sweep_spread(const hs_sweep *s, size_t p, size_t features, const double *strength, double *spread)
+{
+    int rc = HS_OK;
+    double *u = NULL, sum = 0, one = 1;
+    size_t zero = nearest(s->m, strength, 0);
+    if (s->n < 2 || zero == s->m) {
+        *spread = 0;
+        return HS_OK;
+    }
+    if (features == 1) {
+        *spread = sqrt(variance_along(s, p, 1, zero, &one));
+        return HS_OK;
     }
     HS_TRY(hs_alloc(features, sizeof *u, &u));
     for (size_t i = 0; i < s->n; i++) {
-        const float *v = s->value[p] + i * m * features, *base = v + zero * features;
-        unit_difference(features, up < m ? v + up * features : base, down < m ? v + down * features : base, u);
-        for (size_t j = 0; j < m; j++) {
-            double sum = 0;
-            for (size_t k = 0; k < features; k++) {
-                sum += u[k] * ((double)v[j * features + k] - (double)base[k]);
-            }
-            score[i * m + j] = sum;
-        }
+        HS_TRY(first_order(s, p, features, strength, i, u));
+        sum += variance_along(s, p, features, zero, u);
     }
+    *spread = sqrt(sum / (double)s->n);
 out:
     free(u);
     return rc;
@@ -264,26 +317,4 @@ double hs_sweep_effect(const hs_sweep *s, size_t p, size_t features, size_t j, s
         sum += d * d;
     }
     return sqrt(sum / (double)s->n);
-}
-
-int hs_sweep_spread(const hs_sweep *s, size_t p, size_t features, size_t zero, double *spread)
-{
-    int rc;
-    double *mean = NULL, sum = 0;
-    HS_TRY(hs_calloc(features, sizeof *mean, &mean));
-    for (size_t i = 0; i < s->n; i++) {
-        for (size_t k = 0; k < features; k++) {
-            mean[k] += (double)s->value[p][(i * s->m + zero) * features + k] / (double)s->n;
-        }
-    }
-    for (size_t i = 0; i < s->n; i++) {
-        for (size_t k = 0; k < features; k++) {
-            double d = (double)s->value[p][(i * s->m + zero) * features + k] - mean[k];
-            sum += d * d;
-        }
-    }
-    *spread = s->n > 1 ? sqrt(sum / (double)(s->n - 1)) : 0;
-out:
-    free(mean);
-    return rc;
 }

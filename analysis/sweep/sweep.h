@@ -30,8 +30,8 @@ HS_CHECKED int hs_sweep_score(const hs_sweep *s, size_t p, size_t features, cons
 /* *rms <- root mean square over images of |phi_i(s) - phi_i(0)| at strength index j (zero: index of 0). */
 double hs_sweep_effect(const hs_sweep *s, size_t p, size_t features, size_t j, size_t zero);
 
-/* *spread <- one standard deviation of phi over the unedited images (zero: index of strength 0):
- * sqrt(sum_i |phi_i(0) - mean|^2 / (n - 1)), 0 for n = 1. */
-HS_CHECKED int hs_sweep_spread(const hs_sweep *s, size_t p, size_t features, size_t zero, double *spread);
+/* *spread <- one standard deviation, divisor n - 1, over the unedited images of what the score measures: of a
+ * scalar itself; of a vector read-out of phi_j(0) along u_i, the root mean square over i.  0 for n = 1. */
+HS_CHECKED int hs_sweep_spread(const hs_sweep *s, size_t p, size_t features, const double *strength, double *spread);
 
 #endif

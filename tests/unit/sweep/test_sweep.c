@@ -211,6 +211,32 @@ static void test_score_of_planted_vectors(void **state)
     assert_code(hs_sweep_score(&s, 0, 2, strength, score), HS_ERANGE);
 }
 
+/* Three images apart along (1, 0) and (0, 1), each moved along (1, 0): only the first counts; a scalar has its
+ * own standard deviation. */
+static void test_spread_is_that_of_what_the_score_measures(void **state)
+{
+    (void)state;
+    static const double strength[] = {0, 1};
+    float v[3][2][2], *rows = &v[0][0][0], scalar[3][2] = {{1, 5}, {2, 5}, {6, 5}}, *scalars = &scalar[0][0];
+    static const float at[3][2] = {{0, 0}, {2, 50}, {4, -90}};
+    double floor_of = 0, spread = 0;
+    for (size_t i = 0; i < 3; i++) {
+        v[i][0][0] = at[i][0];
+        v[i][0][1] = at[i][1];
+        v[i][1][0] = at[i][0] + 3;
+        v[i][1][1] = at[i][1];
+    }
+    hs_sweep s = {.n = 3, .m = 2, .n_phi = 1, .value = &rows, .noise_floor = &floor_of};
+    assert_ok(hs_sweep_spread(&s, 0, 2, strength, &spread));
+    assert_near(spread, 2, 1e-6);
+    s.value = &scalars;
+    assert_ok(hs_sweep_spread(&s, 0, 1, strength, &spread));
+    assert_near(spread, sqrt(7), 1e-6);
+    s.n = 1;
+    assert_ok(hs_sweep_spread(&s, 0, 1, strength, &spread));
+    assert_near(spread, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_a_readout_beyond_the_last_step_is_refused),
         cmocka_unit_test(test_interpolation_ends),
         cmocka_unit_test(test_score_of_planted_vectors),
+        cmocka_unit_test(test_spread_is_that_of_what_the_score_measures),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
