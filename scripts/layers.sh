@@ -33,6 +33,7 @@ lapacke.h:core/linalg
 hdf5.h:core/io
 hdf5_hl.h:core/io
 png.h:core/io
+zip.h:core/io
 dnnl.h:core/nn
 T
 }

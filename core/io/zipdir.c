@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <zip.h>
 #include <zlib.h>
 
 #include "core/base/alloc.h"
@@ -21,6 +22,7 @@ struct hs_zip {
     hs_zip_entry *entry;
     size_t n;
     hs_arena names;
+    zip_t *lib;
 };
 
 typedef struct {
@@ -252,8 +254,33 @@ static int add_entry(hs_zip *z, const unsigned char *b, const directory *d, size
     HS_TRY(hs_arena_alloc(&z->names, r.name_len + 1, 1, &name));
     memcpy(name, r.name, r.name_len);
     name[r.name_len] = '\0';
-    z->entry[z->n++] = (hs_zip_entry){name, b + data, (size_t)r.size, r.crc, 0};
+    z->entry[z->n] = (hs_zip_entry){name, b + data, (size_t)r.size, r.crc, z->n, 0};
+    z->n++;
 out:
+    return rc;
+}
+
+static int lib_failed(const zip_error_t *e)
+{
+    zip_error_t copy = *e;
+    int code = zip_error_code_zip(e) == ZIP_ER_MEMORY ? HS_ENOMEM : HS_EFORMAT;
+    return hs_fail(code, "zip: %s", zip_error_strerror(&copy));
+}
+
+/* z->lib <- libzip's view of the same bytes. */
+static int open_lib(hs_zip *z, const unsigned char *bytes, size_t len)
+{
+    zip_error_t e;
+    zip_error_init(&e);
+    zip_source_t *source = zip_source_buffer_create(bytes, len, 0, &e);
+    int rc = HS_OK;
+    if (source == NULL || (z->lib = zip_open_from_source(source, ZIP_RDONLY, &e)) == NULL) {
+        zip_source_free(source);
+        rc = lib_failed(&e);
+    } else if (zip_get_num_entries(z->lib, 0) != (zip_int64_t)z->n) {
+        rc = bad("libzip counts other entries");
+    }
+    zip_error_fini(&e);
     return rc;
 }
 
@@ -285,6 +312,7 @@ int hs_zip_parse(const unsigned char *bytes, size_t len, hs_zip **out)
             goto out;
         }
     }
+    HS_TRY(open_lib(z, bytes, len));
     *out = z;
     z = NULL;
 out:
@@ -303,13 +331,56 @@ const hs_zip_entry *hs_zip_at(const hs_zip *z, size_t i)
     return &z->entry[i];
 }
 
+/* libzip knows the entry by the same name, size and checksum, and as stored. */
+static int same_entry(const hs_zip *z, const hs_zip_entry *e)
+{
+    const zip_uint64_t all = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_CRC | ZIP_STAT_COMP_METHOD;
+    const char *name = zip_get_name(z->lib, e->index, ZIP_FL_ENC_RAW);
+    zip_stat_t st;
+    return name != NULL && strcmp(name, e->name) == 0 && zip_stat_index(z->lib, e->index, 0, &st) == 0 &&
+           (st.valid & all) == all && st.size == e->size && st.comp_size == e->size && st.crc == e->crc &&
+           st.comp_method == ZIP_CM_STORE;
+}
+
+/* Reads the entry through libzip, whose checksum test comes at its end; what it reads must be what
+ * e->bytes points to, so that these can be used without a copy. */
+static int check_entry(const hs_zip *z, const hs_zip_entry *e)
+{
+    enum { BLOCK = 1 << 16 };
+    unsigned char *block;
+    zip_file_t *f = NULL;
+    size_t at = 0;
+    zip_int64_t n = 0;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(BLOCK, 1, &block));
+    f = same_entry(z, e) ? zip_fopen_index(z->lib, e->index, 0) : NULL;
+    while (f != NULL && (n = zip_fread(f, block, BLOCK)) > 0) {
+        if ((size_t)n > e->size - at || memcmp(block, e->bytes + at, (size_t)n) != 0) {
+            break;
+        }
+        at += (size_t)n;
+    }
+    if (f != NULL && n < 0 && zip_error_code_zip(zip_file_get_error(f)) == ZIP_ER_CRC) {
+        rc = hs_fail(HS_EFORMAT, "zip: \"%.200s\" fails its checksum", e->name);
+    } else if (f == NULL || n != 0 || at != e->size) {
+        rc = hs_fail(HS_EFORMAT, "zip: \"%.200s\" is something else to libzip than its headers say", e->name);
+    }
+out:
+    if (f != NULL) {
+        zip_fclose(f);
+    }
+    free(block);
+    return rc;
+}
+
 int hs_zip_find(hs_zip *z, const char *name, const hs_zip_entry **out)
 {
     hs_zip_entry key = {.name = name};
     hs_zip_entry *e = z->n > 0 ? bsearch(&key, z->entry, z->n, sizeof *z->entry, by_name) : NULL;
     if (e != NULL && !e->checked) {
-        if (crc32_z(0, e->bytes, e->size) != e->crc) {
-            return hs_fail(HS_EFORMAT, "zip: \"%.200s\" fails its checksum", name);
+        int rc = check_entry(z, e);
+        if (rc != HS_OK) {
+            return rc;
         }
         e->checked = 1;
     }
@@ -320,6 +391,9 @@ int hs_zip_find(hs_zip *z, const char *name, const hs_zip_entry **out)
 void hs_zip_free(hs_zip *z)
 {
     if (z != NULL) {
+        if (z->lib != NULL) {
+            zip_discard(z->lib);
+        }
         hs_arena_free(&z->names);
         free(z->entry);
         free(z);

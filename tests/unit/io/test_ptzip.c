@@ -40,6 +40,7 @@ typedef struct {
     unsigned flags, method, wrong_crc, wrong_size, wrong_stored;
     int64_t move; /* of the local offset in the directory */
     size_t extra_data;
+    const char *alias; /* its name by the directory's Unicode path field */
 } entry;
 
 typedef struct {
@@ -92,11 +93,20 @@ static void build(const archive *a, buffer *o)
         put(o, 0x02014b50, 4);
         put(o, 0, 4);
         put_shared(o, e, 0);
+        size_t alias = e->alias != NULL ? strlen(e->alias) : 0;
         put(o, len, 2);
-        put(o, 0, 6);
+        put(o, alias > 0 ? alias + 9 : 0, 2);
+        put(o, 0, 4);
         put(o, 0, 6);
         put(o, at[i] + (uint64_t)e->move - a->prepend, 4);
         put_bytes(o, e->name, len);
+        if (alias > 0) {
+            put(o, 0x7075, 2);
+            put(o, alias + 5, 2);
+            put(o, 1, 1);
+            put(o, crc32(0, (const unsigned char *)e->name, (uInt)len), 4);
+            put_bytes(o, e->alias, alias);
+        }
     }
     uint64_t size = o->n - start, where = o->n;
     if (a->zip64) {
@@ -206,6 +216,7 @@ static const zip_case zips[] = {
      {0},
      HS_EFORMAT,
      "local header"},
+    {"alias", {PKL, VER, {.name = "a/data/0", .data = six, .len = 24, .alias = "a/evil"}}, {0}, HS_EFORMAT, "libzip"},
     {"ZP12 encrypted", {PKL, VER, {.name = "a/data/0", .data = six, .len = 24, .flags = 1}}, {0}, HS_EFORMAT, "flags"},
     {"ZP12 patched",
      {PKL, VER, {.name = "a/data/0", .data = six, .len = 24, .flags = 1 << 5}},
