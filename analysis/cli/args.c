@@ -24,6 +24,19 @@ static int takes_next_word(const char *word)
     return 0;
 }
 
+static int asks_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* "help pca" is "pca --help". */
+static void help_last(int argc, char **argv, int i)
+{
+    static char help[] = "--help";
+    memmove(argv + i, argv + i + 1, (size_t)(argc - i - 1) * sizeof *argv);
+    argv[argc - 1] = help;
+}
+
 static void drop_word(int *argc, char **argv, int i)
 {
     memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof *argv);
@@ -52,6 +65,7 @@ HS_CHECKED static int unfinished_command(const char *first, const char *second)
             hs_str_addf(&list, "%s%s", list.len > 0 ? ", " : "", hs_commands[i]->name + len + 1);
         }
     }
+    second = second != NULL && is_option(second) ? NULL : second;
     int rc = hs_fail(HS_ERANGE, "%s: %s%.80s%s; wanted one of: %s", first, second != NULL ? "'" : "",
                      second != NULL ? second : "no kind given", second != NULL ? "' is unknown" : "",
                      list.s != NULL ? list.s : "");
@@ -88,8 +102,18 @@ int hs_args_command(int *argc, char **argv, const hs_command **out)
     if (i >= *argc) {
         return HS_OK;
     }
+    if (strcmp(argv[i], "help") == 0) {
+        help_last(*argc, argv, i);
+        if (asks_help(argv[i])) {
+            return HS_OK;
+        }
+    }
     const char *second = i + 1 < *argc ? argv[i + 1] : NULL;
     int words = word_command(argv[i], second, out);
+    if (words < 0 && second != NULL && asks_help(second)) {
+        drop_word(argc, argv, i);
+        return HS_OK;
+    }
     if (words < 0) {
         return unfinished_command(argv[i], second);
     }
@@ -122,7 +146,7 @@ HS_CHECKED static int unknown_option(const hs_cmd *c, const char *word, size_t l
 HS_CHECKED static int take_value(hs_val *v, const char *attached, int argc, char *const *argv, int *i)
 {
     char where[96];
-    snprintf(where, sizeof where, "--%.80s", v->opt->name);
+    snprintf(where, sizeof where, "%s%.80s", v->opt->name[1] == '\0' ? "-" : "--", v->opt->name);
     if (v->opt->type == HS_OPT_FLAG) {
         return hs_val_set(v, attached != NULL ? attached : "true", HS_FROM_FLAG, where);
     }
