@@ -91,6 +91,52 @@ static hs_source source_of(hs_cmd *c, const hs_model *m, const hs_steps *steps)
                        .progress = hs_cmd_progress(c)};
 }
 
+/* One image file of the model's size, or of any with --fit. */
+HS_CHECKED static int read_pixels(const hs_source *s, const char *path, hs_image *out)
+{
+    hs_image im = {0};
+    int rc = HS_OK;
+    HS_TRY(hs_image_read(path, s->image.c, NULL, &im));
+    if (!s->fit && (im.w != s->image.w || im.h != s->image.h)) {
+        rc = hs_fail(HS_ESHAPE, "%s: %zu x %zu pixels; wanted %zu x %zu (--fit resizes and crops)", path, im.w, im.h,
+                     s->image.w, s->image.h);
+        goto out;
+    }
+    *out = im;
+    im = (hs_image){0};
+out:
+    hs_image_free(&im);
+    return rc;
+}
+
+/* As (c, R, R) floats. */
+HS_CHECKED static int read_image(const hs_source *s, const char *path, float *x)
+{
+    hs_image im = {0}, fitted = {0};
+    int rc = HS_OK;
+    HS_TRY(read_pixels(s, path, &im));
+    if (s->fit) {
+        HS_TRY(hs_fail_in(hs_image_fit(&im, s->image.w, &fitted), path));
+    }
+    hs_image_to_float(s->fit ? &fitted : &im, x);
+out:
+    hs_image_free(&im);
+    hs_image_free(&fitted);
+    return rc;
+}
+
+/* The image is recorded as an input, and refused before any work and any output file. */
+HS_CHECKED static int check_image(hs_cmd *c, const hs_source *s, const char *path)
+{
+    hs_image im = {0};
+    int rc = HS_OK;
+    HS_TRY(hs_cmd_input(c, path));
+    HS_TRY(read_pixels(s, path, &im));
+out:
+    hs_image_free(&im);
+    return rc;
+}
+
 int hs_source_open_images(hs_cmd *c, const char *opt, const hs_model *m, const hs_steps *steps, hs_source *out)
 {
     hs_source s = source_of(c, m, steps);
@@ -105,7 +151,7 @@ int hs_source_open_images(hs_cmd *c, const char *opt, const hs_model *m, const h
         HS_TRY(folder ? push_folder(&s, items[i]) : push_path(&s, items[i]));
     }
     for (size_t i = 0; i < s.n; i++) {
-        HS_TRY(hs_cmd_input(c, s.path[i]));
+        HS_TRY(check_image(c, &s, s.path[i]));
     }
     HS_TRY(label_samples(c, &s, NULL));
     *out = s;
@@ -152,29 +198,6 @@ int hs_source_open(hs_cmd *c, const hs_model *m, const hs_steps *steps, hs_sourc
     return HS_OK;
 out:
     hs_source_free(&s);
-    return rc;
-}
-
-/* One image file as (c, R, R) floats. */
-HS_CHECKED static int read_image(const hs_source *s, const char *path, float *x)
-{
-    hs_image im = {0}, fitted = {0};
-    const hs_image *use = &im;
-    int rc = HS_OK;
-    HS_TRY(hs_image_read(path, s->image.c, NULL, &im));
-    if (s->fit) {
-        HS_TRY(hs_fail_in(hs_image_fit(&im, s->image.w, &fitted), path));
-        use = &fitted;
-    }
-    if (use->w != s->image.w || use->h != s->image.h) {
-        rc = hs_fail(HS_ESHAPE, "%s: %zu x %zu pixels; wanted %zu x %zu (--fit resizes and crops)", path, im.w, im.h,
-                     s->image.w, s->image.h);
-        goto out;
-    }
-    hs_image_to_float(use, x);
-out:
-    hs_image_free(&im);
-    hs_image_free(&fitted);
     return rc;
 }
 
