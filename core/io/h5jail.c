@@ -94,11 +94,12 @@ static rlim_t address_space(void)
     return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
-static int open_read_only(const char *path, hid_t *file)
+/* target: path with its links followed; path is for the message. */
+static int open_read_only(const char *path, const char *target, hid_t *file)
 {
     hs_h5_begin();
     hid_t fapl = hs_h5_access();
-    hid_t f = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    hid_t f = H5Fopen(target, H5F_ACC_RDONLY, fapl);
     H5Pclose(fapl);
     if (f < 0) {
         return hs_fail(HS_EFORMAT,
@@ -125,7 +126,8 @@ static void close_others(int keep)
     }
 }
 
-static _Noreturn void child(const char *path, rlim_t seconds, int (*plan)(hid_t, void *), void *ctx, int fd)
+static _Noreturn void child(const char *path, const char *target, rlim_t seconds, int (*plan)(hid_t, void *), void *ctx,
+                            int fd)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int s = 1; s < 32; s++) {
@@ -146,7 +148,7 @@ static _Noreturn void child(const char *path, rlim_t seconds, int (*plan)(hid_t,
     if (filter_calls(fd, 1) != 0) {
         r.rc = hs_fail_errno(path, "the system call filter of the child that parses it");
     } else {
-        r.rc = open_read_only(path, &file);
+        r.rc = open_read_only(path, target, &file);
         if (r.rc == HS_OK && filter_calls(fd, 0) != 0) {
             r.rc = hs_fail_errno(path, "the system call filter of the child that parses it");
         }
@@ -183,7 +185,7 @@ static int wait_report(const char *path, pid_t pid, int fd)
     return r.rc == HS_OK ? HS_OK : hs_fail(r.rc, "%s", r.message);
 }
 
-static int jailed(const char *path, rlim_t seconds, int (*plan)(hid_t, void *), void *ctx)
+static int jailed(const char *path, const char *target, rlim_t seconds, int (*plan)(hid_t, void *), void *ctx)
 {
     int fd[2];
     if (pipe2(fd, O_CLOEXEC) != 0) {
@@ -193,7 +195,7 @@ static int jailed(const char *path, rlim_t seconds, int (*plan)(hid_t, void *), 
     pid_t pid = fork();
     if (pid == 0) {
         close(fd[0]);
-        child(path, seconds, plan, ctx, fd[1]);
+        child(path, target, seconds, plan, ctx, fd[1]);
     }
     close(fd[1]);
     int rc = pid < 0 ? hs_fail_errno(path, "starting the child that parses it") : wait_report(path, pid, fd[0]);
@@ -220,8 +222,8 @@ int hs_h5jail_open(const char *path, int (*plan)(hid_t file, void *ctx), void *c
     }
     hs_h5_begin();
     /* 2 s, and 20 MB/s for what must be decoded. */
-    int rc = jailed(target, 2 + (rlim_t)st.st_size / 20000000, plan, ctx);
-    rc = rc != HS_OK ? rc : open_read_only(target, file);
+    int rc = jailed(path, target, 2 + (rlim_t)st.st_size / 20000000, plan, ctx);
+    rc = rc != HS_OK ? rc : open_read_only(path, target, file);
     free(target);
     return rc;
 }
