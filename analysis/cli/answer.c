@@ -101,12 +101,13 @@ json_t *hs_json_estimate(const char *name, double value, double lo, double hi, s
     json_t *e = json_object();
     json_object_set_new(e, "name", json_string(name));
     json_object_set_new(e, "value", hs_json_num(value));
-    json_object_set_new(e, "ci",
-                        isnan(lo) || isnan(hi) ? json_null() : json_pack("[oo]", hs_json_num(lo), hs_json_num(hi)));
+    int has_ci = !isnan(lo) && !isnan(hi);
+    json_object_set_new(e, "ci", has_ci ? json_pack("[oo]", hs_json_num(lo), hs_json_num(hi)) : json_null());
     json_object_set_new(e, "n", json_integer((json_int_t)n));
     json_object_set_new(e, "estimator", json_string(estimator));
-    if (!isfinite(value) || reason != NULL) {
-        json_object_set_new(e, "reason", json_string(reason != NULL ? reason : "undefined"));
+    if (!isfinite(value) || !has_ci || reason != NULL) {
+        const char *why = reason != NULL ? reason : isfinite(value) ? "no interval" : "undefined";
+        json_object_set_new(e, "reason", json_string(why));
     }
     return e;
 }

@@ -66,12 +66,12 @@ out:
     return rc;
 }
 
-static double gigabytes(const hs_store_spec *s)
+static double bytes_of(const hs_store_spec *s)
 {
     double cells = (double)s->n * (double)s->S;
     double h = cells * (double)hs_chw_size(s->h) * (double)hs_dtype_size(s->dtype);
     double eps = s->keep_eps ? cells * (double)hs_chw_size(s->image) * 4 : 0;
-    return (h + eps + (double)s->n * (double)hs_chw_size(s->image) * (4.0 * s->keep_x_T + s->keep_x_0)) / 1e9;
+    return (h + eps + (double)s->n * (double)hs_chw_size(s->image) * (4.0 * s->keep_x_T + s->keep_x_0));
 }
 
 HS_CHECKED static int report(hs_cmd *c, const char *path, const hs_dump_report *r)
@@ -110,9 +110,9 @@ static int run(hs_cmd *c)
     HS_TRY(hs_common_steps(c, &m.schedule, &steps));
     HS_TRY(hs_source_open(c, &m, &steps, &source));
     HS_TRY(describe(c, &m, &source, &steps, &arena, &spec));
-    json_object_set_new(hs_cmd_results(c), "disk_bytes", hs_json_num(1e9 * gigabytes(&spec)));
+    json_object_set_new(hs_cmd_results(c), "disk_bytes", json_integer((json_int_t)bytes_of(&spec)));
     if (hs_cmd_dry_run(c)) {
-        hs_cmd_say(c, "%zu samples x %zu timesteps, %.3f GB on disk\n", spec.n, spec.S, gigabytes(&spec));
+        hs_cmd_say(c, "%zu samples x %zu timesteps, %.3f GB on disk\n", spec.n, spec.S, 1e-9 * bytes_of(&spec));
         goto out;
     }
     if (hs_cmd_out(c) == NULL) {

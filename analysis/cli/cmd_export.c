@@ -179,7 +179,12 @@ HS_CHECKED static int read_any(hs_cmd *c, const char *spec, found *f)
     char *path = NULL;
     int rc = HS_OK;
     HS_TRY(file_of(spec, &path));
-    HS_TRY(kind_of(c, path, strcmp(path, spec) != 0, &kind));
+    int named = strcmp(path, spec) != 0;
+    HS_TRY(kind_of(c, path, named, &kind));
+    if (named && kind == STORE) {
+        rc = hs_fail(HS_ERANGE, "%s: a store has no directions to name; wanted %s alone", spec, path);
+        goto out;
+    }
     if (kind == STORE) {
         HS_TRY(from_store(c, path, f));
     } else if (kind == DIRECTION) {

@@ -224,6 +224,34 @@ out:
     return rc;
 }
 
+/* params say what was measured; of a table or a sweep made before, the sampler's options said nothing. */
+static void resolve_params(hs_cmd *c, const hs_line_data *d)
+{
+    static const char *const unused[] = {"steps", "spacing", "timesteps", "eta",     "clip",   "mode",
+                                         "conv",  "batch",   "t-edit",    "t-boost", "rescale"};
+    json_t *p = hs_cmd_params(c), *strengths = json_array(), *readouts = json_array();
+    if (hs_cmd_str(c, "model") == NULL) {
+        for (size_t i = 0; i < sizeof unused / sizeof *unused; i++) {
+            json_object_set_new(p, unused[i], json_null());
+        }
+    }
+    for (size_t j = 0; d->n > 0 && j < d->item[0].effects.m; j++) {
+        json_array_append_new(strengths, hs_json_num(d->item[0].effects.strength[j]));
+    }
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->item[i].readout[0] != '\0') {
+            json_array_append_new(readouts, json_string(d->item[i].readout));
+        }
+    }
+    if (d->n > 0) {
+        json_object_set_new(p, "null", json_integer((json_int_t)d->item[0].effects.K));
+        json_object_set(p, "strengths", strengths);
+        json_object_set(p, "readout", readouts);
+    }
+    json_decref(strengths);
+    json_decref(readouts);
+}
+
 static int run(hs_cmd *c)
 {
     hs_line_data d = {0};
@@ -236,6 +264,7 @@ static int run(hs_cmd *c)
     } else {
         HS_TRY(hs_line_of_model(c, &d));
     }
+    resolve_params(c, &d);
     if (!hs_cmd_dry_run(c)) {
         HS_TRY(answer(c, &d));
     }

@@ -33,6 +33,7 @@ HS_CHECKED static int threshold(hs_cmd *c, const char *opt, size_t T, int *out)
         snprintf(where, sizeof where, "--%s", opt);
         return hs_fail_in(rc, where);
     }
+    json_object_set_new(hs_cmd_params(c), opt, json_integer(t));
     *out = (int)t;
     return HS_OK;
 }

@@ -57,12 +57,13 @@ int hs_info_store(hs_cmd *c, const char *path)
 /* Text attributes that our files may have. */
 static void put_attributes(hs_cmd *c, hs_result_in *r)
 {
-    static const char *const names[] = {"method", "tap", "model_sha256", "source", "created", "command_line"};
+    static const char *const names[] = {"method",  "tap",    "model_sha256", "direction", "readout",
+                                        "verdict", "reason", "source",       "created",   "command_line"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *text = NULL;
         if (hs_result_attr_get_str(r, NULL, names[i], &text) == HS_OK) {
             json_object_set_new(hs_cmd_results(c), names[i], json_string(text));
-            hs_cmd_say(c, "%-13s%s\n", names[i], text);
+            hs_cmd_say(c, "%-19s%s\n", names[i], text);
             free(text);
         }
     }
@@ -80,7 +81,7 @@ static void put_arrays(hs_cmd *c, hs_result_in *r)
             continue;
         }
         json_t *shape = json_array();
-        hs_cmd_say(c, "%-13s(", names[i]);
+        hs_cmd_say(c, "%-19s(", names[i]);
         for (size_t k = 0; k < rank; k++) {
             json_array_append_new(shape, json_integer((json_int_t)dim[k]));
             hs_cmd_say(c, "%s%zu", k > 0 ? ", " : "", dim[k]);
@@ -99,7 +100,7 @@ HS_CHECKED static int put_directions(hs_cmd *c, hs_result_in *r)
     json_t *list = json_array();
     for (size_t i = 0; i < n && rc == HS_OK; i++) {
         json_array_append_new(list, json_string(names[i]));
-        hs_cmd_say(c, "%s%s%s", i == 0 ? "directions   " : ", ", names[i], i + 1 == n ? "\n" : "");
+        hs_cmd_say(c, "%s%s%s", i == 0 ? "directions         " : ", ", names[i], i + 1 == n ? "\n" : "");
     }
     for (size_t i = 0; i < n; i++) {
         free(names[i]);
@@ -120,7 +121,7 @@ int hs_info_hdf5(hs_cmd *c, const char *path)
         return hs_info_store(c, path);
     }
     json_object_set_new(hs_cmd_results(c), "kind", json_string(kind[0] != '\0' ? kind : "hdf5"));
-    hs_cmd_say(c, "kind         %s\n", kind[0] != '\0' ? kind : "plain HDF5");
+    hs_cmd_say(c, "kind               %s\n", kind[0] != '\0' ? kind : "plain HDF5");
     put_attributes(c, r);
     put_arrays(c, r);
     if (hs_result_has(r, "direction")) {

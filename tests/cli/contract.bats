@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# What scripts rely on: help wherever it is asked for, params that say what was done, null with its reason.
+
+load support
+
+M="--model random:tiny"
+
+@test "help, a command's own, and that of a command of two words" {
+    "$HSPACE" help | grep -q 'direction random'
+    "$HSPACE" help pca | grep -q '^Usage: hspace pca '
+    "$HSPACE" help direction random | grep -q '^Usage: hspace direction random '
+    "$HSPACE" direction --help | grep -q 'direction random'
+    fails 2 'wanted one of: random' "$HSPACE" direction
+    fails 2 "'rnadom' is unknown" "$HSPACE" direction rnadom
+}
+
+@test "an option of one letter is named as it is written" {
+    fails 2 '^hspace: -N: 0 is out of range' "$HSPACE" sample $M -N 0 -q -o x.npy
+}
+
+@test "a bad image is refused before a store is begun" {
+    "$HSPACE" sample $M -N 2 --steps 2 -q -o good/
+    head -c 100 good/0001.png >bad.png
+    fails 3 '^hspace: bad.png: ' "$HSPACE" dump $M --images good,bad.png --steps 2 -q -o acts.h5
+    [ ! -e acts.h5 ]
+    [ ! -e acts.h5.journal ]
+    fails 3 '^hspace: bad.png: ' "$HSPACE" dump $M --images bad.png --steps 2 -q --dry-run -o acts.h5
+}
+
+@test "messages name a file as the user did, links or not" {
+    echo junk >real.h5
+    ln -s real.h5 link.h5
+    fails 3 '^hspace: link.h5: ' "$HSPACE" pca link.h5 -q -o p.h5
+    fails 3 '^hspace: real.h5: ' "$HSPACE" pca real.h5 -q -o p.h5
+}
+
+@test "params of linearity are those of the sweep it read; every null has its reason" {
+    "$HSPACE" dump $M -N 4 --timesteps 900,500,100 -q -o a.h5
+    fails 2 '^hspace: a.h5:pc0: a store has no directions' "$HSPACE" export a.h5:pc0 -q -o x.npy
+    "$HSPACE" pca a.h5 -k 2 -q -o p.h5
+    "$HSPACE" sweep $M --direction p.h5:pc0 --strengths -2,-1,0,1,2 -N 3 --timesteps 900,500,100 --null 3 \
+        --readout brightness,x0 --t-edit 500 -q --json -o s.h5 | jq -e '.params["t-edit"] == 500'
+    "$HSPACE" linearity --sweep s.h5 --json >l.json || [ $? -ge 10 ]
+    jq -e '.params | .strengths == [-2, -1, 0, 1, 2] and .null == 3 and .readout == ["brightness", "x0"]' l.json
+    jq -e '.params | .steps == null and .mode == null and .bootstrap == 2000' l.json
+    jq -e '[.results.statistics[], .results.effect, .results.null |
+        select((.value == null or .ci == null) and .reason == null)] == []' l.json
+    "$HSPACE" linearity --sweep s.h5 -q -o l.h5 || [ $? -ge 10 ]
+    "$HSPACE" info l.h5 --json | jq -e '.results | .readout == "brightness" and .direction == "pc0" and (.verdict | length) > 0'
+}
