@@ -59,6 +59,7 @@ static int run(hs_cmd *c)
     hs_store *store = NULL;
     size_t count = (size_t)hs_cmd_int(c, "count");
     HS_TRY(hs_cmd_need_out(c));
+    HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
     if (hs_cmd_str(c, "like") == NULL) {
         rc = hs_fail(HS_ERANGE, "direction random: wanted --like D[:NAME], whose norms are copied");
         goto out;

@@ -48,6 +48,7 @@ static int run(hs_cmd *c)
     double *position = NULL;
     size_t m = (size_t)hs_cmd_int(c, "positions"), n_to = 0;
     HS_TRY(hs_cmd_need_out(c));
+    HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
     HS_TRY(hs_images_check(c, hs_cmd_str(c, "strip")));
     if (hs_cmd_str(c, "from") == NULL || hs_cmd_str(c, "to") == NULL) {
         rc = hs_fail(HS_ERANGE, "interpolate: wanted --from X.npy and --to Y.npy");

@@ -98,6 +98,7 @@ static int run(hs_cmd *c)
     hs_dir_pca_options o = read_options(c);
     hs_cmd_inputs(c, &in);
     HS_TRY(hs_cmd_need_out(c));
+    HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
     HS_TRY(hs_store_open(in[0], &store));
     HS_TRY(hs_cmd_input(c, in[0]));
     if (hs_cmd_dry_run(c)) {

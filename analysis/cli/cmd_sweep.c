@@ -64,6 +64,7 @@ static int run(hs_cmd *c)
     const double *strength;
     size_t m = hs_cmd_grid(c, "strengths", &strength);
     HS_TRY(hs_cmd_need_out(c));
+    HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
     HS_TRY(check_strengths(m, strength));
     HS_TRY(hs_images_check(c, hs_cmd_str(c, "strip")));
     HS_TRY(hs_edit_job_open(c, 1, &job));

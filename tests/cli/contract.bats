@@ -48,3 +48,18 @@ M="--model random:tiny"
     "$HSPACE" linearity --sweep s.h5 -q -o l.h5 || [ $? -ge 10 ]
     "$HSPACE" info l.h5 --json | jq -e '.results | .readout == "brightness" and .direction == "pc0" and (.verdict | length) > 0'
 }
+
+@test "an output that may not be written is refused before any work" {
+    "$HSPACE" dump $M -N 2 --timesteps 900,500 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o p.h5
+    cp p.h5 kept.h5
+    "$HSPACE" sample $M -N 1 --steps 2 -q -o x.npy
+    for run in "pca a.h5" "direction random --like p.h5:pc0" "sweep $M --direction p.h5:pc0 -N 1 --timesteps 900,500" \
+        "interpolate $M --from x.npy --to x.npy --steps 2"; do
+        fails 2 '^hspace: kept.h5: exists; use -f' "$HSPACE" $run -q -o kept.h5
+        fails 2 '^hspace: kept.h5: exists; use -f' "$HSPACE" $run -q --dry-run -o kept.h5
+        fails 5 '^hspace: none/r.h5: its folder: ' "$HSPACE" $run -q -o none/r.h5
+    done
+    cmp p.h5 kept.h5
+    fails 2 '^hspace: a.h5: is also an input' "$HSPACE" pca a.h5 -f -q -o a.h5
+}
