@@ -101,7 +101,7 @@ int hs_figure_sweep(const hs_figure_sweep_panel *panel, size_t n_panels, const h
              panel[0].curve[0].n > 64 ? " (the first 64)" : "");
     double width = opt->width > 0 ? opt->width : n_panels > 1 ? 6.75 : 3.25;
     size_t cols = width < 4 ? 1 : n_panels == 2 || n_panels == 4 ? 2 : 3;
-    hs_figure_grid grid = {n_panels, cols, cols == 1 ? 1.75 : 1.4, 0.6, 0.1, 0.42, 0.4, 0.52, 0.7};
+    hs_figure_grid grid = {n_panels, cols, cols == 1 ? 1.75 : 1.4, 0.68, 0.1, 0.42, 0.4, 0.52, 0.7};
     HS_TRY(hs_figure_begin(opt, width, &grid, caption, &fig));
     for (size_t i = 0; i < n_panels; i++) {
         HS_TRY(draw(&fig, i, &panel[i]));
