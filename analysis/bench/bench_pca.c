@@ -37,14 +37,16 @@ static void npy_header(size_t n, size_t d, char out[HEADER])
     out[HEADER - 1] = '\n';
 }
 
-/* Row i: noise + sum_f strength_f z_if v_f, strength_f = 40 * 0.93^f, v_f unit. */
-static void make_row(size_t i, size_t d, const float *v, float *row)
+/* Row i: noise + sum_f strength_f z_if v_f, v_f unit.  strength_f falls from 11.5 to 1.6 times the edge of the noise's
+ * own spectrum, 1 + sqrt(d / n), so that all factors can be told from it. */
+static void make_row(size_t i, size_t n, size_t d, const float *v, float *row)
 {
+    double edge = 1 + sqrt((double)d / (double)n);
     float z[FACTORS];
     hs_rng_normal((hs_rng){0, HS_RNG_TEST, 1000 + i}, 0, d, row);
     hs_rng_normal((hs_rng){0, HS_RNG_TEST, i}, (uint64_t)1 << 32, FACTORS, z);
     for (size_t f = 0; f < FACTORS; f++) {
-        float a = (float)(40 * pow(0.93, (double)f)) * z[f];
+        float a = (float)(edge * (1.5 + 10 * pow(0.93, (double)f))) * z[f];
         for (size_t j = 0; j < d; j++) {
             row[j] += a * v[f * d + j];
         }
@@ -67,7 +69,7 @@ HS_CHECKED static int make_file(const char *path, size_t n, size_t d)
     HS_TRY(hs_outfile_begin(path, 1, &out));
     HS_TRY(hs_outfile_write(out, header, HEADER));
     for (size_t i = 0; i < n; i++) {
-        make_row(i, d, v, row);
+        make_row(i, n, d, v, row);
         HS_TRY(hs_outfile_write(out, row, d * sizeof *row));
     }
     HS_TRY(hs_outfile_commit(out));
