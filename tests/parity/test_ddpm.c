@@ -6,8 +6,6 @@
 #include "core/model/asyrp.h"
 #include "tests/support/golden.h"
 
-enum { D_X = 3 * 16 * 16 };
-
 static void test_forward(void **state)
 {
     (void)state;
@@ -19,48 +17,12 @@ static void test_forward(void **state)
     hs_model_free(&m);
 }
 
-static int stored_noise(void *ctx, size_t n, size_t step, float *z)
-{
-    memcpy(z, (const float *)ctx + step * n * D_X, n * D_X * sizeof *z);
-    return HS_OK;
-}
-
-static int keep(void *ctx, size_t step, size_t n, const float *x)
-{
-    memcpy((float *)ctx + step * n * D_X, x, n * D_X * sizeof *x);
-    return HS_OK;
-}
-
 static void trajectory(const hs_model *m, const hs_tensors *ts, const char *name, double eta, size_t S, const int *t)
 {
-    char key[64];
-    size_t n = 2;
-    hs_unet_ws *ws = NULL;
-    hs_asyrp *a = NULL;
     hs_steps steps;
-    hs_ddim_options o = HS_DDIM_OPTIONS_INIT;
-    float *x = golden_f32(ts, "x_T", NULL), *z = NULL, *seen = malloc((S + 1) * n * D_X * sizeof *seen);
-    o.eta = eta;
-    o.observe = keep;
-    o.observe_ctx = seen;
-    if (eta > 0) {
-        snprintf(key, sizeof key, "%s/noise", name);
-        z = golden_f32(ts, key, NULL);
-        o.noise = (hs_noise){stored_noise, z};
-    }
-    assert_ok(hs_unet_ws_create(m->unet, n, n, HS_CONV_AUTO, &ws));
-    assert_ok(hs_asyrp_create(m->unet, ws, NULL, n, &a));
-    hs_predictor p = hs_asyrp_predictor(a);
     assert_ok(hs_steps_from_list(&m->schedule, S, t, &steps));
-    assert_ok(hs_ddim_sample(&p, &steps, &o, n, D_X, x));
-    snprintf(key, sizeof key, "%s/x", name);
-    for (size_t k = 0; k <= S; k++) {
-        golden_check(ts, key, k * n * D_X, n * D_X, seen + k * n * D_X, 1e-4);
-    }
+    golden_trajectory(ts, name, m, &steps, eta, 0, 1e-4);
     hs_steps_free(&steps);
-    hs_asyrp_free(a);
-    hs_unet_ws_free(ws);
-    free(x), free(z), free(seen);
 }
 
 static void test_trajectories(void **state)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/diffusion/ddim.h"
+#include "core/model/asyrp.h"
 #include "core/tensor/dtype.h"
 
 hs_tensors *golden_open(const char *file)
@@ -145,4 +147,59 @@ void golden_forward(const char *folder, const hs_model *m, hs_conv_mode mode)
     hs_unet_ws_free(ws);
     hs_tensors_free(ts);
     free(x), free(dh), free(eps), free(t), free(h);
+}
+
+/* What a trajectory reads and keeps. */
+typedef struct {
+    float *noise, *seen;
+    size_t d;
+} stored;
+
+static int stored_noise(void *ctx, size_t n, size_t step, float *z)
+{
+    const stored *s = ctx;
+    memcpy(z, s->noise + step * n * s->d, n * s->d * sizeof *z);
+    return HS_OK;
+}
+
+static int keep(void *ctx, size_t step, size_t n, const float *x)
+{
+    const stored *s = ctx;
+    memcpy(s->seen + step * n * s->d, x, n * s->d * sizeof *x);
+    return HS_OK;
+}
+
+void golden_trajectory(const hs_tensors *ts, const char *name, const hs_model *m, const hs_steps *steps, double eta,
+                       int clip, double tolerance)
+{
+    char key[64];
+    size_t count = 0;
+    hs_unet_ws *ws = NULL;
+    hs_asyrp *a = NULL;
+    hs_ddim_options o = HS_DDIM_OPTIONS_INIT;
+    stored s = {.d = hs_chw_size(hs_unet_image_shape(hs_unet_config_of(m->unet)))};
+    float *x = golden_f32(ts, "x_T", &count);
+    size_t n = count / s.d;
+    s.seen = malloc((steps->S + 1) * count * sizeof *s.seen);
+    assert_non_null(s.seen);
+    o.eta = eta;
+    o.clip = clip;
+    o.observe = keep;
+    o.observe_ctx = &s;
+    if (eta > 0) {
+        snprintf(key, sizeof key, "%s/noise", name);
+        s.noise = golden_f32(ts, key, NULL);
+        o.noise = (hs_noise){stored_noise, &s};
+    }
+    assert_ok(hs_unet_ws_create(m->unet, n, n, HS_CONV_AUTO, &ws));
+    assert_ok(hs_asyrp_create(m->unet, ws, NULL, n, &a));
+    hs_predictor p = hs_asyrp_predictor(a);
+    assert_ok(hs_ddim_sample(&p, steps, &o, n, s.d, x));
+    snprintf(key, sizeof key, "%s/x", name);
+    for (size_t k = 0; k <= steps->S; k++) {
+        golden_check(ts, key, k * count, count, s.seen + k * count, tolerance);
+    }
+    hs_asyrp_free(a);
+    hs_unet_ws_free(ws);
+    free(x), free(s.noise), free(s.seen);
 }

@@ -23,4 +23,9 @@ void golden_model(const char *file, const char *arch_file, const char *arch, hs_
  * says. */
 void golden_forward(const char *folder, const hs_model *m, hs_conv_mode mode);
 
+/* DDIM sampling from x_T over steps; every x on the way within tolerance of NAME/x (S + 1, n, ...), stored noise
+ * NAME/noise where eta > 0. */
+void golden_trajectory(const hs_tensors *ts, const char *name, const hs_model *m, const hs_steps *steps, double eta,
+                       int clip, double tolerance);
+
 #endif
