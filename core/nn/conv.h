@@ -5,8 +5,9 @@
  *
  * One interface, several algorithms that agree to rounding: im2col + sgemm (the oracle, always
  * built), oneDNN's direct convolution, and our own Winograd F(4x4,3x3) for 3x3 stride 1.  oneDNN 2's
- * Winograd isn't used: with its reorders from and to (N, H, W, C), and at the shapes of these
- * networks, it is slower (408 against 513 effective GFLOPS per thread at 128 -> 128, 32^2, n = 8).
+ * Winograd isn't built in: timed apart, with its reorders from and to (N, H, W, C), it was slower than
+ * ours on large maps (128 -> 128 at 32^2, n = 8; 256^2, n = 1), equal in the middle, and faster on
+ * small ones (256 -> 256: 4^2 at n = 8; 16^2 and below at n = 1).
  * hs_conv_plan picks the algorithm by a fixed table over the shape and the CPU, so that the same
  * machine and number of threads always give the same bits. */
 #ifndef HS_NN_CONV_H
