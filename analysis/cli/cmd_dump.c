@@ -5,6 +5,7 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/common.h"
+#include "analysis/cli/libraries.h"
 #include "analysis/dump/dump.h"
 #include "analysis/dump/spec.h"
 
@@ -39,7 +40,7 @@ HS_CHECKED static int describe(hs_cmd *c, const hs_model *m, const hs_source *so
                                hs_arena *arena, hs_store_spec *spec)
 {
     int rc;
-    char sha[HS_SHA256_HEX], version[160];
+    char sha[HS_SHA256_HEX], version[160], backend[200], blas[200];
     hs_dump_choice choice = {.n = source->n,
                              .steps = steps,
                              .spacing = hs_cmd_given(c, "timesteps") ? "list" : hs_cmd_str(c, "spacing"),
@@ -53,10 +54,14 @@ HS_CHECKED static int describe(hs_cmd *c, const hs_model *m, const hs_source *so
                              .dtype = strcmp(hs_cmd_str(c, "dtype"), "f16") == 0 ? HS_F16 : HS_F32,
                              .batch = hs_common_batch(c, source->n),
                              .conv = hs_cmd_str(c, "conv"),
+                             .backend = backend,
+                             .blas = blas,
                              .source_version = version,
                              .command_line = hs_cmd_line(c),
                              .threads = (size_t)omp_get_max_threads()};
     snprintf(version, sizeof version, "hspace %s", hs_version());
+    hs_lib_dnnl(backend, sizeof backend);
+    hs_lib_blas(blas, sizeof blas);
     if (source->kind == HS_SOURCE_ARRAY) {
         HS_TRY(hs_sha256_of(source->array.v, source->array.count * sizeof *source->array.v, sha));
         choice.x_T_sha256 = sha;

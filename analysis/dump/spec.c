@@ -78,6 +78,8 @@ HS_CHECKED static int add_fixed(attrs *a, const hs_model *m, const hs_dump_choic
     }
     HS_TRY(add_number(a, "base_seed", (double)c->seed));
     HS_TRY(add(a, "conv", c->conv));
+    HS_TRY(add(a, "backend", c->backend));
+    HS_TRY(add(a, "blas", c->blas));
     HS_TRY(add_number(a, "batch", (double)c->batch));
 out:
     return rc;

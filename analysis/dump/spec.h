@@ -20,8 +20,9 @@ typedef struct {
     int clip, keep_x_T, keep_x_0, keep_eps;
     hs_dtype dtype;
     size_t batch;
-    const char *conv;       /* "auto", ... */
-    const char *x_T_sha256; /* of the file x_T was read from, NULL: drawn from seed */
+    const char *conv;           /* "auto", ... */
+    const char *backend, *blas; /* libraries that compute, with versions: parameters, since others give other bits */
+    const char *x_T_sha256;     /* of the file x_T was read from, NULL: drawn from seed */
     /* information only */
     const char *command_line, *source_version;
     size_t threads;
