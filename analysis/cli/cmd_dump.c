@@ -40,7 +40,7 @@ HS_CHECKED static int describe(hs_cmd *c, const hs_model *m, const hs_source *so
                                hs_arena *arena, hs_store_spec *spec)
 {
     int rc;
-    char sha[HS_SHA256_HEX], version[160], backend[200], blas[200];
+    char sha[HS_SHA256_HEX], version[160], dnnl[160], backend[200], blas[200];
     hs_dump_choice choice = {.n = source->n,
                              .steps = steps,
                              .spacing = hs_cmd_given(c, "timesteps") ? "list" : hs_cmd_str(c, "spacing"),
@@ -60,7 +60,8 @@ HS_CHECKED static int describe(hs_cmd *c, const hs_model *m, const hs_source *so
                              .command_line = hs_cmd_line(c),
                              .threads = (size_t)omp_get_max_threads()};
     snprintf(version, sizeof version, "hspace %s", hs_version());
-    hs_lib_dnnl(backend, sizeof backend);
+    hs_lib_dnnl(dnnl, sizeof dnnl);
+    snprintf(backend, sizeof backend, "onednn %s", dnnl);
     hs_lib_blas(blas, sizeof blas);
     if (source->kind == HS_SOURCE_ARRAY) {
         HS_TRY(hs_sha256_of(source->array.v, source->array.count * sizeof *source->array.v, sha));
