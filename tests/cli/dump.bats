@@ -34,15 +34,15 @@ teardown() { umount "$BATS_TEST_TMPDIR/small" 2>/dev/null || true; }
 }
 
 @test "kill -9 at random times: nothing lost, nothing doubled, the same content" {
-    "$HSPACE" dump $M -N 24 -o whole.h5 2>/dev/null
+    "$HSPACE" dump $M -N 60 -o whole.h5 2>/dev/null
     for i in $(seq 1 "${HSPACE_KILLS:-8}"); do
-        "$HSPACE" dump $M -N 24 -o killed.h5 >/dev/null 2>&1 &
+        "$HSPACE" dump $M -N 60 -o killed.h5 >/dev/null 2>&1 &
         pid=$!
-        sleep "0.$(printf '%03d' $((RANDOM % 120)))"
+        sleep "0.$(printf '%03d' $((RANDOM % 500)))"
         kill -9 $pid 2>/dev/null || true
         wait $pid 2>/dev/null || true
     done
-    "$HSPACE" dump $M -N 24 -o killed.h5 2>/dev/null
+    "$HSPACE" dump $M -N 60 -o killed.h5 2>/dev/null
     [ "$(content whole.h5)" = "$(content killed.h5)" ]
     [ "$(ls | grep -c killed)" -le 2 ]  # the store, at most its lock
 }
