@@ -21,11 +21,30 @@ static void on_signal(int number)
     }
 }
 
+/* A page of a mapped file is gone: another process cut the file, or the disk failed.  Nothing computed
+ * from it may be written, so this ends the program where it stands. */
+static void on_lost_page(int number, siginfo_t *info, void *context)
+{
+    static const char note[] = "hspace: an input file was cut short while in use, or its disk failed\n";
+    (void)context;
+    if (info->si_code != BUS_ADRERR) {
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    ssize_t n = write(STDERR_FILENO, note, sizeof note - 1);
+    (void)n;
+    _exit(hs_exit_code(HS_EIO));
+}
+
 void hs_signals_install(void)
 {
     static const int stops[] = {SIGINT, SIGTERM, SIGUSR1};
     struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction lost = {.sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO};
     sigemptyset(&act.sa_mask);
+    sigemptyset(&lost.sa_mask);
+    sigaction(SIGBUS, &lost, NULL);
     for (size_t i = 0; i < 3; i++) {
         struct sigaction old;
         /* started in the background by a shell without job control: SIGINT stays ignored */

@@ -1,7 +1,7 @@
 /* Files as hspace reads and writes them: regular files only, whole or not at all.
  *
- * Reading goes through pread into own memory, never through a mapping: a file that another process
- * truncates meanwhile is then HS_EIO and not a SIGBUS.  Sizes are taken once, at open.
+ * Reading goes through pread into own memory: a file that another process truncates meanwhile is then
+ * HS_EIO and not a SIGBUS.  Sizes are taken once, at open.  Only weights are mapped (mapping.h).
  * Symbolic links given by the user are followed; names that come out of files are not
  * (hs_file_open_beside).  Messages start with the path. */
 #ifndef HS_IO_FILE_H

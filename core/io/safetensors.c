@@ -210,27 +210,17 @@ int hs_safetensors_from_memory(const unsigned char *bytes, size_t len, hs_tensor
                                 out);
 }
 
-/* The header is checked before the data are read; the data's memory is only touched by reading. */
-static int read_file(const hs_file *f, const char *path, hs_tensors **out)
+/* *ts <- the tensors that json describes, over data of the file from byte begin on.  All is checked before
+ * the data are read; their memory is only touched by reading. */
+static int read_data(const hs_file *f, const char *path, const char *json, size_t header, hs_tensors **out)
 {
-    unsigned char first[PREFIX], *data = NULL;
-    char *json = NULL;
+    unsigned char *data = NULL;
+    size_t begin = PREFIX + header, data_len = (size_t)f->size - begin;
     hs_tensors *ts = NULL;
-    size_t header, data_len;
     int rc = HS_OK;
-    if (f->size < PREFIX) {
-        return hs_fail(HS_EFORMAT, "safetensors: %llu bytes; 8 are needed for the header's length",
-                       (unsigned long long)f->size);
-    }
-    HS_TRY(hs_file_read_at(f, path, 0, first, PREFIX));
-    HS_TRY(hs_safetensors_header_size(first, f->size, &header));
-    HS_TRY(hs_file_fits_memory(f->size));
-    data_len = (size_t)f->size - PREFIX - header;
-    HS_TRY(hs_alloc(header, 1, &json));
-    HS_TRY(hs_file_read_at(f, path, PREFIX, json, header));
     HS_TRY(hs_alloc(data_len, 1, &data));
     HS_TRY(hs_safetensors_parse(json, header, data, data_len, &ts));
-    HS_TRY(hs_file_read_at(f, path, PREFIX + header, data, data_len));
+    HS_TRY(hs_file_read_at(f, path, begin, data, data_len));
     rc = hs_tensors_adopt(ts, data);
     data = NULL;
     HS_TRY(rc);
@@ -239,23 +229,72 @@ static int read_file(const hs_file *f, const char *path, hs_tensors **out)
 out:
     hs_tensors_free(ts);
     free(data);
+    return rc;
+}
+
+static int map_data(const hs_file *f, const char *path, const char *json, size_t header, hs_tensors **out)
+{
+    hs_mapping m = {0};
+    size_t begin = PREFIX + header;
+    hs_tensors *ts = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_mapping_open(f, path, &m));
+    HS_TRY(hs_safetensors_parse(json, header, m.bytes + begin, m.len - begin, &ts));
+    rc = hs_tensors_adopt_mapping(ts, m);
+    m = (hs_mapping){0};
+    HS_TRY(rc);
+    *out = ts;
+    ts = NULL;
+out:
+    hs_tensors_free(ts);
+    hs_mapping_close(&m);
+    return rc;
+}
+
+static int read_file(const hs_file *f, const char *path, int mapped, hs_tensors **out)
+{
+    unsigned char first[PREFIX];
+    char *json = NULL;
+    size_t header;
+    int rc = HS_OK;
+    if (f->size < PREFIX) {
+        return hs_fail(HS_EFORMAT, "safetensors: %llu bytes; 8 are needed for the header's length",
+                       (unsigned long long)f->size);
+    }
+    HS_TRY(hs_file_read_at(f, path, 0, first, PREFIX));
+    HS_TRY(hs_safetensors_header_size(first, f->size, &header));
+    HS_TRY(hs_file_fits_memory(f->size));
+    HS_TRY(hs_alloc(header, 1, &json));
+    HS_TRY(hs_file_read_at(f, path, PREFIX, json, header));
+    rc = mapped && f->size >= HS_MAP_MIN ? map_data(f, path, json, header, out) : read_data(f, path, json, header, out);
+out:
     free(json);
     return rc;
 }
 
-int hs_safetensors_open(const char *path, hs_tensors **out)
+static int open_one(const char *path, int mapped, hs_tensors **out)
 {
     hs_file f;
     int rc = hs_file_open(path, &f);
     if (rc == HS_OK) {
-        rc = read_file(&f, path, out);
+        rc = read_file(&f, path, mapped, out);
         rc = rc == HS_EIO ? rc : hs_fail_in(rc, path);
         hs_file_close(&f);
     }
     return rc;
 }
 
-static int open_shard(const char *index_path, const char *name, hs_tensors **out)
+int hs_safetensors_open(const char *path, hs_tensors **out)
+{
+    return open_one(path, 0, out);
+}
+
+int hs_safetensors_map(const char *path, hs_tensors **out)
+{
+    return open_one(path, 1, out);
+}
+
+static int open_shard(const char *index_path, const char *name, int mapped, hs_tensors **out)
 {
     size_t len = strlen(name);
     hs_file f;
@@ -264,7 +303,7 @@ static int open_shard(const char *index_path, const char *name, hs_tensors **out
     }
     int rc = hs_file_open_beside(index_path, name, &f);
     if (rc == HS_OK) {
-        rc = read_file(&f, name, out);
+        rc = read_file(&f, name, mapped, out);
         rc = rc == HS_EIO ? rc : hs_fail_in(rc, name);
         hs_file_close(&f);
     } else if (rc == HS_EIO) {
@@ -334,7 +373,7 @@ static int shard_names(const json_t *map, json_t *set)
     return HS_OK;
 }
 
-static int open_shards(const char *path, const json_t *root, const json_t *set, hs_tensors *ts)
+static int open_shards(const char *path, const json_t *root, const json_t *set, int mapped, hs_tensors *ts)
 {
     const json_t *map = json_object_get(root, "weight_map");
     const char *name;
@@ -343,7 +382,7 @@ static int open_shards(const char *path, const json_t *root, const json_t *set, 
     json_object_foreach((json_t *)set, name, unused)
     {
         hs_tensors *shard = NULL;
-        HS_TRY(open_shard(path, name, &shard));
+        HS_TRY(open_shard(path, name, mapped, &shard));
         rc = check_shard(map, name, shard);
         if (rc != HS_OK) {
             hs_tensors_free(shard);
@@ -357,7 +396,7 @@ out:
     return rc;
 }
 
-int hs_safetensors_open_index(const char *path, hs_tensors **out)
+int hs_safetensors_open_index(const char *path, int mapped, hs_tensors **out)
 {
     json_t *root = NULL, *set = NULL;
     hs_tensors *ts = NULL;
@@ -369,7 +408,7 @@ int hs_safetensors_open_index(const char *path, hs_tensors **out)
         rc = shard_names(json_object_get(root, "weight_map"), set);
     }
     if (rc == HS_OK) {
-        rc = open_shards(path, root, set, ts);
+        rc = open_shards(path, root, set, mapped, ts);
     }
     rc = hs_fail_in(rc, path);
     if (rc == HS_OK) {

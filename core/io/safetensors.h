@@ -24,9 +24,11 @@ HS_CHECKED int hs_safetensors_parse(const char *json, size_t len, const unsigned
 /* The whole file in memory: both steps. */
 HS_CHECKED int hs_safetensors_from_memory(const unsigned char *bytes, size_t len, hs_tensors **out);
 
-/* A file, and a sharded one by its *.safetensors.index.json; messages start with the path. */
+/* A file, read or (from 1 MiB up, hs_tensors_map) mapped, and a sharded one, mapped or not, by its
+ * *.safetensors.index.json; messages start with the path. */
 HS_CHECKED int hs_safetensors_open(const char *path, hs_tensors **out);
-HS_CHECKED int hs_safetensors_open_index(const char *path, hs_tensors **out);
+HS_CHECKED int hs_safetensors_map(const char *path, hs_tensors **out);
+HS_CHECKED int hs_safetensors_open_index(const char *path, int mapped, hs_tensors **out);
 
 typedef struct {
     const char *key, *value;

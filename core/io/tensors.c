@@ -73,15 +73,20 @@ static int read_zip(const unsigned char *bytes, size_t len, hs_tensors **out)
     return rc;
 }
 
+static int parse_whole(const unsigned char *bytes, size_t len, format what, hs_tensors **out)
+{
+    return what == ZIP ? read_zip(bytes, len, out) : hs_npy_parse(bytes, len, "array", out);
+}
+
 /* Formats whose tensors point into the file's bytes. */
-static int open_whole(const char *path, format what, hs_tensors **out)
+static int read_whole(const char *path, format what, hs_tensors **out)
 {
     unsigned char *bytes = NULL;
     size_t len;
     hs_tensors *ts = NULL;
     int rc = HS_OK;
     HS_TRY(hs_file_read(path, SIZE_MAX, &bytes, &len));
-    rc = hs_fail_in(what == ZIP ? read_zip(bytes, len, &ts) : hs_npy_parse(bytes, len, "array", &ts), path);
+    rc = hs_fail_in(parse_whole(bytes, len, what, &ts), path);
     HS_TRY(rc);
     rc = hs_tensors_adopt(ts, bytes);
     bytes = NULL;
@@ -94,7 +99,35 @@ out:
     return rc;
 }
 
-int hs_tensors_open(const char *path, hs_tensors **out)
+static int map_whole(const char *path, format what, hs_tensors **out)
+{
+    hs_file f;
+    hs_mapping m = {0};
+    hs_tensors *ts = NULL;
+    int rc = hs_file_open(path, &f);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    if (f.size < HS_MAP_MIN) {
+        hs_file_close(&f);
+        return read_whole(path, what, out);
+    }
+    HS_TRY(hs_mapping_open(&f, path, &m));
+    rc = hs_fail_in(parse_whole(m.bytes, m.len, what, &ts), path);
+    HS_TRY(rc);
+    rc = hs_tensors_adopt_mapping(ts, m);
+    m = (hs_mapping){0};
+    HS_TRY(rc);
+    *out = ts;
+    ts = NULL;
+out:
+    hs_tensors_free(ts);
+    hs_mapping_close(&m);
+    hs_file_close(&f);
+    return rc;
+}
+
+static int open_any(const char *path, int mapped, hs_tensors **out)
 {
     format what;
     int rc = peek(path, &what);
@@ -102,10 +135,10 @@ int hs_tensors_open(const char *path, hs_tensors **out)
         return rc;
     }
     switch (what) {
-    case SAFETENSORS: return hs_safetensors_open(path, out);
-    case INDEX: return hs_safetensors_open_index(path, out);
+    case SAFETENSORS: return mapped ? hs_safetensors_map(path, out) : hs_safetensors_open(path, out);
+    case INDEX: return hs_safetensors_open_index(path, mapped, out);
     case ZIP:
-    case NPY: return open_whole(path, what, out);
+    case NPY: return mapped ? map_whole(path, what, out) : read_whole(path, what, out);
     case PICKLE:
     case TAR:
         return hs_fail(HS_EFORMAT,
@@ -116,4 +149,14 @@ int hs_tensors_open(const char *path, hs_tensors **out)
         return hs_fail(HS_EFORMAT, "%s: an HDF5 file; weights are read from safetensors, PyTorch or numpy files", path);
     default: return hs_fail(HS_EFORMAT, "%s: neither safetensors, nor a PyTorch file, nor .npy or .npz", path);
     }
+}
+
+int hs_tensors_open(const char *path, hs_tensors **out)
+{
+    return open_any(path, 0, out);
+}
+
+int hs_tensors_map(const char *path, hs_tensors **out)
+{
+    return open_any(path, 1, out);
 }

@@ -34,8 +34,20 @@ void hs_tensors_free(hs_tensors *ts);
  * .safetensors.index.json, a PyTorch zip (.pth .pt .ckpt .bin), .npy or .npz.  Of a PyTorch file
  * with nested dicts the names are joined by '.', of a list by its index ("0.conv_in.weight").
  * Of a lone .npy the one tensor is called "array".  The file is read once into memory: what
- * happens to it afterwards doesn't matter.
+ * happens to it afterwards doesn't matter (hs_tensors_map is the other way).
  * HS_EFORMAT (malformed, unsafe, unknown), HS_ELIMIT, HS_EIO, HS_ENOMEM; messages start with path. */
 HS_CHECKED int hs_tensors_open(const char *path, hs_tensors **out);
+
+/* The same, but files of 1 MiB and more stay where they are, mapped: nothing is read before it is
+ * used, and what was used can be dropped.  The price is that the file must stay as it is: after
+ * use of the bytes, hs_tensors_check says whether it did; cut short, it raises SIGBUS where a lost byte is
+ * touched (core/io/mapping.h; a program that must end in order handles that signal).
+ * Replacing the file by rename or deleting it does no harm. */
+HS_CHECKED int hs_tensors_map(const char *path, hs_tensors **out);
+/* HS_EIO when a mapped file was changed since it was opened: then nothing that was computed from ts
+ * since the last check counts.  HS_OK for NULL or what isn't mapped.  One fstat a file. */
+HS_CHECKED int hs_tensors_check(const hs_tensors *ts);
+/* Gives the memory of mapped files back; the bytes stay valid and come again when touched. */
+void hs_tensors_drop(const hs_tensors *ts);
 
 #endif

@@ -12,6 +12,8 @@ struct hs_tensors {
     size_t n, cap;
     void **block;
     size_t n_block, cap_block;
+    hs_mapping *map;
+    size_t n_map, cap_map;
     metadata_pair *meta;
     size_t n_meta, cap_meta;
     hs_arena names;
@@ -121,6 +123,33 @@ int hs_tensors_adopt(hs_tensors *ts, void *block)
     return HS_OK;
 }
 
+int hs_tensors_adopt_mapping(hs_tensors *ts, hs_mapping m)
+{
+    int rc = grow(&ts->map, ts->n_map, &ts->cap_map, sizeof *ts->map);
+    if (rc != HS_OK) {
+        hs_mapping_close(&m);
+        return rc;
+    }
+    ts->map[ts->n_map++] = m;
+    return HS_OK;
+}
+
+int hs_tensors_check(const hs_tensors *ts)
+{
+    int rc = HS_OK;
+    for (size_t i = 0; ts != NULL && i < ts->n_map && rc == HS_OK; i++) {
+        rc = hs_mapping_check(&ts->map[i]);
+    }
+    return rc;
+}
+
+void hs_tensors_drop(const hs_tensors *ts)
+{
+    for (size_t i = 0; ts != NULL && i < ts->n_map; i++) {
+        hs_mapping_drop(&ts->map[i]);
+    }
+}
+
 int hs_tensors_add_metadata(hs_tensors *ts, const char *key, const char *value)
 {
     metadata_pair pair;
@@ -159,6 +188,9 @@ int hs_tensors_merge(hs_tensors *ts, hs_tensors *src)
     }
     while (src->n_block > 0) {
         HS_TRY(hs_tensors_adopt(ts, src->block[--src->n_block]));
+    }
+    while (src->n_map > 0) {
+        HS_TRY(hs_tensors_adopt_mapping(ts, src->map[--src->n_map]));
     }
 out:
     hs_tensors_free(src);
@@ -199,8 +231,12 @@ void hs_tensors_free(hs_tensors *ts)
     for (size_t i = 0; i < ts->n_block; i++) {
         free(ts->block[i]);
     }
+    for (size_t i = 0; i < ts->n_map; i++) {
+        hs_mapping_close(&ts->map[i]);
+    }
     hs_arena_free(&ts->names);
     free(ts->block);
+    free(ts->map);
     free(ts->meta);
     free(ts->t);
     free(ts);

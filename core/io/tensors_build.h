@@ -4,6 +4,7 @@
 
 #include "core/base/alloc.h"
 #include "core/io/file.h"
+#include "core/io/mapping.h"
 #include "core/io/tensors.h"
 
 enum { HS_TENSOR_NAME_MAX = 4096 };
@@ -15,6 +16,8 @@ HS_CHECKED int hs_tensors_new(hs_tensors **out);
 HS_CHECKED int hs_tensors_add(hs_tensors *ts, hs_tensor t);
 /* block is freed with ts.  It is freed on error too. */
 HS_CHECKED int hs_tensors_adopt(hs_tensors *ts, void *block);
+/* m is closed with ts, and on error. */
+HS_CHECKED int hs_tensors_adopt_mapping(hs_tensors *ts, hs_mapping m);
 HS_CHECKED int hs_tensors_add_metadata(hs_tensors *ts, const char *key, const char *value);
 /* Sorts by name; HS_EFORMAT when a name is there twice. */
 HS_CHECKED int hs_tensors_finish(hs_tensors *ts);

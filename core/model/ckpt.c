@@ -16,6 +16,7 @@ struct hs_params {
     char prefix[HS_NAME_MAX];
     size_t prefixes;     /* networks the file holds */
     unsigned char *used; /* per tensor of the file */
+    int lent;            /* some values are used in the file's bytes */
     uint64_t seed, taken;
     size_t count;
 };
@@ -261,6 +262,7 @@ static int file_values(hs_params *p, hs_arena *arena, const hs_tensor *t, const 
     p->used[index_of(p->ts, t)] = 1;
     if (t->dtype == HS_F32 && (uintptr_t)t->bytes % sizeof(float) == 0) {
         *out = (const float *)(const void *)t->bytes;
+        p->lent = 1;
         return HS_OK;
     }
     HS_TRY(hs_arena_alloc(arena, t->count, sizeof *v, &v));
@@ -329,6 +331,11 @@ int hs_params_finish(const hs_params *p)
         }
     }
     return HS_OK;
+}
+
+const hs_tensors *hs_params_lender(const hs_params *p)
+{
+    return p->lent ? p->ts : NULL;
 }
 
 size_t hs_params_count(const hs_params *p)

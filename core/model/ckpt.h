@@ -85,6 +85,8 @@ HS_CHECKED int hs_params_take(hs_params *p, hs_arena *arena, hs_site site, size_
 
 /* All taken: HS_EFORMAT names a tensor of the file that the network has no place for. */
 HS_CHECKED int hs_params_finish(const hs_params *p);
+/* The tensors that values taken still lie in; NULL when all were made or converted. */
+const hs_tensors *hs_params_lender(const hs_params *p);
 /* Number of values taken. */
 size_t hs_params_count(const hs_params *p);
 

@@ -296,9 +296,11 @@ static int open_trained(const char *model, const char *arch, const char *schedul
         rc = hs_fail(HS_EFORMAT, "%s: no weights: diffusion_pytorch_model.safetensors or .bin is not there", model);
         goto out;
     }
-    HS_TRY(hs_tensors_open(at->weights, &m->weights));
+    HS_TRY(hs_tensors_map(at->weights, &m->weights));
     HS_TRY(hs_fail_in(hs_unet_load(c, m->weights, &m->unet), at->weights));
     HS_TRY(digest(at->weights, m->sha256));
+    HS_TRY(hs_fail_in(hs_tensors_check(m->weights), at->weights));
+    hs_tensors_drop(m->weights);
     int safe = ends_with(at->weights, ".safetensors") || ends_with(at->weights, ".json");
     HS_TRY(finish(m, c, model, at->weights, safe ? "safetensors" : "pytorch"));
 out:

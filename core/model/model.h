@@ -13,7 +13,7 @@ typedef struct {
     char sha256[HS_SHA256_HEX]; /* of the weight file's bytes (all shards by name); random: of the words */
     hs_unet *unet;
     hs_schedule schedule;
-    hs_tensors *weights; /* float32 weights are used where they lie */
+    hs_tensors *weights; /* float32 weights are used where they lie, in the mapped file */
     int untrained;       /* random weights: every picture says so */
 } hs_model;
 

@@ -31,6 +31,7 @@ static int create(const hs_unet_config *cfg, hs_params *p, hs_unet **out)
     HS_TRY(hs_calloc(1, sizeof *u, &u));
     HS_TRY(copy_config(cfg, &u->cfg));
     HS_TRY(hs_unet_build(u, p));
+    u->lender = hs_params_lender(p);
     *out = u;
     u = NULL;
 out:
@@ -125,6 +126,12 @@ static void load_image(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *
     ws->times.other += hs_ws_now() - start;
 }
 
+/* Weights in a mapped file: what is computed counts only if they were the same before and after. */
+static int check_weights(const hs_unet *u)
+{
+    return hs_fail_in(hs_tensors_check(u->lender), "weights");
+}
+
 int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, const int *t, float *h)
 {
     hs_chw shape = hs_unet_h_shape(&u->cfg);
@@ -132,6 +139,7 @@ int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, c
     if (n > ws->states || ws->u != u) {
         return hs_fail(HS_EBUG, "encode of %zu images in a workspace for %zu", n, ws->states);
     }
+    HS_TRY(check_weights(u));
     ws->n = n;
     embed(u, ws, n, t);
     load_image(u, ws, n, x);
@@ -142,6 +150,7 @@ int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, c
     }
     HS_TRY(hs_block_forward(&u->mid[0], ws, n, ws->identity, at, NULL, ws->a));
     HS_TRY(hs_block_forward(&u->mid[1], ws, n, ws->identity, ws->a, NULL, ws->b));
+    HS_TRY(check_weights(u));
     hs_nhwc_to_nchw(n, shape.c, shape.h * shape.w, ws->b, h);
 out:
     return rc;
@@ -194,11 +203,13 @@ int hs_unet_decode(const hs_unet *u, hs_unet_ws *ws, size_t rows, const size_t *
             return hs_fail(HS_EBUG, "decode: row %zu wants state %zu of %zu encoded", r, s, ws->n);
         }
     }
+    HS_TRY(check_weights(u));
     for (size_t first = 0; first < rows; first += ws->rows) {
         size_t n = rows - first < ws->rows ? rows - first : ws->rows;
         const size_t *s = (state != NULL ? state : ws->identity) + first;
         HS_TRY(decode_batch(u, ws, n, s, h + first * d_h, eps + first * d_eps));
     }
+    HS_TRY(check_weights(u));
 out:
     return rc;
 }

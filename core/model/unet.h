@@ -19,7 +19,9 @@ typedef struct hs_unet hs_unet; /* weights and configuration; not changed by eva
 /* *out <- the network of cfg with the weights of ts (kept alive by the caller until hs_unet_free).
  * Every tensor the configuration implies is found once with its exact shape; every tensor of the
  * file is used or listed as ignorable; nothing is partially loaded.  HS_EFORMAT names the missing,
- * extra or misshapen tensor and both shapes. */
+ * extra or misshapen tensor and both shapes.
+ * Where ts is mapped (hs_tensors_map) and float32, weights are used in the file: when it is changed,
+ * everything below that computes gives HS_EIO from then on, and nothing computed from it counts. */
 HS_CHECKED int hs_unet_load(const hs_unet_config *cfg, const hs_tensors *ts, hs_unet **out);
 /* *out <- random weights: kernels uniform +-1/sqrt(fan_in), norms 1, biases small; stream (seed,
  * HS_RNG_WEIGHTS, parameter). */

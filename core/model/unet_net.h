@@ -57,7 +57,8 @@ typedef struct {
 
 struct hs_unet {
     hs_unet_config cfg;
-    hs_arena arena; /* what isn't used in place */
+    hs_arena arena;           /* what isn't used in place */
+    const hs_tensors *lender; /* where parameters lie that aren't in the arena; NULL: all are */
     size_t parameters;
     size_t n_conv;
     hs_conv_def *conv;

@@ -133,7 +133,9 @@ static int plan(hs_unet_ws *ws, hs_conv_mode mode)
         HS_TRY(hs_conv_create(d->shape, d->weight, d->bias, &ws->conv[i]));
         HS_TRY(hs_conv_plan(ws->conv[i], mode, d->decoder ? ws->rows : ws->states, d->side, d->side, &bytes));
         most = larger(most, bytes);
+        hs_tensors_drop(u->lender); /* most plans keep the weights in a form of their own */
     }
+    HS_TRY(hs_fail_in(hs_tensors_check(u->lender), "weights"));
     HS_TRY(hs_arena_alloc(&ws->arena, most, 1, &ws->scratch));
 out:
     return rc;

@@ -1,7 +1,9 @@
 /* Weights by name: every tensor once, with its shape, under both naming schemes and the prefixes that
  * checkpoints come with. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/model/unet.h"
 #include "tests/support/support.h"
@@ -199,9 +201,46 @@ static void test_whole_numbers_are_no_weights(void **state)
     refused(&w, "norm_out.bias", "int32", "floating");
 }
 
+/* float32 weights used in a mapped file: a change of it ends every computation, also one of the time alone. */
+static void test_a_changed_file_is_noticed(void **state)
+{
+    (void)state;
+    static const float pad[300000];
+    const uint64_t dim[1] = {300000};
+    const struct timespec moved[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1}};
+    char *path = strdup(temp_path("mapped.safetensors"));
+    weights w = {0};
+    hs_unet_config c;
+    hs_tensors *ts = NULL;
+    hs_unet *u = NULL;
+    hs_unet_ws *ws = NULL, *late = NULL;
+    float x[D_X] = {0}, h[D_H], eps[D_X];
+    int t = 7;
+    small_config(&c);
+    c.names = HS_NAMES_DDPM;
+    small_weights(&w, "model.", 0, 3);
+    weights_add(&w, "optim.pad", HS_F32, 1, dim, pad);
+    weights_write(&w, path);
+    assert_ok(hs_tensors_map(path, &ts));
+    assert_ok(hs_unet_load(&c, ts, &u));
+    assert_ok(hs_unet_ws_create(u, 1, 1, HS_CONV_IM2COL, &ws));
+    assert_ok(hs_unet_encode(u, ws, 1, x, &t, h));
+    assert_ok(hs_unet_decode(u, ws, 1, NULL, h, eps));
+    assert_int_equal(utimensat(AT_FDCWD, path, moved, 0), 0);
+    assert_code(hs_unet_decode(u, ws, 1, NULL, h, eps), HS_EIO);
+    assert_code(hs_unet_encode(u, ws, 1, x, &t, h), HS_EIO);
+    assert_memory_equal(hs_error_message(), "weights: ", 9);
+    assert_code(hs_unet_ws_create(u, 1, 1, HS_CONV_IM2COL, &late), HS_EIO);
+    hs_unet_ws_free(ws);
+    hs_unet_free(u);
+    hs_tensors_free(ts);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_changed_file_is_noticed),
         cmocka_unit_test(test_both_schemes_give_the_same_network),
         cmocka_unit_test(test_prefixes_and_averages),
         cmocka_unit_test(test_two_networks_and_none),
