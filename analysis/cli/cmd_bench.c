@@ -92,6 +92,12 @@ static int run(hs_cmd *c)
                           .progress = hs_cmd_progress(c)};
     json_object_set_new(hs_cmd_results(c), "bench", list);
     json_object_set_new(hs_cmd_results(c), "threads", json_integer(o.threads));
+    if (hs_cmd_dry_run(c)) {
+        for (size_t i = 0; i < n; i++) {
+            hs_cmd_say(c, "%s: %zu rounds\n", work[i], o.rounds);
+        }
+        goto out;
+    }
     if (strcmp(hs_cmd_str(c, "peer"), "none") != 0) {
         HS_TRY(hs_peer_start(hs_cmd_str(c, "peer"), hs_cmd_str(c, "peer-script"), o.threads, &o.peer));
     }

@@ -21,6 +21,26 @@ int hs_common_model_there(const char *model)
     return hs_fail_errno(model, "open");
 }
 
+const char *hs_common_schedule(const hs_cmd *c, const hs_unet_config *cfg)
+{
+    static const char *const names[] = {"linear", "scaled_linear", "cosine", "table"};
+    return hs_cmd_str(c, "schedule") != NULL ? hs_cmd_str(c, "schedule") : names[cfg->schedule.kind];
+}
+
+/* What else the model was made of: the files of --arch and --schedule, where they are files. */
+HS_CHECKED static int record_files(hs_cmd *c)
+{
+    const char *const file[] = {hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule")};
+    struct stat st;
+    int rc = HS_OK;
+    for (size_t i = 0; i < 2 && rc == HS_OK; i++) {
+        if (file[i] != NULL && strchr(file[i], '.') != NULL && stat(file[i], &st) == 0) {
+            rc = hs_cmd_input(c, file[i]);
+        }
+    }
+    return rc;
+}
+
 int hs_common_model(hs_cmd *c, hs_model *out)
 {
     int rc = hs_cmd_need(c, "model");
@@ -34,11 +54,13 @@ int hs_common_model(hs_cmd *c, hs_model *out)
         return rc;
     }
     json_object_set_new(hs_cmd_params(c), "model_sha256", json_string(out->sha256));
+    json_object_set_new(hs_cmd_params(c), "schedule", json_string(hs_common_schedule(c, hs_unet_config_of(out->unet))));
     if (out->untrained) {
         hs_cmd_warn(c, "%s is untrained: its pictures and numbers mean nothing", out->name);
     }
     rc = hs_cmd_input_sha(c, out->path != NULL && out->path[0] != '\0' ? out->path : hs_cmd_str(c, "model"),
                           out->sha256);
+    rc = rc == HS_OK ? record_files(c) : rc;
     if (rc != HS_OK) {
         hs_model_free(out);
     }

@@ -11,10 +11,12 @@
 
 /* ---- Model and steps (hs_opts_model, hs_opts_sampler) ---- */
 
-/* *out <- the model of --model, --arch and --schedule; records its weights, puts "model_sha256" into
- * params, warns when it is untrained.  HS_ERANGE when --model is missing;
- * else as hs_model_open. */
+/* *out <- the model of --model, --arch and --schedule; records its weights and the files
+ * of --arch and --schedule, puts "model_sha256" and "schedule" into params, warns when it is untrained.  HS_ERANGE when
+ * --model is missing; else as hs_model_open. */
 HS_CHECKED int hs_common_model(hs_cmd *c, hs_model *out);
+/* The schedule's name: that of --schedule, else the model's own. */
+const char *hs_common_schedule(const hs_cmd *c, const hs_unet_config *cfg);
 /* HS_EIO when what --model names is neither a random network nor there. */
 HS_CHECKED int hs_common_model_there(const char *model);
 hs_conv_mode hs_common_conv(const hs_cmd *c);

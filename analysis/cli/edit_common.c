@@ -148,8 +148,12 @@ int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out)
     hs_readout *r = NULL;
     const hs_unet_config *cfg = hs_unet_config_of(m->unet);
     HS_TRY(hs_calloc(items, sizeof *r, &r));
-    for (; count < items; count++) {
+    while (count < items) {
         HS_TRY(hs_readout_parse(item[count], hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &r[count]));
+        count++;
+        if (strncmp(item[count - 1], "probe:", 6) == 0) {
+            HS_TRY(hs_cmd_input(c, item[count - 1] + 6));
+        }
     }
     if (count == 0) {
         rc = hs_fail(HS_ERANGE, "--readout: none given");

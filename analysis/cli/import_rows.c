@@ -65,7 +65,13 @@ HS_CHECKED static int read_hdf5(hs_cmd *c, const char *path, const char *fallbac
     hs_result_in *r = NULL;
     hs_array a = {0};
     int rc = HS_OK;
+    double sealed = 0;
     HS_TRY(hs_result_open(path, &r));
+    if (strcmp(hs_result_kind(r), "activations") == 0 &&
+        (hs_result_attr_get_f64(r, NULL, "sealed", &sealed) != HS_OK || sealed == 0)) {
+        rc = hs_fail(HS_ERANGE, "%s: still being written; run the same dump command to finish", path);
+        goto out;
+    }
     if (!hs_result_has(r, what)) {
         rc = hs_fail(HS_ERANGE, "%s: no array '%.80s'; --what names the one to import", path, what);
         goto out;

@@ -8,12 +8,6 @@ json_t *hs_json_chw(hs_chw s)
     return json_pack("[I, I, I]", (json_int_t)s.c, (json_int_t)s.h, (json_int_t)s.w);
 }
 
-static const char *schedule_of(const hs_cmd *c, const hs_unet_config *cfg)
-{
-    static const char *const names[] = {"linear", "scaled_linear", "cosine", "table"};
-    return hs_cmd_str(c, "schedule") != NULL ? hs_cmd_str(c, "schedule") : names[cfg->schedule.kind];
-}
-
 int hs_info_archs(hs_cmd *c)
 {
     json_t *list = json_array();
@@ -42,7 +36,7 @@ static void say_model(hs_cmd *c, const hs_model *m, const hs_unet_config *cfg)
     hs_cmd_say(c, "family      %s, %.1f million parameters\n", cfg->family, (double)hs_unet_parameters(m->unet) / 1e6);
     hs_cmd_say(c, "image       %zu x %zu x %zu\n", image.c, image.h, image.w);
     hs_cmd_say(c, "h           %zu x %zu x %zu\n", h.c, h.h, h.w);
-    hs_cmd_say(c, "schedule    %s, T = %zu, predicts %s\n", schedule_of(c, cfg), m->schedule.T, cfg->prediction);
+    hs_cmd_say(c, "schedule    %s, T = %zu, predicts %s\n", hs_common_schedule(c, cfg), m->schedule.T, cfg->prediction);
     hs_cmd_say(c, "sha256      %s\n", m->sha256);
 }
 
@@ -70,7 +64,7 @@ int hs_info_model(hs_cmd *c, const char *path)
     json_object_set_new(r, "h", hs_json_chw(hs_unet_h_shape(cfg)));
     json_object_set_new(r, "skips", skips);
     json_object_set_new(r, "T", json_integer((json_int_t)m.schedule.T));
-    json_object_set_new(r, "schedule", json_string(schedule_of(c, cfg)));
+    json_object_set_new(r, "schedule", json_string(hs_common_schedule(c, cfg)));
     json_object_set_new(r, "prediction", json_string(cfg->prediction));
     json_object_set_new(r, "sha256", json_string(m.sha256));
     json_object_set_new(r, "untrained", json_boolean(m.untrained));

@@ -63,3 +63,30 @@ M="--model random:tiny"
     cmp p.h5 kept.h5
     fails 2 '^hspace: a.h5: is also an input' "$HSPACE" pca a.h5 -f -q -o a.h5
 }
+
+@test "every file read is an input, and the schedule is resolved" {
+    "$HSPACE" sample $M -N 1 --steps 2 -q --json | jq -e '.params.schedule == "linear"'
+    "$HSPACE" dump $M -N 4 --timesteps 900,500 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o p.h5
+    "$HSPACE" export p.h5:pc0 --t 900 -q -o w.npy
+    "$HSPACE" sweep $M --direction p.h5:pc0 --strengths -1,0,1 -N 2 --timesteps 900,500 --readout probe:w.npy --json -q \
+        >s.json
+    jq -e '[.inputs[].path] == ["random:tiny", "p.h5", "w.npy"]' s.json
+    printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (5,), }" >beta.npy
+    for _ in 1 2 3 4 5; do printf '\xcd\xcc\xcc\x3d'; done >>beta.npy # 0.1
+    "$HSPACE" sample $M -N 1 --steps 2 --schedule beta.npy -q --json >n.json
+    jq -e '[.inputs[].path] == ["random:tiny", "beta.npy"] and .params.schedule == "beta.npy"' n.json
+}
+
+@test "a store still being written is not imported; a benchmark that is only planned times nothing" {
+    "$HSPACE" dump $M -N 40000 --steps 4 -q -o part.h5 &
+    while [ ! -e part.h5.journal ]; do sleep 0.05; done
+    sleep 0.3
+    kill -TERM $!
+    wait $! || [ $? -eq 75 ]
+    fails 2 '^hspace: part.h5: still being written' "$HSPACE" import part.h5 -q -o x.h5
+    [ ! -e x.h5 ]
+    timeout 10 "$HSPACE" bench --dry-run >plan
+    grep -q '^pca: 5 rounds' plan
+    timeout 10 "$HSPACE" bench --dry-run --json | jq -e '.results.bench == []'
+}
