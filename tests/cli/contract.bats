@@ -90,3 +90,15 @@ M="--model random:tiny"
     grep -q '^pca: 5 rounds' plan
     timeout 10 "$HSPACE" bench --dry-run --json | jq -e '.results.bench == []'
 }
+
+@test "the README's table of effects gives what the README shows" {
+    readme="$BATS_TEST_DIRNAME/../../README.md"
+    PATH="$(dirname "$HSPACE"):$PATH"
+    [ "$(command -v hspace)" -ef "$HSPACE" ]
+    sed -n '/^awk /,/^```/p' "$readme" | grep -v '^```' >commands
+    sh -e commands >said
+    # The lines after the commands, up to the dots.
+    sed -n '/^linearity: holds/,/^  \.\.\./p' "$readme" | grep -v '^  \.\.\.' >wanted
+    [ "$(wc -l <wanted)" -gt 5 ]
+    head -n "$(wc -l <wanted)" said | diff - wanted
+}
