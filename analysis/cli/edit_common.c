@@ -51,12 +51,13 @@ HS_CHECKED static int open_directions(hs_cmd *c, size_t n_max, hs_edit_job *job)
     }
     HS_TRY(hs_calloc(n, sizeof *job->dir, &job->dir));
     HS_TRY(hs_alloc(n, sizeof *job->coef, &job->coef));
-    for (; job->n_dir < n; job->n_dir++) {
-        hs_direction *d = &job->dir[job->n_dir];
-        HS_TRY(hs_direction_open(spec[job->n_dir], d));
+    for (size_t i = 0; i < n; i++) {
+        hs_direction *d = &job->dir[i];
+        HS_TRY(hs_direction_open(spec[i], d));
+        job->n_dir++; /* from here on the job frees it */
+        job->coef[i] = 1;
         HS_TRY(hs_direction_fits(d, hs_unet_h_shape(cfg), cfg->temb_dim, job->model.sha256, hs_cmd_force(c)));
         HS_TRY(hs_cmd_input(c, d->file));
-        job->coef[job->n_dir] = 1;
     }
 out:
     return rc;
