@@ -137,6 +137,9 @@ HS_CHECKED static int check_inputs(const hs_cmd *c)
         return hs_fail(HS_ERANGE, "%s: '%.80s' is one argument too many; usage: hspace %s %s", c->def->name,
                        c->input[c->def->max_inputs], c->def->name, c->def->usage);
     }
+    if (hs_val_find(c, "output")->from == HS_FROM_FLAG && strstr(c->def->usage, "-o") == NULL) {
+        return hs_fail(HS_ERANGE, "-o: hspace %s answers on stdout and writes no file", c->def->name);
+    }
     return HS_OK;
 }
 

@@ -102,3 +102,10 @@ M="--model random:tiny"
     [ "$(wc -l <wanted)" -gt 5 ]
     head -n "$(wc -l <wanted)" said | diff - wanted
 }
+
+@test "-o is refused where no file would be written" {
+    for run in "info random:tiny" doctor "completion bash" "bench --dry-run"; do
+        fails 2 '^hspace: -o: hspace [a-z]+ answers on stdout' "$HSPACE" $run -o out
+        [ ! -e out ]
+    done
+}

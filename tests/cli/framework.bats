@@ -52,14 +52,14 @@ load support
     "$HSPACE" --seed 7 doctor -q --json >c.json
     for f in a b c; do [ "$(jq .params.seed $f.json)" -eq 7 ]; done
     "$HSPACE" doctor -qf --json | jq -e '.params.quiet and .params.force'
-    "$HSPACE" doctor -osome.h5 --json | jq -e '.params.output == "some.h5"'
+    "$HSPACE" doctor -osome.h5 --print-config | grep -qx 'output = some.h5'
     "$HSPACE" doctor --force=false --json | jq -e '.params.force == false'
 }
 
 @test "a value that starts with a dash is a value" {
     fails 2 '^hspace: --threads: -1.* is out of range' "$HSPACE" doctor --threads -1
     fails 2 '^hspace: --seed: -1 is out of range' "$HSPACE" doctor --seed -1
-    "$HSPACE" doctor -o --json --json | jq -e '.params.output == "--json"'
+    "$HSPACE" doctor -o --json --print-config | grep -qx 'output = --json'
     fails 2 "'-1.5' is one argument too many" "$HSPACE" doctor -1.5
 }
 

@@ -81,7 +81,7 @@ psnr() {
     fails 2 '^hspace: --steps: .*2000' "$HSPACE" sample $M -N 1 --steps 2000 -q -o s.npy
     fails 2 '^hspace: --timesteps: ' "$HSPACE" sample $M -N 1 --timesteps 10,20 -q -o s.npy
     fails 2 '^hspace: --timesteps: 1.5 is not a whole number' "$HSPACE" sample $M -N 1 --timesteps 1.5 -q -o s.npy
-    fails 2 '^hspace: --N: 0 is out of range' "$HSPACE" sample $M -N 0 -q -o s.npy
+    fails 2 '^hspace: -N: 0 is out of range' "$HSPACE" sample $M -N 0 -q -o s.npy
     fails 2 '^hspace: -N, --x-T: none given' "$HSPACE" sample $M -q -o s.npy
     fails 2 '^hspace: sample: no --model; usage' "$HSPACE" sample -N 1 -o s.npy
     fails 2 '^hspace: sample: no -o; usage' "$HSPACE" sample $M -N 1
