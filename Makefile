@@ -54,7 +54,9 @@ FUZZ_BIN := $(FUZZ_SRC:%.c=$(B)/%)
 -include scripts/make/*.mk
 
 # ---- Build -----------------------------------------------------------------------------------------
-all: deps-build build/hspace ## the program at build/hspace and the library
+# Packages first, then a make of its own: flags come from pkg-config, which may just have arrived.
+all: deps-build ## the program at build/hspace and the library
+	@$(MAKE) --no-print-directory build/hspace
 
 build/hspace: $(B)/hspace
 	@ln -f $< $@ 2>/dev/null || cp $< $@
@@ -90,7 +92,7 @@ unit: deps-build deps-test ## all cmocka tests; T=pattern for some
 	@$(MAKE) --no-print-directory tests-build
 	@scripts/run_tests.sh $(B) $(T)
 
-cli: build/hspace ## all bats tests of the command line
+cli: all deps-test ## all bats tests of the command line
 	@bats tests/cli
 
 test: deps-build deps-test ## everything: unit, parity, fault, command line

@@ -29,7 +29,9 @@ $(B)/hspace.pc: always # prefix may be another than last time
 man: build/hspace ## man pages by help2man, into build/man
 	@scripts/man.sh build/hspace build/man
 
-install: all $(B)/$(SOFILE) $(B)/hspace.pc ## program, library, headers, man pages, completions; prefix, DESTDIR
+install: deps-build ## program, library, headers, man pages, completions; prefix, DESTDIR
+	@$(MAKE) --no-print-directory install-files
+install-files: build/hspace $(B)/$(SOFILE) $(B)/hspace.pc
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(mandir)/man1 \
 	  $(DESTDIR)$(datadir)/bash-completion/completions $(DESTDIR)$(datadir)/zsh/site-functions \
 	  $(DESTDIR)$(datadir)/fish/vendor_completions.d
