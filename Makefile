@@ -17,7 +17,7 @@ DEPS_BUILD := gcc make pkg-config libc6-dev liblapacke-dev libopenblas-openmp-de
   libhdf5-dev libjansson-dev libzip-dev libpng-dev libssl-dev libinih-dev libyaml-dev \
   librandom123-dev zlib1g-dev
 DEPS_RUN := gnuplot-nox
-DEPS_TEST := libcmocka-dev bats jq strace python3-h5py python3-xarray python3-h5netcdf python3-netcdf4
+DEPS_TEST := libcmocka-dev bats jq file strace python3-h5py python3-xarray python3-h5netcdf python3-netcdf4
 DEPS_LINT := clang-format cppcheck git
 
 # ---- Flags ---------------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ PUBLIC_HEADERS = $(sort $(shell $(CC) $(ALL_CPPFLAGS) -MM core/hspace.h | tr -d 
 $(B)/hspace.pc: always # prefix may be another than last time
 	@printf '%s\n' 'prefix=$(prefix)' 'libdir=$(libdir)' 'includedir=$(includedir)' '' \
 	  'Name: hspace' 'Description: The h-space of diffusion U-Nets: models, activations, directions, measurements' \
-	  'Version: $(VERSION)' 'Requires.private: $(PKGS)' 'Cflags: -I$${includedir}/hspace' \
-	  'Libs: -L$${libdir} -lhspace' 'Libs.private: $(filter-out $(PKG_LIBS),$(ALL_LDLIBS)) -fopenmp' >$@
+	  'Version: $(VERSION)' 'Cflags: -I$${includedir}/hspace' \
+	  'Libs: -L$${libdir} -lhspace' 'Libs.private: $(ALL_LDLIBS) -fopenmp' >$@
 
 man: build/hspace ## man pages by help2man, into build/man
 	@scripts/man.sh build/hspace build/man
