@@ -48,16 +48,22 @@ teardown() { umount "$BATS_TEST_TMPDIR/small" 2>/dev/null || true; }
 }
 
 @test "SIGTERM ends a dump with 75 and it continues; Ctrl-C with 130" {
+    set -m # jobs of their own groups: the shell then doesn't have them ignore SIGINT
     for signal in TERM INT; do
+        "$HSPACE" dump $M -N 20000 -o $signal.h5 >/dev/null 2>err.txt &
+        pid=$!
+        until [ -e $signal.h5 ]; do sleep 0.1; done
+        sleep 3
+        kill -$signal $pid
         rc=0
-        timeout --preserve-status -k 20 -s $signal 2 "$HSPACE" dump $M -N 2000 -o $signal.h5 >/dev/null 2>err.txt || rc=$?
+        wait $pid || rc=$?
         case $signal in TERM) [ $rc -eq 75 ] ;; INT) [ $rc -eq 130 ] ;; esac
         "$HSPACE" info $signal.h5 --json | jq -e '.results.sealed == false and .results.units_committed > 0'
     done
 }
 
 @test "an unfinished store is refused by what reads it" {
-    "$HSPACE" dump $M -N 400 -o part.h5 >/dev/null 2>&1 &
+    "$HSPACE" dump $M -N 20000 -o part.h5 >/dev/null 2>&1 &
     pid=$!
     until [ -e part.h5 ]; do sleep 0.1; done
     kill -9 $pid
@@ -67,10 +73,10 @@ teardown() { umount "$BATS_TEST_TMPDIR/small" 2>/dev/null || true; }
 }
 
 @test "two writers: one of them gets exit 8" {
-    "$HSPACE" dump $M -N 400 -o two.h5 >/dev/null 2>&1 &
+    "$HSPACE" dump $M -N 20000 -o two.h5 >/dev/null 2>&1 &
     pid=$!
     until [ -e two.h5 ]; do sleep 0.1; done
-    fails 8 "two.h5" "$HSPACE" dump --quiet $M -N 400 -o two.h5
+    fails 8 "two.h5" "$HSPACE" dump --quiet $M -N 20000 -o two.h5
     kill -9 $pid
     wait $pid || true
 }
