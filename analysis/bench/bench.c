@@ -2,14 +2,6 @@
 
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
-
-double hs_bench_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int ascending(const void *a, const void *b)
 {

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "analysis/bench/peer.h"
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/model/model.h"
@@ -19,7 +20,6 @@ typedef struct {
     const hs_progress *progress;
 } hs_bench_options;
 
-double hs_bench_now(void);                   /* seconds, monotonic */
 double hs_bench_median(size_t n, double *v); /* sorts v */
 double hs_bench_peak_rss(void);              /* bytes, of this process so far */
 

@@ -14,13 +14,6 @@
 #include "core/base/alloc.h"
 #include "core/base/sha256.h"
 
-double hs_clock(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
-}
-
 int hs_answer_create(hs_cmd *c)
 {
     c->started = hs_clock();

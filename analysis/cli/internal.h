@@ -4,6 +4,7 @@
 #define HS_CLI_INTERNAL_H
 
 #include "analysis/cli/command.h"
+#include "core/base/clock.h"
 #include "core/base/text.h"
 
 /* Where a value came from; a later one wins. */
@@ -87,7 +88,6 @@ void hs_answer_free(hs_cmd *c);
 json_t *hs_answer_params(const hs_cmd *c);
 /* The one object of --json on stdout; HS_EIO. */
 HS_CHECKED int hs_answer_print(hs_cmd *c);
-double hs_clock(void); /* seconds, monotonic */
 
 /* ---- run.c ---- */
 int hs_cli_main(int argc, char **argv);

@@ -3,16 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/alloc.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "core/base/clock.h"
+#include "core/io/image.h"
 
 /* One unit at work: the predictor's context, and the arrays it fills. */
 typedef struct {
@@ -78,21 +72,6 @@ out:
     return rc;
 }
 
-/* x_0 (n, R, R, c) <- x (n, c, R R) in [-1, 1], rounded to grey levels. */
-static void to_bytes(size_t n, hs_chw image, const float *x, uint8_t *out)
-{
-    size_t hw = image.h * image.w;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < image.c; k++) {
-            for (size_t p = 0; p < hw; p++) {
-                float v = (x[(i * image.c + k) * hw + p] + 1.0f) * 127.5f;
-                v = v < 0.0f ? 0.0f : v > 255.0f ? 255.0f : v;
-                out[(i * hw + p) * image.c + k] = (uint8_t)lrintf(v);
-            }
-        }
-    }
-}
-
 HS_CHECKED static int work_create(const hs_model *m, const hs_dump_options *o, hs_arena *arena, unit_work *w)
 {
     int rc;
@@ -140,7 +119,9 @@ HS_CHECKED static int run_unit(const hs_dump_source *source, const hs_dump_optio
     }
     HS_TRY(hs_ddim_sample(&predictor, o->steps, &ddim, n, w->dx, w->x));
     if (w->x_0 != NULL) {
-        to_bytes(n, o->spec->image, w->x, w->x_0);
+        for (size_t i = 0; i < n; i++) {
+            hs_image_bytes(w->x + i * w->dx, o->spec->image, w->x_0 + i * w->dx);
+        }
     }
 out:
     return rc;
@@ -157,12 +138,12 @@ HS_CHECKED static int run_units(const hs_dump_source *source, const hs_dump_opti
             continue;
         }
         HS_TRY(hs_progress_tell(o->progress, "dump", first * w->S, o->spec->n * w->S));
-        double t0 = now();
+        double t0 = hs_clock();
         HS_TRY(run_unit(source, o, first, n, w));
-        double t1 = now();
+        double t1 = hs_clock();
         HS_TRY(hs_store_put(writer, u, w->h, w->x_T, w->x_0, w->eps));
         report->network_s += t1 - t0;
-        report->store_s += now() - t1;
+        report->store_s += hs_clock() - t1;
         report->computed += n;
     }
 out:
@@ -177,18 +158,18 @@ int hs_dump_run(const char *path, const hs_model *m, const hs_dump_source *sourc
     hs_arena arena = {0};
     unit_work w = {0};
     hs_dump_report done = {0};
-    double t0 = now();
+    double t0 = hs_clock();
     HS_TRY(hs_store_begin(path, o->spec, o->force, &sealed, &writer));
     if (sealed) {
         done.already = o->spec->n;
     } else {
         HS_TRY(work_create(m, o, &arena, &w));
         HS_TRY(run_units(source, o, writer, &w, &done));
-        double t1 = now();
+        double t1 = hs_clock();
         HS_TRY(hs_store_seal(writer));
-        done.store_s += now() - t1;
+        done.store_s += hs_clock() - t1;
     }
-    done.total_s = now() - t0;
+    done.total_s = hs_clock() - t0;
     *report = done;
 out:
     hs_unet_ws_free(w.ws);

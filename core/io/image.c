@@ -463,6 +463,11 @@ static void put_image(const float *x, hs_chw s, size_t stride, uint8_t *px)
     }
 }
 
+void hs_image_bytes(const float *x, hs_chw s, uint8_t *px)
+{
+    put_image(x, s, s.w, px);
+}
+
 int hs_image_grid(const float *x, size_t rows, size_t cols, hs_chw s, size_t gap, hs_image *out)
 {
     int rc = HS_OK;

@@ -48,6 +48,9 @@ HS_CHECKED int hs_image_write(const char *path, const hs_image *im, int force);
 /* x (c, h, w) float32 in [-1, 1] <- v/127.5 - 1. */
 void hs_image_to_float(const hs_image *im, float *x);
 
+/* px (h, w, c) <- x (c, h, w) in [-1, 1], as hs_image_from_float rounds. */
+void hs_image_bytes(const float *x, hs_chw s, uint8_t *px);
+
 /* *out <- x of shape s (s.c = 1 or 3), clamped and rounded; NaN gives 0.  HS_ESHAPE for other
  * channel counts, HS_ENOMEM. */
 HS_CHECKED int hs_image_from_float(const float *x, hs_chw s, hs_image *out);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/alloc.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/io/h5file.h"
 #include "core/io/store_cells.h"
@@ -31,13 +32,6 @@ struct hs_store_writer {
     double last_commit;
     void *half; /* one sample of h as float16 */
 };
-
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int suffixed(const char *path, const char *suffix, char **out)
 {
@@ -172,7 +166,7 @@ static int go_on(hs_store_writer *w)
     for (size_t u = 0; u < w->units; u++) {
         w->committed += w->state[u] == UNIT_COMMITTED;
     }
-    w->last_commit = seconds();
+    w->last_commit = hs_clock();
 out:
     return rc;
 }
@@ -265,7 +259,7 @@ int hs_store_commit(hs_store_writer *w)
     }
     w->committed += w->n_pending;
     w->n_pending = w->pending_bytes = 0;
-    w->last_commit = seconds();
+    w->last_commit = hs_clock();
     w->failed = 0;
 out:
     return rc;
@@ -314,7 +308,7 @@ int hs_store_put(hs_store_writer *w, size_t unit, const float *h, const float *x
     w->state[unit] = UNIT_WRITTEN;
     w->n_pending += 1;
     w->pending_bytes += bytes;
-    if (w->pending_bytes >= COMMIT_BYTES || seconds() - w->last_commit >= COMMIT_SECONDS) {
+    if (w->pending_bytes >= COMMIT_BYTES || hs_clock() - w->last_commit >= COMMIT_SECONDS) {
         HS_TRY(hs_store_commit(w));
     }
 out:
