@@ -20,23 +20,19 @@ static const hs_opt *const tables[] = {hs_opts_model, hs_opts_sampler, hs_opts_e
 HS_CHECKED static int run_pairs(hs_cmd *c, hs_edit_job *job, const float *to)
 {
     int rc;
-    size_t n_phi = 0, rows, n = job->source.n;
-    hs_readout *phi = NULL;
+    size_t rows, n = job->source.n;
     float *x_0 = NULL;
     hs_sweep_file f = {.job = job, .kind = "interpolation"};
     const char *path = hs_cmd_str(c, "path");
     hs_path_kind kind = path[0] == 'l' ? HS_PATH_LERP : path[0] == 's' ? HS_PATH_SLERP : HS_PATH_NORM;
-    HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
+    HS_TRY(hs_edit_readouts(c, &job->model, &f.n_phi, &f.phi));
     HS_TRY(hs_size_mul(n, job->plan.m, &rows));
     HS_TRY(hs_alloc(rows, hs_chw_size(job->source.image) * sizeof *x_0, &x_0));
-    f.n_phi = n_phi;
-    f.phi = phi;
-    HS_TRY(hs_interpolate_run(&job->plan, kind, n, job->x_T, to, n_phi, phi, x_0, &f.sweep));
+    HS_TRY(hs_interpolate_run(&job->plan, kind, n, job->x_T, to, f.n_phi, f.phi, x_0, &f.sweep));
     HS_TRY(hs_sweep_file_finish(c, &f, x_0));
 out:
     free(x_0);
     hs_sweep_file_free(&f);
-    hs_edit_readouts_free(n_phi, phi);
     return rc;
 }
 

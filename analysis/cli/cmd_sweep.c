@@ -38,22 +38,18 @@ HS_CHECKED static int check_strengths(size_t m, const double *s)
 HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
 {
     int rc;
-    size_t rows, n_phi = 0;
-    hs_readout *phi = NULL;
+    size_t rows;
     float *x_0 = NULL;
     hs_sweep_file f = {.job = job, .kind = "sweep"};
-    HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
+    HS_TRY(hs_edit_readouts(c, &job->model, &f.n_phi, &f.phi));
     HS_TRY(hs_size_mul(job->source.n, job->plan.m, &rows));
     HS_TRY(hs_alloc(rows, hs_chw_size(job->source.image) * sizeof *x_0, &x_0));
-    f.n_phi = n_phi;
-    f.phi = phi;
-    HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, n_phi, phi, x_0, &f.sweep));
+    HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, x_0, &f.sweep));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
     HS_TRY(hs_sweep_file_finish(c, &f, x_0));
 out:
     free(x_0);
     hs_sweep_file_free(&f);
-    hs_edit_readouts_free(n_phi, phi);
     return rc;
 }
 

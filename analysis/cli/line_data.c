@@ -304,23 +304,18 @@ HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_dat
 HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
 {
     hs_sweep_file f = {.job = job, .kind = "sweep"};
-    hs_readout *phi = NULL;
-    size_t n_phi = 0;
     int rc = HS_OK;
-    HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
-    f.n_phi = n_phi;
-    f.phi = phi;
-    HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, n_phi, phi, NULL, &f.sweep));
+    HS_TRY(hs_edit_readouts(c, &job->model, &f.n_phi, &f.phi));
+    HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, NULL, &f.sweep));
     HS_TRY(hs_sweep_file_score(&f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
-    HS_TRY(reserve(d, n_phi));
-    for (size_t p = 0; p < n_phi; p++) {
+    HS_TRY(reserve(d, f.n_phi));
+    for (size_t p = 0; p < f.n_phi; p++) {
         HS_TRY(add_from_run(&f, p, d));
     }
     d->untrained = job->model.untrained;
 out:
     hs_sweep_file_free(&f);
-    hs_edit_readouts_free(n_phi, phi);
     return rc;
 }
 

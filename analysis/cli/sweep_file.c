@@ -142,6 +142,8 @@ void hs_sweep_file_free(hs_sweep_file *f)
     free(f->score);
     free(f->null);
     f->score = f->null = NULL;
+    hs_edit_readouts_free(f->n_phi, f->phi);
+    f->phi = NULL;
 }
 
 /* ---- Report ---- */

@@ -8,7 +8,7 @@
 typedef struct {
     const hs_edit_job *job; /* plan.m and plan.strength are the sweep's */
     size_t n_phi;
-    const hs_readout *phi;
+    hs_readout *phi; /* (n_phi) owned: hs_edit_readouts */
     hs_sweep sweep;
     double **score;   /* [n_phi] (n, m): the scalar of each read-out (hs_sweep_score) */
     size_t K;         /* random directions of equal norm, at the largest strengths only */
@@ -21,7 +21,7 @@ HS_CHECKED int hs_sweep_file_score(hs_sweep_file *f);
 /* Fills K and null: runs random directions 0 ... K - 1 like the job's first one (stream (seed,
  * HS_RNG_DIRECTION, k)) at the largest magnitude, both signs where both are swept. */
 HS_CHECKED int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed);
-void hs_sweep_file_free(hs_sweep_file *f); /* what it owns: sweep, score, null */
+void hs_sweep_file_free(hs_sweep_file *f); /* what it owns: phi, sweep, score, null */
 
 /* results.strengths[], results.readouts[] {"name", "mean", "ci", "n", "noise_floor", "vector"} and the text
  * table; warns of read-outs without any effect. */
