@@ -18,7 +18,11 @@ typedef enum {
     HS_RNG_BOOTSTRAP = 4,    /* resampling; index = replicate */
     HS_RNG_RANGE_FINDER = 5, /* start block of svds; index = row */
     HS_RNG_WEIGHTS = 6,      /* random network weights; index = parameter */
-    HS_RNG_TEST = 7          /* tests and benchmarks */
+    HS_RNG_TEST = 7,         /* tests and benchmarks */
+    HS_RNG_TRAIN_T = 8,      /* timesteps of an update; index = update << 16 | image */
+    HS_RNG_TRAIN_NOISE = 9,  /* noise of an update; index = update << 16 | image */
+    HS_RNG_TRAIN_DATA = 10,  /* which images, and flips; index = update << 16 | image */
+    HS_RNG_FACES = 11        /* factors of a face; index = face */
 } hs_rng_purpose;
 
 /* A stream; by value, owns nothing. */

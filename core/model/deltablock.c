@@ -161,7 +161,7 @@ int hs_deltablock_forward(const hs_deltablock *f, size_t n, hs_chw shape, const 
     if (temb != NULL) {
         HS_TRY(add_time(f, n, hw, temb, v));
     }
-    hs_groupnorm_forward(&norm, n, hw, f->c, v, 0, NULL, NULL, NULL, 0, v);
+    hs_groupnorm_forward(&norm, n, hw, f->c, v, 0, NULL, NULL, NULL, 0, v, NULL);
     hs_linear_forward(n * hw, f->c, f->c, v, f->conv2_w, f->conv2_b, x);
     hs_nhwc_to_nchw(n, f->c, hw, x, dh);
 out:

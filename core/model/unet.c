@@ -163,7 +163,7 @@ static int output(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, fl
     size_t pixels = u->cfg.image_size * u->cfg.image_size;
     double start = hs_ws_now();
     int rc = HS_OK;
-    hs_groupnorm_forward(&u->norm_out, n, pixels, u->cfg.ch[0], x, 0, NULL, NULL, NULL, 0, ws->normed);
+    hs_groupnorm_forward(&u->norm_out, n, pixels, u->cfg.ch[0], x, 0, NULL, NULL, NULL, 0, ws->normed, NULL);
     ws->times.norm += hs_ws_now() - start;
     HS_TRY(hs_ws_conv(ws, u->conv_out, n, ws->normed, NULL, NULL, buffer));
     hs_nhwc_to_nchw(n, u->cfg.in_ch, pixels, buffer, eps);

@@ -49,7 +49,7 @@ static void first_norm(const hs_block *k, hs_unet_ws *ws, size_t n, const size_t
     for (size_t r = 0, run; r < n; r += run) {
         run = skip != NULL ? run_length(state, r, n) : n;
         hs_groupnorm_forward(&k->norm1, run, hw, k->c1, x + r * hw * k->c1, k->c2,
-                             skip != NULL ? skip + state[r] * hw * k->c2 : NULL, NULL, NULL, 0, out + r * hw * c);
+                             skip != NULL ? skip + state[r] * hw * k->c2 : NULL, NULL, NULL, 0, out + r * hw * c, NULL);
     }
     ws->times.norm += hs_ws_now() - start;
 }
@@ -105,7 +105,7 @@ static int convolve(const hs_block *k, hs_unet_ws *ws, size_t n, const size_t *s
     HS_TRY(hs_ws_conv(ws, k->conv1, n, u, split ? NULL : time, NULL, ws->inner));
     double start = hs_ws_now();
     hs_groupnorm_forward(&k->norm2, n, hw, k->out, ws->inner, 0, NULL, split ? time : NULL,
-                         split ? time + k->out : NULL, k->time, ws->inner);
+                         split ? time + k->out : NULL, k->time, ws->inner, NULL);
     ws->times.norm += hs_ws_now() - start;
     HS_TRY(hs_ws_conv(ws, k->conv2, n, ws->inner, NULL, residual, dst));
     scale_all(k->inv_scale, n * hw * k->out, dst);
@@ -145,7 +145,7 @@ static int forward_attention(const hs_block *k, hs_unet_ws *ws, size_t n, const 
     double start = hs_ws_now();
     int rc = HS_OK;
     if (a->norm.gamma != NULL) {
-        hs_groupnorm_forward(&a->norm, n, hw, c, x, 0, NULL, NULL, NULL, 0, ws->normed);
+        hs_groupnorm_forward(&a->norm, n, hw, c, x, 0, NULL, NULL, NULL, 0, ws->normed, NULL);
         u = ws->normed;
     }
     ws->times.norm += hs_ws_now() - start;

@@ -13,4 +13,14 @@
 size_t hs_attention_scratch(size_t n, size_t hw, size_t c, size_t heads);
 void hs_attention_forward(size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y, void *scratch);
 
+/* Derivatives at the states qkv (m, hw, 3 c), row r at state at[r] (NULL: r); the probabilities are
+ * computed anew.  Scratch: hs_attention_grad_scratch(rows, hw, c, heads) bytes. */
+size_t hs_attention_grad_scratch(size_t rows, size_t hw, size_t c, size_t heads);
+/* dy (rows, hw, c) <- along dqkv (rows, hw, 3 c). */
+void hs_attention_jvp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
+                      const float *dqkv, float *dy, void *scratch);
+/* dqkv (rows, hw, 3 c) <- the adjoint applied to dy (rows, hw, c). */
+void hs_attention_vjp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
+                      const float *dy, float *dqkv, void *scratch);
+
 #endif

@@ -58,4 +58,35 @@ const char *hs_conv_algorithm(const hs_conv *c);
 HS_CHECKED int hs_conv_forward(const hs_conv *c, size_t n, size_t h, size_t w, const float *x, const float *add,
                                const float *residual, float *y, void *scratch);
 
+/* ---- Derivatives --------------------------------------------------------------------------------
+ * The convolution is linear in x and in its weights, so each derivative is a convolution again.  None
+ * of them allocates; scratch is what the plan in question asked for. */
+
+/* dy (n, oh, ow, out_ch) <- dadd + dresidual + the sum over w dx: hs_conv_forward without the bias, with
+ * the forward plan.  dadd (n, out_ch), dresidual as above, or NULL.  Errors as hs_conv_forward. */
+HS_CHECKED int hs_conv_jvp(const hs_conv *c, size_t n, size_t h, size_t w, const float *dx, const float *dadd,
+                           const float *dresidual, float *dy, void *scratch);
+
+/* Plans hs_conv_vjp for up to n images, n at most the forward plan's.  Call after hs_conv_plan with the
+ * same mode, h and w.  Of 3x3 stride 1 the adjoint is a 3x3 convolution with the kernel turned by 180
+ * degrees and its channels swapped, so that Winograd serves it too. */
+HS_CHECKED int hs_conv_plan_vjp(hs_conv *c, hs_conv_mode mode, size_t n, size_t *scratch_bytes);
+
+/* dx (n, h, w, in_ch) <- residual + sum over outputs that read the pixel of w dy, for dy (n, oh, ow,
+ * out_ch).  residual (n, h, w, in_ch) or NULL; may be dx itself. */
+HS_CHECKED int hs_conv_vjp(const hs_conv *c, size_t n, size_t h, size_t w, const float *dy, const float *residual,
+                           float *dx, void *scratch);
+
+/* Plans hs_conv_vjp_weights; as hs_conv_plan_vjp. */
+HS_CHECKED int hs_conv_plan_vjp_weights(hs_conv *c, hs_conv_mode mode, size_t n, size_t *scratch_bytes);
+
+/* dweight (out_ch, in_ch, k, k) += sum over images and pixels of dy x; dbias (out_ch; NULL: not wanted)
+ * += sum of dy; dadd (n, out_ch; NULL: not wanted) <- sum over the pixels of each image of dy.  Sums run
+ * in an order fixed by the plan, whatever the number of threads. */
+HS_CHECKED int hs_conv_vjp_weights(const hs_conv *c, size_t n, size_t h, size_t w, const float *x, const float *dy,
+                                   float *dweight, float *dbias, float *dadd, void *scratch);
+
+/* The weights were changed in place: every form that the plans keep of them is made again. */
+HS_CHECKED int hs_conv_refresh(hs_conv *c);
+
 #endif

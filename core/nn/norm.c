@@ -136,11 +136,15 @@ static void span_sums(const maps *m, size_t c0, size_t n, span_stats *st)
 
 /* y = a x + b per channel, scale-shift folded in. */
 static void span_factors(const hs_groupnorm *gn, size_t hw, size_t c0, size_t n, size_t per_group, const float *scale,
-                         const float *shift, span_stats *st)
+                         const float *shift, float *stats, span_stats *st)
 {
     for (size_t j = 0; j < n; j += per_group) {
         double mean, rstd;
         group_moments(hw, per_group, st->pivot + j, st->sum + j, st->square + j, (double)gn->eps, &mean, &rstd);
+        if (stats != NULL) {
+            stats[(c0 + j) / per_group * 2] = (float)mean;
+            stats[(c0 + j) / per_group * 2 + 1] = (float)rstd;
+        }
         for (size_t l = j; l < j + per_group; l++) {
             double a = (double)gn->gamma[c0 + l] * rstd, b = (double)gn->beta[c0 + l] - a * mean;
             if (scale != NULL) {
@@ -164,7 +168,7 @@ static void span_apply(const maps *m, int silu, size_t c0, size_t n, const span_
 }
 
 void hs_groupnorm_forward(const hs_groupnorm *gn, size_t n, size_t hw, size_t c, const float *x, size_t c2,
-                          const float *x2, const float *scale, const float *shift, size_t ss_ld, float *y)
+                          const float *x2, const float *scale, const float *shift, size_t ss_ld, float *y, float *stats)
 {
     size_t channels = c + c2, per_group = channels / gn->groups;
     assert(per_group * gn->groups == channels && per_group <= SPAN);
@@ -180,7 +184,7 @@ void hs_groupnorm_forward(const hs_groupnorm *gn, size_t n, size_t hw, size_t c,
         span_stats st;
         span_sums(&m, g0 * per_group, gs * per_group, &st);
         span_factors(gn, hw, g0 * per_group, gs * per_group, per_group, scale != NULL ? scale + i * ss_ld : NULL,
-                     shift != NULL ? shift + i * ss_ld : NULL, &st);
+                     shift != NULL ? shift + i * ss_ld : NULL, stats != NULL ? stats + 2 * i * gn->groups : NULL, &st);
         span_apply(&m, gn->silu, g0 * per_group, gs * per_group, &st);
     }
 }

@@ -58,7 +58,7 @@ static void check(const norm_case *t)
     float *ss = normals(5, t->n * 2 * ch, 0.3f, 0), *y = normals(6, total, 1, 0), *want = normals(7, total, 1, 0);
     hs_groupnorm gn = {t->groups, 1e-5f, gamma, beta, t->silu};
     hs_groupnorm_forward(&gn, t->n, t->hw, t->c, x, t->c2, x2, t->scaled ? ss : NULL, t->scaled ? ss + ch : NULL,
-                         2 * ch, y);
+                         2 * ch, y, NULL);
     for (size_t i = 0; i < t->n; i++) {
         for (size_t g = 0; g < t->groups; g++) {
             double mean = 0, var = 0, count = (double)(per * t->hw);
@@ -111,8 +111,8 @@ static void test_groupnorm_in_place(void **state)
     enum { N = 2, HW = 30, C = 64 };
     float *x = normals(1, N * HW * C, 1, 0.5f), *y = normals(2, N * HW * C, 1, 0), *g = normals(3, C, 1, 0);
     hs_groupnorm gn = {32, 1e-6f, g, g, 1};
-    hs_groupnorm_forward(&gn, N, HW, C, x, 0, NULL, NULL, NULL, 0, y);
-    hs_groupnorm_forward(&gn, N, HW, C, x, 0, NULL, NULL, NULL, 0, x);
+    hs_groupnorm_forward(&gn, N, HW, C, x, 0, NULL, NULL, NULL, 0, y, NULL);
+    hs_groupnorm_forward(&gn, N, HW, C, x, 0, NULL, NULL, NULL, 0, x, NULL);
     assert_memory_equal(x, y, N * HW * C * sizeof *x);
     free(x);
     free(y);
