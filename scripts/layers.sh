@@ -17,6 +17,7 @@ allowed() {
     datasets) echo "core/base core/tensor core/io datasets" ;;
     analysis/bench) echo "core/ analysis/bench" ;;
     analysis/dump) echo "core/ datasets analysis/dump" ;;
+    analysis/train) echo "core/ datasets analysis/train analysis/figures" ;;
     analysis/directions) echo "core/ datasets analysis/directions" ;;
     analysis/sweep) echo "core/ datasets analysis/directions analysis/sweep" ;;
     analysis/properties | analysis/compare | analysis/geometry)
