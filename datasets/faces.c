@@ -99,7 +99,7 @@ void hs_face_draw(uint64_t seed, uint64_t index, double *factor)
 static const struct {
     const char *name;
     void (*draw)(hs_canvas *c, const double *factor, const hs_face_parts *p);
-} styles[] = {{"paint", hs_face_paint}};
+} styles[] = {{"paint", hs_face_paint}, {"lines", hs_face_lines}};
 enum { STYLES = sizeof styles / sizeof *styles };
 
 size_t hs_face_style_count(void)

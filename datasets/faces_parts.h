@@ -64,5 +64,6 @@ void hs_face_mix(const float *a, const float *b, float w, float *out);
 
 /* The styles.  factor within its range, 8 <= c->size <= HS_DRAW_SIDE. */
 void hs_face_paint(hs_canvas *c, const double *factor, const hs_face_parts *p);
+void hs_face_lines(hs_canvas *c, const double *factor, const hs_face_parts *p);
 
 #endif

@@ -12,6 +12,7 @@ extern const hs_command hs_cmd_direction_random;
 extern const hs_command hs_cmd_pca;
 extern const hs_command hs_cmd_dump;
 extern const hs_command hs_cmd_info;
+extern const hs_command hs_cmd_faces;
 extern const hs_command hs_cmd_export;
 extern const hs_command hs_cmd_import;
 extern const hs_command hs_cmd_invert;

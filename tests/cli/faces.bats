@@ -1,0 +1,64 @@
+#!/usr/bin/env bats
+# faces: procedural pictures and their factors.
+
+load support
+
+@test "a folder holds one PNG a face and their factors; the same seed gives the same bytes" {
+    "$HSPACE" faces -N 3 --size 24 -q -o a/ --json >a.json
+    "$HSPACE" faces -N 3 --size 24 -q -o b/
+    diff -r a b
+    [ "$(ls a | tr '\n' ' ')" = "0000.png 0001.png 0002.png attributes.csv " ]
+    file a/0002.png | grep -q 'PNG image data, 24 x 24, 8-bit/color RGB'
+    [ "$(wc -l <a/attributes.csv)" -eq 4 ]
+    head -1 a/attributes.csv >head.txt
+    jq -r '"file," + ([.results.factors[].name] | join(","))' a.json | cmp - head.txt
+    jq -e '.results.n == 3 and .results.images.shape == [3, 3, 24, 24]' a.json
+    "$HSPACE" faces -N 3 --size 24 -q --seed 1 -o c/
+    if cmp -s a/0000.png c/0000.png; then false; fi
+}
+
+@test "face i depends on the seed and i alone; styles share the factors, not the pixels" {
+    "$HSPACE" faces -N 5 -q -o a/
+    "$HSPACE" faces -N 2 -q -o b/
+    cmp a/0001.png b/0001.png
+    "$HSPACE" faces -N 5 --style lines -q -o c/
+    cmp a/attributes.csv c/attributes.csv
+    if cmp -s a/0001.png c/0001.png; then false; fi
+}
+
+@test "--vary draws one factor or two over their range and keeps the rest" {
+    "$HSPACE" faces --vary smile --positions 3 -q -o a/
+    [ "$(cut -d, -f2 a/attributes.csv | tr '\n' ' ')" = "smile -1 0 1 " ]
+    [ "$(tail -n +2 a/attributes.csv | cut -d, -f3- | sort -u | wc -l)" -eq 1 ]
+    "$HSPACE" faces --vary glasses,smile --positions 3 --size 16 -q -o g.png
+    file g.png | grep -q 'PNG image data, 52 x 34'
+    "$HSPACE" faces --vary smile,yaw --positions 4 --size 16 -q -o g.npy --json | jq -e '.results.n == 16'
+}
+
+@test "the planted correlations are stated" {
+    "$HSPACE" faces -N 1 -q --json | jq -e \
+        '[.results.correlations[] | "\(.a) \(.b) \(.pearson)"] | sort ==
+         ["age glasses 0.4", "eye_open brow 0.25", "hair_length beard -0.3", "smile mouth_open 0.3"] | . == true'
+}
+
+@test "--dry-run draws nothing" {
+    "$HSPACE" faces -N 4 --size 16 -n -q -o a/ --json | jq -e '.results.plan.bytes == 12288 and .results.n == 4'
+    [ ! -e a ]
+}
+
+@test "what doesn't fit is refused and leaves nothing" {
+    fails 2 '^hspace: -N, --vary: none given' "$HSPACE" faces -q -o a/
+    fails 2 '^hspace: -N, --vary: both given' "$HSPACE" faces -N 2 --vary smile -q -o a/
+    fails 2 "^hspace: --vary: 'nose' is no factor" "$HSPACE" faces --vary nose -q -o a/
+    fails 2 "^hspace: --vary: 'age' twice" "$HSPACE" faces --vary age,age -q -o a/
+    fails 2 '^hspace: --vary: 3 factors' "$HSPACE" faces --vary age,yaw,hat -q -o a/
+    fails 2 "^hspace: --style: 'oil' is unknown" "$HSPACE" faces -N 1 --style oil -q -o a/
+    fails 2 '^hspace: --size: 7 is out of range' "$HSPACE" faces -N 1 --size 7 -q -o a/
+    fails 2 '^hspace: --size: 1025 is out of range' "$HSPACE" faces -N 1 --size 1025 -q -o a/
+    fails 2 '^hspace: faces: no -o; usage' "$HSPACE" faces -N 1
+    fails 4 '^hspace: ' "$HSPACE" faces -N 2000000000 --size 1024 -q -o a/
+    [ ! -e a ]
+    mkdir a
+    touch a/x
+    fails 2 '^hspace: a/: the folder is not empty' "$HSPACE" faces -N 1 -q -o a/
+}
