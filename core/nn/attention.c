@@ -106,3 +106,127 @@ void hs_attention_forward(size_t n, size_t hw, size_t c, size_t heads, const flo
         attend(hw, c, d, q0, qkv + i * hw * 3 * c + head * d, y + i * hw * c + head * d, scores);
     }
 }
+
+/* Sums of products along a row, in double over lanes of floats. */
+HS_SIMD static float dot_row(size_t n, const float *a, const float *b)
+{
+    enum { LANES = 16 };
+    float sum[LANES] = {0};
+    double total = 0;
+    size_t whole = n / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            sum[l] += a[i + l] * b[i + l];
+        }
+    }
+    for (size_t l = 0; l < LANES; l++) {
+        total += (double)sum[l];
+    }
+    for (size_t i = whole; i < n; i++) {
+        total += (double)(a[i] * b[i]);
+    }
+    return (float)total;
+}
+
+/* g <- p (g - mean), mean = sum of p g: softmax's derivative, which is its own adjoint. */
+HS_SIMD static void softmax_slope_row(size_t n, const float *p, float mean, float *g)
+{
+    for (size_t i = 0; i < n; i++) {
+        g[i] = p[i] * (g[i] - mean);
+    }
+}
+
+static void softmax_slope(size_t rows, size_t n, const float *p, float *g)
+{
+    for (size_t r = 0; r < rows; r++) {
+        softmax_slope_row(n, p + r * n, dot_row(n, p + r * n, g + r * n), g + r * n);
+    }
+}
+
+/* Where q, k and v of one head are: rows 3 c apart. */
+typedef struct {
+    size_t hw, c, d;
+    float scale;
+    const float *q, *k, *v;
+} head_point;
+
+static head_point head_of(const float *qkv, size_t hw, size_t c, size_t d, size_t state, size_t head)
+{
+    const float *q = qkv + state * hw * 3 * c + head * d;
+    return (head_point){hw, c, d, 1 / sqrtf((float)d), q, q + c, q + 2 * c};
+}
+
+/* p (rows, hw) <- the probabilities of a block of queries. */
+static void probabilities(const head_point *h, size_t q0, size_t rows, float *p)
+{
+    size_t ld = 3 * h->c;
+    hs_sgemm(0, 1, rows, h->hw, h->d, h->scale, h->q + q0 * ld, ld, h->k, ld, 0, p, h->hw);
+    for (size_t r = 0; r < rows; r++) {
+        scale_row(h->hw, softmax_numerators(h->hw, p + r * h->hw), p + r * h->hw);
+    }
+}
+
+size_t hs_attention_grad_scratch(size_t rows, size_t hw, size_t c, size_t heads)
+{
+    return 2 * hs_attention_scratch(rows, hw, c, heads);
+}
+
+/* One block of queries: dP = P (dS - P . dS), dS = (dQ K^T + Q dK^T) / sqrt(d); dY = dP V + P dV. */
+static void jvp_block(const head_point *h, size_t q0, const float *dq, float *dy, float *p)
+{
+    size_t rows = min_size(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, hw = h->hw;
+    float *ds = p + rows * hw;
+    probabilities(h, q0, rows, p);
+    hs_sgemm(0, 1, rows, hw, h->d, h->scale, dq + q0 * ld, ld, h->k, ld, 0, ds, hw);
+    hs_sgemm(0, 1, rows, hw, h->d, h->scale, h->q + q0 * ld, ld, dq + h->c, ld, 1, ds, hw);
+    softmax_slope(rows, hw, p, ds);
+    hs_sgemm(0, 0, rows, h->d, hw, 1, ds, hw, h->v, ld, 0, dy + q0 * h->c, h->c);
+    hs_sgemm(0, 0, rows, h->d, hw, 1, p, hw, dq + 2 * h->c, ld, 1, dy + q0 * h->c, h->c);
+}
+
+void hs_attention_jvp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
+                      const float *dqkv, float *dy, void *scratch)
+{
+    size_t d = c / heads, blocks = query_blocks(hw), units = rows * heads * blocks;
+    size_t per_slot = 2 * min_size(hw, QUERY_BLOCK) * hw;
+    size_t team = min_size(slots(units), (size_t)omp_get_max_threads());
+    assert(d * heads == c);
+#pragma omp parallel for schedule(static) num_threads((int)team)
+    for (size_t u = 0; u < units; u++) {
+        size_t i = u / (heads * blocks), head = u / blocks % heads, q0 = u % blocks * QUERY_BLOCK;
+        head_point h = head_of(qkv, hw, c, d, at != NULL ? at[i] : i, head);
+        jvp_block(&h, q0, dqkv + i * hw * 3 * c + head * d, dy + i * hw * c + head * d,
+                  (float *)scratch + (size_t)omp_get_thread_num() * per_slot);
+    }
+}
+
+/* One block of queries: dV += P^T dY; dS = P (dY V^T - P . dY V^T) / sqrt(d); dQ = dS K; dK += dS^T Q. */
+static void vjp_block(const head_point *h, size_t q0, const float *dy, float *dq, float *p)
+{
+    size_t rows = min_size(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, hw = h->hw;
+    float *ds = p + rows * hw, more = q0 > 0 ? 1 : 0;
+    dy += q0 * h->c;
+    probabilities(h, q0, rows, p);
+    hs_sgemm(1, 0, hw, h->d, rows, 1, p, hw, dy, h->c, more, dq + 2 * h->c, ld);
+    hs_sgemm(0, 1, rows, hw, h->d, 1, dy, h->c, h->v, ld, 0, ds, hw);
+    softmax_slope(rows, hw, p, ds);
+    hs_sgemm(0, 0, rows, h->d, hw, h->scale, ds, hw, h->k, ld, 0, dq + q0 * ld, ld);
+    hs_sgemm(1, 0, hw, h->d, rows, h->scale, ds, hw, h->q + q0 * ld, ld, more, dq + h->c, ld);
+}
+
+void hs_attention_vjp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
+                      const float *dy, float *dqkv, void *scratch)
+{
+    size_t d = c / heads, units = rows * heads, per_slot = 2 * min_size(hw, QUERY_BLOCK) * hw;
+    size_t team = min_size(slots(units), (size_t)omp_get_max_threads());
+    assert(d * heads == c);
+#pragma omp parallel for schedule(static) num_threads((int)team)
+    for (size_t u = 0; u < units; u++) {
+        size_t i = u / heads, head = u % heads;
+        head_point h = head_of(qkv, hw, c, d, at != NULL ? at[i] : i, head);
+        float *p = (float *)scratch + (size_t)omp_get_thread_num() * per_slot;
+        for (size_t q0 = 0; q0 < hw; q0 += QUERY_BLOCK) {
+            vjp_block(&h, q0, dy + i * hw * c + head * d, dqkv + i * hw * 3 * c + head * d, p);
+        }
+    }
+}

@@ -47,4 +47,12 @@ static inline float hs_expf(float x)
     return p * scale;
 }
 
+/* The derivative of x / (1 + exp(-x)): s (1 + x (1 - s)), s = 1 / (1 + exp(-x)); 1 - s = exp(-x) s
+ * keeps its digits where s is nearly 1. */
+static inline float hs_silu_slope(float x)
+{
+    float e = hs_expf(-x), s = 1 / (1 + e);
+    return s + x * (s * (e * s));
+}
+
 #endif

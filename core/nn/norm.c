@@ -1,17 +1,10 @@
 #include "core/nn/norm.h"
 
-#include <assert.h>
 #include <math.h>
-#include <omp.h>
 
 #include "core/base/simd.h"
 #include "core/nn/expf.h"
-
-enum {
-    SPAN = 512,      /* channels handled at once: sums and factors of a span live on the stack */
-    SPAN_MIN = 16,   /* one cache line */
-    PIXEL_BLOCK = 32 /* pixels summed in float before they enter the double sums */
-};
+#include "core/nn/norm_span.h"
 
 typedef struct {
     size_t hw, c, c2;
@@ -23,7 +16,7 @@ typedef struct {
 HS_SIMD static void add_block(size_t pixels, size_t ld, size_t n, const float *x, const float *pivot, double *sum,
                               double *square)
 {
-    enum { LANES = 16 };
+    enum { LANES = HS_NORM_LANES };
     for (size_t j = 0; j < n; j += LANES) {
         float s[LANES] = {0}, q[LANES] = {0};
         size_t lanes = n - j < LANES ? n - j : LANES;
@@ -58,8 +51,8 @@ static void channel_sums(size_t hw, size_t ld, size_t n, const float *x, double 
     for (size_t j = 0; j < n; j++) {
         sum[j] = square[j] = 0;
     }
-    for (size_t p = 0; p < hw; p += PIXEL_BLOCK) {
-        add_block(hw - p < PIXEL_BLOCK ? hw - p : PIXEL_BLOCK, ld, n, x + p * ld, x, sum, square);
+    for (size_t p = 0; p < hw; p += HS_NORM_BLOCK) {
+        add_block(hw - p < HS_NORM_BLOCK ? hw - p : HS_NORM_BLOCK, ld, n, x + p * ld, x, sum, square);
     }
 }
 
@@ -103,30 +96,22 @@ HS_SIMD static void affine_silu_rows(size_t pixels, size_t n, size_t ldx, const 
     }
 }
 
-/* The part of channels [c0, c0 + n) that lies in one source: its first channel's address, its row
- * length, and how many channels there are before the source ends. */
-static const float *source(const maps *m, size_t c0, size_t *ld, size_t *left)
+static const float *source(const maps *m, size_t c0, size_t *ld, size_t *n)
 {
-    if (c0 < m->c) {
-        *ld = m->c;
-        *left = m->c - c0;
-        return m->x + c0;
-    }
-    *ld = m->c2;
-    *left = m->c + m->c2 - c0;
-    return m->x2 + (c0 - m->c);
+    size_t at;
+    return hs_norm_part(m->c, m->c2, c0, n, &at, ld) ? m->x2 + at : m->x + at;
 }
 
 typedef struct {
-    double sum[SPAN], square[SPAN];
-    float pivot[SPAN], a[SPAN], b[SPAN];
+    double sum[HS_NORM_SPAN], square[HS_NORM_SPAN];
+    float pivot[HS_NORM_SPAN], a[HS_NORM_SPAN], b[HS_NORM_SPAN];
 } span_stats;
 
 static void span_sums(const maps *m, size_t c0, size_t n, span_stats *st)
 {
     for (size_t j = 0, ld, left; j < n; j += left) {
+        left = n - j;
         const float *x = source(m, c0 + j, &ld, &left);
-        left = left < n - j ? left : n - j;
         channel_sums(m->hw, ld, left, x, st->sum + j, st->square + j);
         for (size_t l = 0; l < left; l++) {
             st->pivot[j + l] = x[l];
@@ -161,8 +146,8 @@ static void span_apply(const maps *m, int silu, size_t c0, size_t n, const span_
 {
     size_t ldy = m->c + m->c2;
     for (size_t j = 0, ld, left; j < n; j += left) {
+        left = n - j;
         const float *x = source(m, c0 + j, &ld, &left);
-        left = left < n - j ? left : n - j;
         (silu ? affine_silu_rows : affine_rows)(m->hw, left, ld, x, st->a + j, st->b + j, ldy, m->y + c0 + j);
     }
 }
@@ -170,22 +155,16 @@ static void span_apply(const maps *m, int silu, size_t c0, size_t n, const span_
 void hs_groupnorm_forward(const hs_groupnorm *gn, size_t n, size_t hw, size_t c, const float *x, size_t c2,
                           const float *x2, const float *scale, const float *shift, size_t ss_ld, float *y, float *stats)
 {
-    size_t channels = c + c2, per_group = channels / gn->groups;
-    assert(per_group * gn->groups == channels && per_group <= SPAN);
-    /* Spans of whole groups: as wide as still gives every thread one. */
-    size_t threads = (size_t)omp_get_max_threads(), wanted = channels * n / threads;
-    wanted = wanted > SPAN ? SPAN : wanted < SPAN_MIN ? SPAN_MIN : wanted;
-    size_t groups = wanted / per_group > 0 ? wanted / per_group : 1;
-    size_t spans = (gn->groups + groups - 1) / groups;
+    hs_norm_cut cut = hs_norm_cut_of(gn->groups, c + c2, n);
 #pragma omp parallel for schedule(static)
-    for (size_t u = 0; u < n * spans; u++) {
-        size_t i = u / spans, g0 = u % spans * groups, gs = gn->groups - g0 < groups ? gn->groups - g0 : groups;
-        maps m = {hw, c, c2, x + i * hw * c, x2 != NULL ? x2 + i * hw * c2 : NULL, y + i * hw * channels};
+    for (size_t u = 0; u < n * cut.spans; u++) {
+        size_t i = u / cut.spans, count, c0 = hs_norm_span_at(&cut, u, &count);
+        maps m = {hw, c, c2, x + i * hw * c, x2 != NULL ? x2 + i * hw * c2 : NULL, y + i * hw * cut.channels};
         span_stats st;
-        span_sums(&m, g0 * per_group, gs * per_group, &st);
-        span_factors(gn, hw, g0 * per_group, gs * per_group, per_group, scale != NULL ? scale + i * ss_ld : NULL,
+        span_sums(&m, c0, count, &st);
+        span_factors(gn, hw, c0, count, cut.per_group, scale != NULL ? scale + i * ss_ld : NULL,
                      shift != NULL ? shift + i * ss_ld : NULL, stats != NULL ? stats + 2 * i * gn->groups : NULL, &st);
-        span_apply(&m, gn->silu, g0 * per_group, gs * per_group, &st);
+        span_apply(&m, gn->silu, c0, count, &st);
     }
 }
 
@@ -202,5 +181,22 @@ void hs_silu(size_t n, const float *x, float *y)
 #pragma omp parallel for schedule(static) if (n > RUN)
     for (size_t i = 0; i < n; i += RUN) {
         silu_run(n - i < RUN ? n - i : RUN, x + i, y + i);
+    }
+}
+
+HS_SIMD static void silu_slope_run(size_t n, const float *x, const float *dx, float *dy)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        dy[i] = dx[i] * hs_silu_slope(x[i]);
+    }
+}
+
+void hs_silu_jvp(size_t n, const float *x, const float *dx, float *dy)
+{
+    enum { RUN = 16384 };
+#pragma omp parallel for schedule(static) if (n > RUN)
+    for (size_t i = 0; i < n; i += RUN) {
+        silu_slope_run(n - i < RUN ? n - i : RUN, x + i, dx + i, dy + i);
     }
 }
