@@ -24,5 +24,6 @@ extern const hs_command hs_cmd_report;
 extern const hs_command hs_cmd_similarity;
 extern const hs_command hs_cmd_doctor;
 extern const hs_command hs_cmd_completion;
+extern const hs_command hs_cmd_train;
 
 #endif

@@ -48,12 +48,13 @@ typedef struct {
 } hs_train_result;
 
 /* Trains until update options.rate.total.  In folder: checkpoint.safetensors (theta, m, v, average as
- * float32; update, seconds, fingerprint as metadata), replaced atomically, and loss.csv (update, loss,
- * grad_norm, rate, images_per_second, seconds), cut back to the checkpoint on resume.
- * HS_ESTOPPED: asked to stop; a checkpoint was written.  HS_EDEGENERATE: the loss or the gradient is no
- * longer finite; the last checkpoint stays.  HS_ERANGE: resume without a checkpoint, or a checkpoint of
- * another fingerprint (both are named); a checkpoint without resume or force.  HS_EIO: not written, the
- * former checkpoint stays.  What the task fails with is passed on. */
+ * float32; update, seconds, fingerprint as metadata), replaced atomically, the first before any update, and loss.csv
+ * (update, loss, grad_norm, rate, images_per_second, seconds), cut back to the checkpoint on resume. The loss curve,
+ * loss.png, and the task's pictures are drawn along the way and at the end. HS_ESTOPPED: asked to stop; a checkpoint
+ * was written.  HS_EDEGENERATE: the loss or the gradient is no longer finite; the last checkpoint stays.  HS_ERANGE:
+ * resume without a checkpoint, or a checkpoint of another fingerprint (both are named); a checkpoint without resume or
+ * force.  HS_ELOCKED: another run in the folder.  HS_EIO: not written, the former checkpoint stays.  What the task
+ * fails with is passed on. */
 HS_CHECKED int hs_train(const hs_task *task, const hs_train_options *o, const char *folder, hs_train_result *out);
 
 #endif

@@ -308,6 +308,18 @@ out:
     return rc;
 }
 
+int hs_model_config(const char *arch, const char *schedule, hs_unet_config *out)
+{
+    hs_unet_config c = {0};
+    int rc = configure("--arch", arch, schedule, NULL, &c);
+    if (rc != HS_OK) {
+        hs_unet_config_free(&c);
+        return rc;
+    }
+    *out = c;
+    return HS_OK;
+}
+
 int hs_model_open(const char *model, const char *arch, const char *schedule, hs_model *out)
 {
     hs_model m = {0};

@@ -26,4 +26,8 @@ typedef struct {
 HS_CHECKED int hs_model_open(const char *model, const char *arch, const char *schedule, hs_model *out);
 void hs_model_free(hs_model *m);
 
+/* *out <- the configuration alone of --arch A (a built-in name or a file), with --schedule S (or NULL) as
+ * above; free with hs_unet_config_free.  Errors as hs_model_open. */
+HS_CHECKED int hs_model_config(const char *arch, const char *schedule, hs_unet_config *out);
+
 #endif

@@ -1,0 +1,114 @@
+/* hspace train: a U-Net, or an attribute network, from images. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "analysis/cli/commands.h"
+#include "analysis/cli/common.h"
+#include "analysis/cli/train_run.h"
+#include "analysis/train/task_ddpm.h"
+#include "core/model/model.h"
+
+static const hs_opt options[] = {
+    {"arch", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME|FILE", "Model", "architecture (info --archs)"},
+    {"schedule", 0, HS_OPT_STR, NULL, 0, 0, NULL, "S", "Model",
+     "linear, cosine, scaled_linear or a .npy table of beta; the architecture's own when left out"},
+    {"beta-end", 0, HS_OPT_NUM, NULL, 1e-6, 0.9999, NULL, "B", "Model",
+     "last beta of a linear or scaled_linear schedule; the architecture's own when left out"},
+    {"prediction", 0, HS_OPT_STR, "epsilon", 0, 0, "epsilon|v", "KIND", "Model", "what the network learns to predict"},
+    {"flip", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Training", "mirror half of the images"},
+    {"grid", 0, HS_OPT_INT, "36", 1, 256, NULL, "N", "Output", "samples in samples.png"},
+    {"grid-steps", 0, HS_OPT_INT, "50", 1, 0x1p20, NULL, "S", "Output", "DDIM steps of each"},
+    {0}};
+static const hs_opt *const tables[] = {options, hs_opts_train, hs_opts_train_attr, NULL};
+
+/* Options of the other task would silently do nothing. */
+HS_CHECKED static int check_options(const hs_cmd *c)
+{
+    static const char *const unet_only[] = {"arch", "schedule", "beta-end", "prediction", "flip", "grid", "grid-steps"};
+    static const char *const attr_only[] = {"attributes", "size", "channels", "groups", "features", "held-out"};
+    int attr = hs_cmd_str(c, "readout") != NULL;
+    const char *const *list = attr ? unet_only : attr_only;
+    size_t n = attr ? sizeof unet_only / sizeof *unet_only : sizeof attr_only / sizeof *attr_only;
+    for (size_t i = 0; i < n; i++) {
+        if (hs_cmd_given(c, list[i])) {
+            return hs_fail(HS_ERANGE, "--%s: goes %s --readout attr", list[i], attr ? "without" : "with");
+        }
+    }
+    return HS_OK;
+}
+
+HS_CHECKED static int configure(hs_cmd *c, hs_unet_config *cfg)
+{
+    struct stat st;
+    int rc = HS_OK;
+    HS_TRY(hs_cmd_need(c, "arch"));
+    const char *arch = hs_cmd_str(c, "arch");
+    HS_TRY(hs_model_config(arch, hs_cmd_str(c, "schedule"), cfg));
+    if (stat(arch, &st) == 0) {
+        HS_TRY(hs_cmd_input(c, arch));
+    }
+    if (hs_cmd_given(c, "beta-end")) {
+        if (cfg->schedule.kind != HS_SCHEDULE_LINEAR && cfg->schedule.kind != HS_SCHEDULE_SCALED_LINEAR) {
+            return hs_fail(HS_ERANGE, "--beta-end: of a linear or scaled_linear schedule; this one is neither");
+        }
+        cfg->schedule.beta_end = hs_cmd_num(c, "beta-end");
+        HS_TRY(hs_fail_in(hs_unet_config_check(cfg), "--beta-end"));
+    }
+    cfg->names = HS_NAMES_DIFFUSERS; /* as the weights are published */
+    json_object_set_new(hs_cmd_params(c), "schedule", json_string(hs_common_schedule(c, cfg)));
+    json_object_set_new(hs_cmd_params(c), "beta-end", hs_json_num(cfg->schedule.beta_end));
+out:
+    return rc;
+}
+
+HS_CHECKED static int train_unet(hs_cmd *c)
+{
+    hs_unet_config cfg = {0};
+    hs_train_run r = {0};
+    hs_ddpm *d = NULL;
+    int rc = HS_OK;
+    HS_TRY(configure(c, &cfg));
+    HS_TRY(hs_train_run_open(c, hs_unet_image_shape(&cfg), 0, &r));
+    const hs_ddpm_options o = {.prediction =
+                                   strcmp(hs_cmd_str(c, "prediction"), "v") == 0 ? HS_PREDICT_V : HS_PREDICT_EPSILON,
+                               .seed = hs_cmd_seed(c),
+                               .batch = (size_t)hs_cmd_int(c, "batch"),
+                               .flip = hs_cmd_flag(c, "flip"),
+                               .half = strcmp(hs_cmd_str(c, "dtype"), "f16") == 0,
+                               .conv = hs_common_conv(c),
+                               .pictures = (size_t)hs_cmd_int(c, "grid"),
+                               .picture_steps = (size_t)hs_cmd_int(c, "grid-steps"),
+                               .n_meta = r.n_meta,
+                               .meta = r.meta};
+    HS_TRY(hs_ddpm_create(&cfg, &r.data, &o, r.folder, &d));
+    const hs_task task = hs_ddpm_task(d);
+    HS_TRY(hs_cmd_dry_run(c) ? hs_train_run_plan(c, &r, &task) : hs_train_run_go(c, &r, &task));
+out:
+    hs_ddpm_free(d);
+    hs_train_run_free(&r);
+    hs_unet_config_free(&cfg);
+    return rc;
+}
+
+static int run(hs_cmd *c)
+{
+    int rc = check_options(c);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    return hs_cmd_str(c, "readout") != NULL ? hs_train_attr(c) : train_unet(c);
+}
+
+const hs_command hs_cmd_train = {
+    .name = "train",
+    .usage = "--data DIR|faces[:STYLE] --arch NAME|FILE --steps N -o MODELDIR",
+    .purpose = "Train a U-Net to predict noise, or with --readout an attribute network. The folder is a model from the "
+               "first checkpoint on; --resume continues a stopped run to the same bits.",
+    .examples = "hspace train --data faces --arch faces-a.json --steps 30000 -o faces-a/\n"
+                "hspace train --data faces --arch faces-a.json --steps 30000 --resume -o faces-a/\n"
+                "hspace train --data photos/ --fit --flip --arch ddpm-cifar10-32 --steps 100000 -o photos-model/\n"
+                "hspace train --data faces --readout attr --steps 4000 --rate 1e-3 -o faces-attr/",
+    .options = tables,
+    .run = run,
+};
