@@ -19,12 +19,23 @@ typedef struct {
     const hs_train_options *o;
     const char *folder;
     hs_train_state s;
+    hs_str fingerprint;
     hs_table_row row; /* the last */
     int table, lock;
     double began, before; /* clock at the start; seconds of the runs before */
     double saved, shown;  /* clock of the last checkpoint and pictures */
     uint64_t saved_at;    /* update of the last checkpoint */
 } job;
+
+int hs_train_fingerprint(const hs_task *task, const hs_train_options *o, hs_str *out)
+{
+    hs_str_add(out, task->fingerprint);
+    hs_str_addf(out, "rate %.17g\nwarmup %llu\nflat %.17g\nlast %.17g\n", o->rate.rate,
+                (unsigned long long)o->rate.warmup, o->rate.flat, o->rate.last);
+    hs_str_addf(out, "beta1 %.17g\nbeta2 %.17g\neps %.17g\ndecay %.17g\nclip %.17g\nema %.17g\n", o->adam.beta1,
+                o->adam.beta2, o->adam.eps, o->adam.decay, o->clip, o->ema);
+    return hs_str_ok(out);
+}
 
 static double seconds_of(const job *j)
 {
@@ -62,7 +73,8 @@ HS_CHECKED static int begin(job *j)
     const hs_task *task = j->task;
     int rc = HS_OK;
     HS_TRY(lock_folder(j));
-    *s = (hs_train_state){.n = task->n, .theta = task->theta, .fingerprint = task->fingerprint};
+    HS_TRY(hs_train_fingerprint(task, j->o, &j->fingerprint));
+    *s = (hs_train_state){.n = task->n, .theta = task->theta, .fingerprint = j->fingerprint.s};
     HS_TRY(hs_calloc(s->n, sizeof *s->m, &s->m));
     HS_TRY(hs_calloc(s->n, sizeof *s->v, &s->v));
     HS_TRY(hs_alloc(s->n, sizeof *s->average, &s->average));
@@ -206,6 +218,7 @@ out:
     free(j.s.m);
     free(j.s.v);
     free(j.s.average);
+    hs_str_free(&j.fingerprint);
     if (j.table >= 0) {
         close(j.table);
     }

@@ -11,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/nn/optim.h"
 
 /* What is trained.  theta and grad are blocks of n floats that the task owns. */
@@ -46,6 +47,10 @@ typedef struct {
     double loss, grad_norm, images_per_second; /* of the last row */
     double seconds;                            /* in all runs together */
 } hs_train_result;
+
+/* *out gets what a resumed run must share: the task's fingerprint and the options that move parameters,
+ * but for the number of updates, which may be raised (the rate then follows the new one).  HS_ENOMEM. */
+HS_CHECKED int hs_train_fingerprint(const hs_task *task, const hs_train_options *o, hs_str *out);
 
 /* Trains until update options.rate.total.  In folder: checkpoint.safetensors (theta, m, v, average as
  * float32; update, seconds, fingerprint as metadata), replaced atomically, the first before any update, and loss.csv

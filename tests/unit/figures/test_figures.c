@@ -6,6 +6,7 @@
 
 #include "analysis/figures/from_result.h"
 #include "analysis/figures/linearity.h"
+#include "analysis/figures/loss.h"
 #include "analysis/figures/matrix.h"
 #include "analysis/figures/palette.h"
 #include "analysis/figures/scree.h"
@@ -120,6 +121,30 @@ static void test_texts_of_files_are_only_text(void **state)
     assert_null(strstr(svg, "<script>"));
     assert_non_null(strstr(svg, "&lt;script>&amp;"));
     free(svg);
+}
+
+static void test_loss_curve(void **state)
+{
+    (void)state;
+    const double update[3] = {100, 200, 300}, loss[3] = {0.5, 0.05, 0.01}, norm[3] = {2, 1, 0.3};
+    const hs_figure_training run = {3, update, loss, norm, 71.4, 90};
+    hs_figure_training short_run = run;
+    hs_figure_options o = {.out = temp_path("loss.svg")};
+    int drawn;
+    assert_ok(hs_figure_loss(&run, &o, &drawn));
+    char *dat = slurp(temp_path("loss.dat")), *at = strchr(dat, '\n');
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(strtod(at, &at) == update[i]);
+        assert_true(strtod(at, &at) == loss[i]);
+        assert_true(strtod(at, &at) == norm[i]);
+    }
+    free(dat);
+    char *gp = slurp(temp_path("loss.gp"));
+    assert_non_null(strstr(gp, "set logscale y"));
+    assert_non_null(strstr(gp, "update 300: 1.5 minutes, 71.4 images a second"));
+    free(gp);
+    short_run.n = 1;
+    assert_code(hs_figure_loss(&short_run, &o, &drawn), HS_ESHAPE);
 }
 
 static void test_missing_and_failing_gnuplot(void **state)
@@ -323,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_data_file_holds_the_numbers),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_texts_of_files_are_only_text),
+        cmocka_unit_test(test_loss_curve),
         cmocka_unit_test(test_missing_and_failing_gnuplot),
         cmocka_unit_test(test_nothing_is_overwritten),
         cmocka_unit_test(test_refusals),
