@@ -20,7 +20,7 @@ static const hs_opt options[] = {
     {"grid", 0, HS_OPT_INT, "36", 1, 256, NULL, "N", "Output", "samples in samples.png"},
     {"grid-steps", 0, HS_OPT_INT, "50", 1, 0x1p20, NULL, "S", "Output", "DDIM steps of each"},
     {0}};
-static const hs_opt *const tables[] = {options, hs_opts_train, hs_opts_train_attr, NULL};
+static const hs_opt *const tables[] = {hs_opts_train, options, hs_opts_train_attr, NULL};
 
 /* Options of the other task would silently do nothing. */
 HS_CHECKED static int check_options(const hs_cmd *c)
@@ -56,6 +56,9 @@ HS_CHECKED static int configure(hs_cmd *c, hs_unet_config *cfg)
         HS_TRY(hs_fail_in(hs_unet_config_check(cfg), "--beta-end"));
     }
     cfg->names = HS_NAMES_DIFFUSERS; /* as the weights are published */
+    if (strcmp(hs_cmd_str(c, "prediction"), "v") == 0) {
+        snprintf(cfg->prediction, sizeof cfg->prediction, "v_prediction");
+    }
     json_object_set_new(hs_cmd_params(c), "schedule", json_string(hs_common_schedule(c, cfg)));
     json_object_set_new(hs_cmd_params(c), "beta-end", hs_json_num(cfg->schedule.beta_end));
 out:

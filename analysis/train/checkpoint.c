@@ -1,5 +1,6 @@
 #include "analysis/train/checkpoint.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,31 @@ int hs_checkpoint_there(const char *folder)
 {
     char path[HS_TRAIN_PATH];
     return hs_train_path(folder, file_name, path) == HS_OK && access(path, F_OK) == 0;
+}
+
+void hs_checkpoint_sweep(const char *folder)
+{
+    char path[HS_TRAIN_PATH];
+    DIR *d = opendir(folder);
+    for (struct dirent *e = d != NULL ? readdir(d) : NULL; e != NULL; e = readdir(d)) {
+        size_t len = strlen(e->d_name);
+        int left = strstr(e->d_name, ".safetensors.") != NULL && len > 4 && strcmp(e->d_name + len - 4, ".tmp") == 0;
+        if (left && hs_train_path(folder, e->d_name, path) == HS_OK) {
+            unlink(path);
+        }
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+}
+
+int hs_checkpoint_finite(const hs_train_state *s)
+{
+    return isfinite(hs_grad_norm(s->n, s->theta))
+               ? HS_OK
+               : hs_fail(HS_EDEGENERATE,
+                         "train: parameters are no longer finite at update %llu; the last checkpoint stays",
+                         (unsigned long long)s->update);
 }
 
 static void blocks_of(const hs_train_state *s, float *block[BLOCKS])
@@ -57,10 +83,6 @@ int hs_checkpoint_write(const char *folder, const hs_train_state *s)
     hs_tensor tensor[BLOCKS];
     int rc = HS_OK;
     HS_TRY(hs_train_path(folder, file_name, path));
-    if (!isfinite(hs_grad_norm(s->n, s->theta))) {
-        return hs_fail(HS_EDEGENERATE, "%s: parameters are no longer finite at update %llu; not written", path,
-                       (unsigned long long)s->update);
-    }
     blocks_of(s, block);
     for (size_t i = 0; i < BLOCKS; i++) {
         tensor[i] = (hs_tensor){.name = block_name[i],

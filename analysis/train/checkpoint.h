@@ -26,8 +26,11 @@ typedef struct {
 } hs_train_state;
 
 int hs_checkpoint_there(const char *folder);
-/* Replaces the checkpoint atomically.  HS_EIO: the former one stays.  HS_EDEGENERATE: a parameter is not
- * finite; nothing is written. */
+/* Removes what killed runs left half written: FOLDER/NAME.safetensors.*.tmp. */
+void hs_checkpoint_sweep(const char *folder);
+/* HS_EDEGENERATE when a parameter is not finite: to be asked before anything is written. */
+HS_CHECKED int hs_checkpoint_finite(const hs_train_state *s);
+/* Replaces the checkpoint atomically.  HS_EIO: the former one stays. */
 HS_CHECKED int hs_checkpoint_write(const char *folder, const hs_train_state *s);
 /* Fills theta ... average, update, seconds and row.  HS_ERANGE: no checkpoint, or one of another
  * fingerprint (what differs is named, both values); HS_EFORMAT: damaged; HS_EIO.  s is untouched on error. */

@@ -59,8 +59,9 @@ HS_CHECKED static int save(job *j)
 {
     int rc = HS_OK;
     j->s.seconds = seconds_of(j);
+    HS_TRY(hs_checkpoint_finite(&j->s));
+    HS_TRY(j->task->publish(j->task->ctx, j->s.average, j->s.update)); /* a checkpoint never lacks its model */
     HS_TRY(hs_checkpoint_write(j->folder, &j->s));
-    HS_TRY(j->task->publish(j->task->ctx, j->s.average, j->s.update));
     j->saved = hs_clock();
     j->saved_at = j->s.update;
 out:
@@ -73,6 +74,7 @@ HS_CHECKED static int begin(job *j)
     const hs_task *task = j->task;
     int rc = HS_OK;
     HS_TRY(lock_folder(j));
+    hs_checkpoint_sweep(j->folder);
     HS_TRY(hs_train_fingerprint(task, j->o, &j->fingerprint));
     *s = (hs_train_state){.n = task->n, .theta = task->theta, .fingerprint = j->fingerprint.s};
     HS_TRY(hs_calloc(s->n, sizeof *s->m, &s->m));
