@@ -46,21 +46,32 @@ static void span_start(const hs_groupnorm *gn, const state_point *s, size_t per_
     }
 }
 
-/* One block of pixels of n channels. */
+/* One block of pixels of n channels; kept, laid out as x: where w = slope u goes, or NULL. */
 typedef struct {
     size_t pixels, n, ldx, ldu;
     const float *x, *u;
+    float *kept;
 } block;
 
-/* Adds the sums of u and u d of 16 channels. */
-HS_SIMD static void sums_plain(const block *k, const float *mean, double *first, double *second)
+/* What is summed: u itself, slope u, or slope u that is kept as well. */
+typedef enum { PLAIN, SLOPE, SLOPE_KEPT } summand;
+
+/* Adds the sums of w and w d of 16 channels. */
+__attribute__((always_inline)) static inline void sums(const block *k, summand kind, const float *mean, const float *a,
+                                                       const float *b, double *first, double *second)
 {
     float s[HS_NORM_LANES] = {0}, t[HS_NORM_LANES] = {0};
     for (size_t p = 0; p < k->pixels; p++) {
         const float *x = k->x + p * k->ldx, *u = k->u + p * k->ldu;
+        float *kept = kind == SLOPE_KEPT ? k->kept + p * k->ldx : NULL;
+#pragma omp simd
         for (size_t l = 0; l < HS_NORM_LANES; l++) {
-            s[l] += u[l];
-            t[l] += u[l] * (x[l] - mean[l]);
+            float d = x[l] - mean[l], w = kind == PLAIN ? u[l] : u[l] * hs_silu_slope(a[l] * d + b[l]);
+            s[l] += w;
+            t[l] += w * d;
+            if (kind == SLOPE_KEPT) {
+                kept[l] = w;
+            }
         }
     }
     for (size_t l = 0; l < HS_NORM_LANES; l++) {
@@ -69,23 +80,21 @@ HS_SIMD static void sums_plain(const block *k, const float *mean, double *first,
     }
 }
 
-/* The same of slope(a d + b) u. */
-HS_SIMD static void sums_silu(const block *k, const float *mean, const float *a, const float *b, double *first,
-                              double *second)
+HS_SIMD static void sums_plain(const block *k, const float *mean, double *first, double *second)
 {
-    float s[HS_NORM_LANES] = {0}, t[HS_NORM_LANES] = {0};
-    for (size_t p = 0; p < k->pixels; p++) {
-        const float *x = k->x + p * k->ldx, *u = k->u + p * k->ldu;
-        for (size_t l = 0; l < HS_NORM_LANES; l++) {
-            float d = x[l] - mean[l], w = u[l] * hs_silu_slope(a[l] * d + b[l]);
-            s[l] += w;
-            t[l] += w * d;
-        }
-    }
-    for (size_t l = 0; l < HS_NORM_LANES; l++) {
-        first[l] += (double)s[l];
-        second[l] += (double)t[l];
-    }
+    sums(k, PLAIN, mean, mean, mean, first, second);
+}
+
+HS_SIMD static void sums_slope(const block *k, const float *mean, const float *a, const float *b, double *first,
+                               double *second)
+{
+    sums(k, SLOPE, mean, a, b, first, second);
+}
+
+HS_SIMD static void sums_slope_kept(const block *k, const float *mean, const float *a, const float *b, double *first,
+                                    double *second)
+{
+    sums(k, SLOPE_KEPT, mean, a, b, first, second);
 }
 
 /* The last channels of a part, fewer than a vector of them. */
@@ -99,28 +108,36 @@ static void sums_rest(const block *k, int silu, const float *mean, const float *
             w = silu ? w * hs_silu_slope(a[l] * d + b[l]) : w;
             s += w;
             t += w * d;
+            if (k->kept != NULL) {
+                k->kept[p * k->ldx + l] = w;
+            }
         }
         first[l] += (double)s;
         second[l] += (double)t;
     }
 }
 
-/* Adds to st->first and second those of channels j ... j + k->n - 1 of the span, over all pixels. */
-static void channel_sums(block k, size_t hw, int silu, size_t j, span_point *st)
+/* Adds to st->first and second those of channels j ... j + k.n - 1 of the span, over all pixels. */
+static void channel_sums(block k, int silu, size_t j, span_point *st)
 {
-    size_t n = k.n;
-    for (size_t p = 0; p < hw; p += HS_NORM_BLOCK) {
-        const float *x = k.x + p * k.ldx, *u = k.u + p * k.ldu;
-        for (size_t l = 0; l < n; l += HS_NORM_LANES) {
+    for (size_t e = 0, steps = (k.n + HS_NORM_LANES - 1) / HS_NORM_LANES; e < k.pixels; e += HS_NORM_BLOCK) {
+        for (size_t i = 0; i < steps; i++) {
+            size_t l = i * HS_NORM_LANES, left = k.pixels - e;
             const float *mean = st->mean + j + l, *a = st->a + j + l, *b = st->b + j + l;
             double *first = st->first + j + l, *second = st->second + j + l;
-            block part = {hw - p < HS_NORM_BLOCK ? hw - p : HS_NORM_BLOCK, n - l, k.ldx, k.ldu, x + l, u + l};
-            if (n - l < HS_NORM_LANES) {
+            block part = {left < HS_NORM_BLOCK ? left : HS_NORM_BLOCK,
+                          k.n - l,
+                          k.ldx,
+                          k.ldu,
+                          k.x + e * k.ldx + l,
+                          k.u + e * k.ldu + l,
+                          k.kept != NULL ? k.kept + e * k.ldx + l : NULL};
+            if (part.n < HS_NORM_LANES) {
                 sums_rest(&part, silu, mean, a, b, first, second);
-            } else if (silu) {
-                sums_silu(&part, mean, a, b, first, second);
-            } else {
+            } else if (!silu) {
                 sums_plain(&part, mean, first, second);
+            } else {
+                (k.kept != NULL ? sums_slope_kept : sums_slope)(&part, mean, a, b, first, second);
             }
         }
     }
@@ -179,11 +196,6 @@ HS_SIMD static void apply_vjp(const pass *k, const span_point *st, size_t j)
     apply(k, st, j, 1, 0, 0);
 }
 
-HS_SIMD static void apply_vjp_silu(const pass *k, const span_point *st, size_t j)
-{
-    apply(k, st, j, 1, 1, 0);
-}
-
 HS_SIMD static void apply_vjp_add(const pass *k, const span_point *st, size_t j)
 {
     apply(k, st, j, 1, 0, 1);
@@ -224,7 +236,7 @@ static void jvp_span(const hs_groupnorm *gn, const hs_groupnorm_at *at, const st
         left = n - j;
         int part = hs_norm_part(at->c, at->c2, c0 + j, &left, &place, &ld);
         if (dx[part] != NULL) {
-            channel_sums((block){at->hw, left, ld, ld, s->x[part] + place, dx[part] + place}, at->hw, 0, j, &st);
+            channel_sums((block){at->hw, left, ld, ld, s->x[part] + place, dx[part] + place, NULL}, 0, j, &st);
         }
     }
     jvp_factors(gn, at->hw, cut->per_group, c0, n, dscale, dshift, &st);
@@ -311,33 +323,55 @@ static vjp_row row_of(const hs_groupnorm_at *p, const float *dy, const hs_groupn
                      g->dgamma != NULL ? scratch + i * 2 * channels : NULL};
 }
 
+/* slope dy of a part is kept in its dx between the passes, unless dx holds what is to be added. */
+static int keeps(const hs_groupnorm *gn, const vjp_row *row, int part)
+{
+    return gn->silu && row->dx[part] != NULL && row->dx[part] != row->add[part];
+}
+
+static void vjp_apply(const hs_groupnorm *gn, const hs_groupnorm_at *at, const state_point *s, size_t c0, size_t n,
+                      const vjp_row *row, const span_point *st)
+{
+    size_t left, place, ld, channels = at->c + at->c2;
+    for (size_t j = 0; j < n; j += left) {
+        left = n - j;
+        int part = hs_norm_part(at->c, at->c2, c0 + j, &left, &place, &ld), kept = keeps(gn, row, part);
+        if (row->dx[part] == NULL) {
+            continue;
+        }
+        float *dx = row->dx[part] + place;
+        const float *add = row->add[part] != NULL ? row->add[part] + place : NULL;
+        pass k = {at->hw, left, ld, kept ? ld : channels, ld, s->x[part] + place, kept ? dx : row->dy + c0 + j,
+                  add,    dx};
+        if (add == NULL) {
+            apply_vjp(&k, st, j);
+        } else {
+            (gn->silu && !kept ? apply_vjp_silu_add : apply_vjp_add)(&k, st, j);
+        }
+    }
+}
+
 static void vjp_span(const hs_groupnorm *gn, const hs_groupnorm_at *at, const state_point *s, const hs_norm_cut *cut,
                      size_t c0, size_t n, const vjp_row *row)
 {
     span_point st;
-    size_t left, place, ld, ldu = cut->channels;
+    size_t left, place, ld;
     span_start(gn, s, cut->per_group, c0, n, &st);
     for (size_t j = 0; j < n; j += left) {
         left = n - j;
         int part = hs_norm_part(at->c, at->c2, c0 + j, &left, &place, &ld);
-        channel_sums((block){at->hw, left, ld, ldu, s->x[part] + place, row->dy + c0 + j}, at->hw, gn->silu, j, &st);
+        block k = {at->hw,
+                   left,
+                   ld,
+                   cut->channels,
+                   s->x[part] + place,
+                   row->dy + c0 + j,
+                   keeps(gn, row, part) ? row->dx[part] + place : NULL};
+        channel_sums(k, gn->silu, j, &st);
     }
     vjp_parameters(gn, s, cut->channels, c0, n, &st, row->dscale, row->dshift, row->part);
     vjp_factors(gn, s, at->hw, cut->per_group, c0, n, &st);
-    for (size_t j = 0; j < n; j += left) {
-        left = n - j;
-        int part = hs_norm_part(at->c, at->c2, c0 + j, &left, &place, &ld);
-        const float *add = row->add[part] != NULL ? row->add[part] + place : NULL;
-        if (row->dx[part] == NULL) {
-            continue;
-        }
-        pass k = {at->hw, left, ld, ldu, ld, s->x[part] + place, row->dy + c0 + j, add, row->dx[part] + place};
-        if (add != NULL) {
-            (gn->silu ? apply_vjp_silu_add : apply_vjp_add)(&k, &st, j);
-        } else {
-            (gn->silu ? apply_vjp_silu : apply_vjp)(&k, &st, j);
-        }
-    }
+    vjp_apply(gn, at, s, c0, n, row, &st);
 }
 
 size_t hs_groupnorm_vjp_scratch(const hs_groupnorm *gn, size_t rows, size_t channels)

@@ -79,7 +79,7 @@ static void start_shape(point *t, uint64_t k)
 
 static point start(uint64_t k)
 {
-    point t = {.m = 1 + below(k, 0, 3), .hw = 2 + below(k, 1, 70), .silu = k % 2 != 0, .scaled = k / 2 % 2 != 0};
+    point t = {.m = 1 + below(k, 0, 3), .hw = 2 + below(k, 1, 45), .silu = k % 2 != 0, .scaled = k / 2 % 2 != 0};
     size_t per_group = 2 + below(k, 2, 23), ch;
     t.groups = 1 + below(k, 3, 6);
     ch = per_group * t.groups;
