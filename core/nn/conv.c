@@ -29,6 +29,7 @@ int hs_conv_create(hs_conv_shape s, const float *weight, const float *bias, hs_c
 
 static void release(hs_conv *c)
 {
+    hs_conv_release_grad(c);
     if (c->backend != NULL) {
         c->backend->release(c->state);
     }
@@ -88,18 +89,40 @@ int hs_conv_plan(hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w, si
     return rc;
 }
 
+int hs_conv_check(const hs_conv *c, size_t planned, size_t n, size_t h, size_t w)
+{
+    if (planned == 0) {
+        return hs_fail(HS_EBUG, "convolution: called before its plan");
+    }
+    if (n > planned || h != c->h || w != c->w) {
+        return hs_fail(HS_ESHAPE, "convolution: input %zu x %zu x %zu, planned for at most %zu of %zu x %zu", n, h, w,
+                       planned, c->h, c->w);
+    }
+    return HS_OK;
+}
+
+static int forward(const hs_conv *c, const hs_conv_args *a)
+{
+    int rc = hs_conv_check(c, c->backend != NULL ? c->n : 0, a->n, a->h, a->w);
+    return rc == HS_OK ? c->backend->forward(c, a) : rc;
+}
+
 int hs_conv_forward(const hs_conv *c, size_t n, size_t h, size_t w, const float *x, const float *add,
                     const float *residual, float *y, void *scratch)
 {
-    if (c->backend == NULL) {
-        return hs_fail(HS_EBUG, "convolution: forward before plan");
-    }
-    if (n > c->n || h != c->h || w != c->w) {
-        return hs_fail(HS_ESHAPE, "convolution: input %zu x %zu x %zu, planned for at most %zu of %zu x %zu", n, h, w,
-                       c->n, c->h, c->w);
-    }
-    hs_conv_args a = {n, h, w, x, add, residual, y, scratch};
-    return c->backend->forward(c, &a);
+    return forward(c, &(hs_conv_args){n, h, w, x, c->bias, add, residual, y, scratch});
+}
+
+int hs_conv_jvp(const hs_conv *c, size_t n, size_t h, size_t w, const float *dx, const float *dadd,
+                const float *dresidual, float *dy, void *scratch)
+{
+    return forward(c, &(hs_conv_args){n, h, w, dx, NULL, dadd, dresidual, dy, scratch});
+}
+
+int hs_conv_refresh(hs_conv *c)
+{
+    int rc = c->backend != NULL ? c->backend->refresh(c) : HS_OK;
+    return rc == HS_OK ? hs_conv_refresh_grad(c) : rc;
 }
 
 HS_SIMD static void start_row(size_t n, const float *bias, const float *add, const float *residual, float *y)
@@ -116,7 +139,7 @@ void hs_conv_start_rows(const hs_conv *c, const hs_conv_args *a, size_t pixels, 
     size_t out = c->shape.out_ch;
     for (size_t r = first; r < first + rows; r++) {
         for (size_t j = 0; j < out; j += SPAN) {
-            const float *bias = c->bias != NULL ? c->bias + j : zero;
+            const float *bias = a->bias != NULL ? a->bias + j : zero;
             const float *add = a->add != NULL ? a->add + r / pixels * out + j : zero;
             const float *residual = a->residual != NULL ? a->residual + r * out + j : zero;
             start_row(out - j < SPAN ? out - j : SPAN, bias, add, residual, a->y + r * out + j);

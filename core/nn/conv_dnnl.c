@@ -48,8 +48,9 @@ typedef struct {
 typedef struct {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    dnnl_memory_t weights, bias;
-    float *weight_data; /* NULL when the caller's own weights are in the right order already */
+    dnnl_memory_t user_weights, weights, bias, no_bias;
+    dnnl_primitive_t reorder; /* user_weights -> weights */
+    float *weight_data, *zeros;
     batch batches[2];
     size_t scratch_bytes;
 } shim;
@@ -112,38 +113,46 @@ static void release(void *state)
         dnnl_memory_destroy(b->src);
         dnnl_memory_destroy(b->dst);
     }
+    dnnl_primitive_destroy(m->reorder);
+    dnnl_memory_destroy(m->user_weights);
     dnnl_memory_destroy(m->weights);
     dnnl_memory_destroy(m->bias);
+    dnnl_memory_destroy(m->no_bias);
     dnnl_stream_destroy(m->stream);
     dnnl_engine_destroy(m->engine);
     free(m->weight_data);
+    free(m->zeros);
     free(m);
 }
 
+static int reorder_weights(const shim *m)
+{
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, m->user_weights}, {DNNL_ARG_TO, m->weights}};
+    int rc = HS_OK;
+    DNNL_TRY(dnnl_primitive_execute(m->reorder, m->stream, 2, args));
+    DNNL_TRY(dnnl_stream_wait(m->stream));
+out:
+    return rc;
+}
+
 /* The caller's weights (o, i, ky, kx) in the order that the primitive wants. */
-static int reorder_weights(const hs_conv *c, shim *m, const_descriptor wanted)
+static int make_weights(const hs_conv *c, shim *m, const_descriptor wanted)
 {
     const hs_conv_shape *s = &c->shape;
     dnnl_dims_t dims = {(dnnl_dim_t)s->out_ch, (dnnl_dim_t)s->in_ch, (dnnl_dim_t)s->kernel, (dnnl_dim_t)s->kernel};
-    dnnl_memory_t from = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    dnnl_primitive_t reorder = NULL;
     descriptor plain = {0};
     float *user = (float *)(uintptr_t)c->weight; /* oneDNN takes no const handles; it only reads this one */
     int rc = HS_OK;
     DNNL_TRY(make_descriptor(4, dims, dnnl_oihw, &plain));
-    DNNL_TRY(dnnl_memory_create(&from, DESC(plain), m->engine, user));
+    DNNL_TRY(dnnl_memory_create(&m->user_weights, DESC(plain), m->engine, user));
     HS_TRY(hs_alloc(dnnl_memory_desc_get_size(wanted), 1, &m->weight_data));
     DNNL_TRY(dnnl_memory_create(&m->weights, wanted, m->engine, m->weight_data));
     DNNL_TRY(dnnl_reorder_primitive_desc_create(&desc, DESC(plain), m->engine, wanted, m->engine, NULL));
-    DNNL_TRY(dnnl_primitive_create(&reorder, desc));
-    const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, m->weights}};
-    DNNL_TRY(dnnl_primitive_execute(reorder, m->stream, 2, args));
-    DNNL_TRY(dnnl_stream_wait(m->stream));
+    DNNL_TRY(dnnl_primitive_create(&m->reorder, desc));
+    HS_TRY(reorder_weights(m));
 out:
-    dnnl_primitive_destroy(reorder);
     dnnl_primitive_desc_destroy(desc);
-    dnnl_memory_destroy(from);
     destroy_descriptor(&plain);
     return rc;
 }
@@ -183,7 +192,7 @@ static int make_primitive(hs_conv *c, shim *m, const descriptors *d, int kind, b
         goto out;
     }
     if (m->weights == NULL) {
-        HS_TRY(reorder_weights(c, m, dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0)));
+        HS_TRY(make_weights(c, m, dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0)));
         snprintf(c->algorithm, sizeof c->algorithm, "onednn:%s", name);
     }
     const_descriptor pad = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
@@ -229,6 +238,8 @@ static int make_batch(hs_conv *c, shim *m, size_t n, size_t h, size_t w, batch *
     DNNL_TRY(dnnl_memory_create(&b->dst, DESC(d.dst), m->engine, DNNL_MEMORY_NONE));
     if (c->bias != NULL && m->bias == NULL) {
         DNNL_TRY(dnnl_memory_create(&m->bias, DESC(d.bias), m->engine, (float *)(uintptr_t)c->bias));
+        HS_TRY(hs_calloc(s->out_ch, sizeof(float), &m->zeros));
+        DNNL_TRY(dnnl_memory_create(&m->no_bias, DESC(d.bias), m->engine, m->zeros));
     }
 out:
     destroy_descriptor(&d.src);
@@ -257,7 +268,7 @@ out:
     return rc;
 }
 
-static int execute(const shim *m, const batch *b, int kind, const float *x, float *y, void *scratch)
+static int execute(const shim *m, const batch *b, int kind, dnnl_memory_t bias, const float *x, float *y, void *scratch)
 {
     int rc = HS_OK;
     DNNL_TRY(dnnl_memory_set_data_handle(b->src, (float *)(uintptr_t)x));
@@ -267,8 +278,8 @@ static int execute(const shim *m, const batch *b, int kind, const float *x, floa
                                     {DNNL_ARG_WEIGHTS, m->weights},
                                     {DNNL_ARG_DST, b->dst},
                                     {DNNL_ARG_SCRATCHPAD, b->scratchpad[kind]},
-                                    {DNNL_ARG_BIAS, m->bias}};
-    DNNL_TRY(dnnl_primitive_execute(b->primitive[kind], m->stream, m->bias != NULL ? 5 : 4, args));
+                                    {DNNL_ARG_BIAS, bias}};
+    DNNL_TRY(dnnl_primitive_execute(b->primitive[kind], m->stream, bias != NULL ? 5 : 4, args));
     DNNL_TRY(dnnl_stream_wait(m->stream));
 out:
     return rc;
@@ -305,19 +316,25 @@ static int forward(const hs_conv *c, const hs_conv_args *a)
     const shim *m = c->state;
     size_t pixels = hs_conv_out_h(c, a->h) * hs_conv_out_w(c, a->w);
     int kind = a->add != NULL || a->residual != NULL ? ADD : STORE;
+    dnnl_memory_t bias = a->bias != NULL ? m->bias : m->no_bias;
     if (kind == ADD) {
         start(a, pixels, c->shape.out_ch);
     }
     const batch *b = a->n == m->batches[0].n ? &m->batches[0] : &m->batches[1];
     int rc = HS_OK;
     for (size_t i = 0; i < a->n && rc == HS_OK; i += b->n) {
-        rc = execute(m, b, kind, a->x + i * a->h * a->w * c->shape.in_ch, a->y + i * pixels * c->shape.out_ch,
+        rc = execute(m, b, kind, bias, a->x + i * a->h * a->w * c->shape.in_ch, a->y + i * pixels * c->shape.out_ch,
                      a->scratch);
     }
     return rc;
 }
 
-const hs_conv_backend hs_conv_dnnl = {plan, forward, release};
+static int refresh(hs_conv *c)
+{
+    return reorder_weights(c->state);
+}
+
+const hs_conv_backend hs_conv_dnnl = {plan, forward, refresh, release};
 
 #else
 typedef int hs_conv_dnnl_is_absent;

@@ -29,7 +29,7 @@ static void reorder(const hs_conv_shape *s, const float *w, float *out)
     }
 }
 
-static size_t rows_at_once(const hs_conv_shape *s, size_t rows)
+size_t hs_conv_rows_at_once(const hs_conv_shape *s, size_t rows)
 {
     size_t most = PATCH_BYTES / (s->kernel * s->kernel * s->in_ch * sizeof(float));
     most = most < 16 ? 16 : most;
@@ -53,24 +53,32 @@ static int plan(hs_conv *c, size_t n, size_t h, size_t w, size_t *scratch_bytes)
     }
     HS_TRY(hs_alloc(weights, sizeof(float), &reordered));
     reorder(s, c->weight, reordered);
-    *scratch_bytes = rows_at_once(s, rows) * taps * s->in_ch * sizeof(float);
+    *scratch_bytes = hs_conv_rows_at_once(s, rows) * taps * s->in_ch * sizeof(float);
     snprintf(c->algorithm, sizeof c->algorithm, "im2col");
 out:
     c->state = reordered;
     return rc;
 }
 
-/* patch (taps, in_ch) <- the inputs under output pixel r, zeros outside the map. */
-static void gather(const hs_conv *c, const hs_conv_args *a, size_t oh, size_t ow, size_t r, float *patch)
+static int refresh(hs_conv *c)
+{
+    if (c->state != NULL) {
+        reorder(&c->shape, c->weight, c->state);
+    }
+    return HS_OK;
+}
+
+void hs_conv_gather(const hs_conv *c, const float *x, size_t r, float *patch)
 {
     const hs_conv_shape *s = &c->shape;
+    size_t oh = hs_conv_out_h(c, c->h), ow = hs_conv_out_w(c, c->w);
     size_t i = r / (oh * ow), top = r / ow % oh * s->stride, left = r % ow * s->stride;
     for (size_t ky = 0; ky < s->kernel; ky++) {
         for (size_t kx = 0; kx < s->kernel; kx++, patch += s->in_ch) {
             /* Unsigned: above or left of the map wraps to a huge coordinate. */
-            size_t y = top + ky - s->pad_top, x = left + kx - s->pad_left;
-            if (y < a->h && x < a->w) {
-                memcpy(patch, a->x + ((i * a->h + y) * a->w + x) * s->in_ch, s->in_ch * sizeof *patch);
+            size_t py = top + ky - s->pad_top, px = left + kx - s->pad_left;
+            if (py < c->h && px < c->w) {
+                memcpy(patch, x + ((i * c->h + py) * c->w + px) * s->in_ch, s->in_ch * sizeof *patch);
             } else {
                 memset(patch, 0, s->in_ch * sizeof *patch);
             }
@@ -96,13 +104,13 @@ static int forward(const hs_conv *c, const hs_conv_args *a)
         hs_sgemm(0, 1, rows, out, k, 1, a->x, k, c->weight, k, 1, a->y, out);
         return HS_OK;
     }
-    size_t block = rows_at_once(s, c->n * oh * ow);
+    size_t block = hs_conv_rows_at_once(s, c->n * oh * ow);
     for (size_t first = 0; first < rows; first += block) {
         size_t now = rows - first < block ? rows - first : block;
         float *patches = a->scratch;
 #pragma omp parallel for schedule(static)
         for (size_t r = 0; r < now; r++) {
-            gather(c, a, oh, ow, first + r, patches + r * k);
+            hs_conv_gather(c, a->x, first + r, patches + r * k);
         }
         start_all(c, a, oh * ow, first, now);
         hs_sgemm(0, 0, now, out, k, 1, patches, k, c->state, out, 1, a->y + first * out, out);
@@ -110,4 +118,4 @@ static int forward(const hs_conv *c, const hs_conv_args *a)
     return HS_OK;
 }
 
-const hs_conv_backend hs_conv_im2col = {plan, forward, free};
+const hs_conv_backend hs_conv_im2col = {plan, forward, refresh, free};

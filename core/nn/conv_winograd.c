@@ -223,7 +223,7 @@ static void output_tile(const job *b, size_t t, const float *M, size_t step)
         y[q] = inside ? b->a->y + at : NULL;
         residual[q] = inside && b->a->residual != NULL ? b->a->residual + at : NULL;
     }
-    untransform_tile(s->out_ch, M, step, b->c->bias, b->a->add != NULL ? b->a->add + i * s->out_ch : NULL, residual, y);
+    untransform_tile(s->out_ch, M, step, b->a->bias, b->a->add != NULL ? b->a->add + i * s->out_ch : NULL, residual, y);
 }
 
 /* Panel p of the 36 * panels: its columns of M. */
@@ -378,4 +378,10 @@ out:
     return rc;
 }
 
-const hs_conv_backend hs_conv_winograd = {plan, forward, release};
+static int refresh(hs_conv *c)
+{
+    transform_weights(&c->shape, c->weight, c->state);
+    return HS_OK;
+}
+
+const hs_conv_backend hs_conv_winograd = {plan, forward, refresh, release};
