@@ -13,6 +13,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_dump,
     &hs_cmd_import,
     &hs_cmd_export,
+    &hs_cmd_train,
     &hs_cmd_pca,
     &hs_cmd_direction_random,
     &hs_cmd_edit,

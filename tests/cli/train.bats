@@ -1,0 +1,150 @@
+#!/usr/bin/env bats
+# Training from outside: the folder is a model from the first moment, a killed run continues to the same
+# bits, what can't go on keeps its last good checkpoint.
+load support
+
+G="--data faces --grid 4 --grid-steps 4"
+T="$G --images 64 --arch tiny --batch 4 --seed 3"
+
+# A full disk: a tmpfs where we may mount one, else no test.
+mount_small() {
+    mkdir -p small
+    mount -t tmpfs -o size=$1 tmpfs small 2>/dev/null || skip "no right to mount a small disk"
+}
+teardown() { umount "$BATS_TEST_TMPDIR/small" 2>/dev/null || true; }
+
+# The parameters and moments of a folder's checkpoint; its seconds differ from run to run.
+state() { tail -c +$((9 + $(od -An -tu8 -N8 "$1/checkpoint.safetensors"))) "$1/checkpoint.safetensors" | sha256sum; }
+rows() { cut -d, -f1-4 "$1/loss.csv"; }
+updates() { head -c 4000 "$1/checkpoint.safetensors" | grep -ao '"update":"[0-9]*"' | tr -dc 0-9; }
+
+@test "train: a folder that opens as a model, with its table, curve, samples and account" {
+    "$HSPACE" train $T --steps 40 -o m --json >out.json 2>err.txt
+    jq -e '.command == "train" and (.results | .updates == 40 and .images == 64 and .loss > 0 and .loss < 2
+           and .images_per_second > 0 and .parameters > 100000)' out.json
+    [ "$(head -1 m/loss.csv)" = "update,loss,grad_norm,rate,images_per_second,seconds" ]
+    [ "$(tail -1 m/loss.csv | cut -d, -f1)" = 40 ]
+    [ "$(file -b --mime-type m/samples.png)" = image/png ]
+    jq -e '(.command_line | test("^hspace train .*--seed 3")) and .seed == "3" and .results.updates == 40
+           and (.data | test("faces")) and (.source | test("hspace")) and (.data_sha256 | length) == 64' m/train.json
+    "$HSPACE" info m --json | jq -e '.results | .kind == "model" and .image == [3,16,16] and .h == [64,4,4]'
+    "$HSPACE" sample --model m -N 2 --steps 4 -o s.npy --json 2>err.txt | jq -e '.warnings == []'
+    ! grep -q . err.txt
+}
+
+@test "train: the same command gives the same bits, another seed others" {
+    "$HSPACE" train $T --steps 6 -o a >/dev/null 2>&1
+    "$HSPACE" train $T --steps 6 -o b >/dev/null 2>&1
+    "$HSPACE" train ${T/--seed 3/--seed 4} --steps 6 -o c >/dev/null 2>&1
+    [ "$(state a)" = "$(state b)" ] && [ "$(rows a)" = "$(rows b)" ]
+    cmp <(tail -c 100000 a/diffusion_pytorch_model.safetensors) <(tail -c 100000 b/diffusion_pytorch_model.safetensors)
+    [ "$(state a)" != "$(state c)" ]
+}
+
+@test "train: kill -9 at random times and --resume give the bits of the uninterrupted run" {
+    "$HSPACE" train $T --steps 120 -o whole >/dev/null 2>&1
+    resume=
+    for i in $(seq 1 "${HSPACE_KILLS:-5}"); do
+        "$HSPACE" train $T --steps 120 --save-every 0.02 $resume -o killed >/dev/null 2>&1 &
+        pid=$!
+        until [ -e killed/checkpoint.safetensors ]; do sleep 0.02; done
+        resume=--resume
+        "$HSPACE" info killed --json | jq -e '.results.kind == "model"'
+        sleep "0.$(printf '%03d' $((RANDOM % 600)))"
+        kill -9 $pid 2>/dev/null || true
+        wait $pid 2>/dev/null || true
+    done
+    "$HSPACE" train $T --steps 120 --resume -o killed >/dev/null 2>&1
+    [ -z "$(find killed -name '*.tmp')" ]
+    [ "$(state whole)" = "$(state killed)" ]
+    [ "$(rows whole)" = "$(rows killed)" ]
+    jq -e '(.command_line | test("resume") | not) and (.resumed_by | test("--resume"))' killed/train.json
+}
+
+@test "train: SIGTERM writes a checkpoint and ends with 75" {
+    "$HSPACE" train $T --steps 100000 --save-every 1000 -o m >/dev/null 2>err.txt &
+    pid=$!
+    until [ -e m/loss.csv ]; do sleep 0.05; done
+    sleep 1
+    kill -TERM $pid
+    rc=0
+    wait $pid || rc=$?
+    [ $rc -eq 75 ]
+    grep -q "resume continues" err.txt
+    [ "$(updates m)" -gt 0 ]
+}
+
+@test "train: a loss that isn't finite ends with 6 and keeps the last good checkpoint" {
+    rc=0
+    "$HSPACE" train $T --steps 4000 --rate 100 --warmup 0 --clip 0 --save-every 0 -q -o m 2>err.txt || rc=$?
+    [ $rc -eq 6 ] || { cat err.txt; tail -3 m/loss.csv; return 1; }
+    grep -q "the checkpoint of update $(updates m) stays" err.txt
+    "$HSPACE" info m --json | jq -e '.results.kind == "model"'
+}
+
+@test "train: a full disk ends with 5, the former checkpoint stays" {
+    mount_small 3m # the first checkpoint and the model fit, a second checkpoint beside them doesn't
+    rc=0
+    "$HSPACE" train $T --steps 500 --save-every 0 -q -o small/m 2>err.txt || rc=$?
+    [ $rc -eq 5 ] || { cat err.txt; ls -l small/m; return 1; }
+    cp -r small/m copy
+    rm -f copy/*.tmp
+    "$HSPACE" train $T --steps $(($(updates copy) + 2)) --resume -o copy --json 2>/dev/null | jq -e '.results.updates > 1'
+}
+
+@test "train: what is refused before any work" {
+    fails 2 "no --data" "$HSPACE" train --arch tiny --steps 4 -o m
+    fails 2 "no --arch" "$HSPACE" train --data faces --steps 4 -o m
+    fails 2 "no --steps" "$HSPACE" train --data faces --arch tiny -o m
+    fails 2 "no -o" "$HSPACE" train --data faces --arch tiny --steps 4
+    fails 2 "no checkpoint" "$HSPACE" train $T --steps 4 --resume -o m
+    fails 2 "no such style; wanted one of" "$HSPACE" train --data faces:oil --arch tiny --steps 4 -o m
+    fails 5 "neither a generator" "$HSPACE" train --data nowhere --arch tiny --steps 4 -o m
+    fails 2 "goes with --readout attr" "$HSPACE" train $T --features 8 --steps 4 -o m
+    fails 2 "goes without --readout attr" "$HSPACE" train $T --readout attr --steps 4 -o m
+    [ ! -e m ]
+    mkdir full && touch full/config.json
+    fails 2 "not empty" "$HSPACE" train $T --steps 4 -o full
+}
+
+@test "train: a checkpoint of another architecture, of other data or options" {
+    "$HSPACE" train $T --steps 2 -o m >/dev/null 2>&1
+    sum=$(sha256sum m/checkpoint.safetensors)
+    printf '{"hspace_arch": 1, "image_size": 16, "ch": [16, 32], "blocks": [1, 1], "attn_down": [false, false], "attn_up": [false, false], "groups": 8}' >other.json
+    fails 2 "of another run: .*architecture.*wanted .*architecture" "$HSPACE" train ${T/tiny/other.json} --steps 4 --resume -q -o m
+    fails 2 "data .*wanted .*data" "$HSPACE" train ${T/64/65} --steps 4 --resume -q -o m
+    fails 2 'batch 4.*wanted .batch 5' "$HSPACE" train ${T/batch 4/batch 5} --steps 4 --resume -q -o m
+    fails 2 'rate .*wanted .rate' "$HSPACE" train $T --rate 1e-3 --steps 4 --resume -q -o m
+    [ "$(sha256sum m/checkpoint.safetensors)" = "$sum" ]
+}
+
+@test "train: images of any size with --fit; unreadable ones are named, counted and refused" {
+    "$HSPACE" faces -N 6 --size 24 -o pics/ >/dev/null 2>&1
+    D="--data pics --arch tiny --batch 2 --grid 1 --grid-steps 2 --steps 2"
+    fails 2 "24 x 24 pixels; wanted 16 x 16" "$HSPACE" train $D -q -o m
+    echo broken >pics/broken.png
+    fails 3 "1 of 7 images can't be read.*broken.png.*skip-bad" "$HSPACE" train $D --fit -q -o m
+    [ ! -e m ]
+    "$HSPACE" train $D --fit --skip-bad --flip -o m --json 2>/dev/null | jq -e '.results.images == 6 and .results.skipped == 1
+        and (.warnings[-1] | test("1 of 7 images left out, the first: pics/broken.png"))'
+}
+
+@test "train --dry-run: an estimate, no folder" {
+    "$HSPACE" train $T --steps 1000 -n -o m --json 2>/dev/null | jq -e '.results.updates == 1000 and .results.seconds > 0'
+    [ ! -e m ]
+}
+
+@test "train --readout attr: a network and how well it does on renders it never saw" {
+    "$HSPACE" train --data faces --images 200 --readout attr --size 16 --channels 16,32 --features 16 --held-out 50 \
+        --batch 8 --steps 30 --seed 2 -o a --json >out.json 2>/dev/null
+    jq -e '(.results.held_out | length) > 11 and ([.results.held_out[] | .n == 50] | all)' out.json
+    jq -e '._class_name == "HspaceAttrNet"' a/config.json
+    "$HSPACE" faces -N 12 --size 16 -o pics/ >/dev/null 2>&1
+    A="--data pics --readout attr --size 16 --channels 16,32 --features 16 --batch 4 --steps 5"
+    "$HSPACE" train $A --attributes smile,glasses -o b --json 2>/dev/null | jq -e '.results.images == 12'
+    fails 3 'no column "wings"' "$HSPACE" train $A --attributes smile,wings -q -o c
+    sed -i '$d' pics/attributes.csv
+    fails 3 "no row for" "$HSPACE" train $A -q -o c
+    rm pics/attributes.csv
+    fails 5 "attributes.csv" "$HSPACE" train $A -q -o c
+}
