@@ -11,5 +11,8 @@
 HS_CHECKED int hs_arch_write(const hs_unet_config *c, hs_str *out);
 /* The same of the schedule alone. */
 HS_CHECKED int hs_arch_write_schedule(const hs_schedule_spec *s, hs_str *out);
+/* config.json and scheduler_config.json as diffusers' UNet2DModel and DDIMScheduler read them.  HS_EFORMAT: a
+ * value that diffusers has no word for, named. */
+HS_CHECKED int hs_arch_write_diffusers(const hs_unet_config *c, hs_str *config, hs_str *scheduler);
 
 #endif

@@ -15,10 +15,12 @@ struct hs_params {
     size_t levels;
     char prefix[HS_NAME_MAX];
     size_t prefixes;     /* networks the file holds */
-    unsigned char *used; /* per tensor of the file */
+    unsigned char *seen; /* per tensor of the file */
     int lent;            /* some values are used in the file's bytes */
     uint64_t seed, taken;
     size_t count;
+    float *block;      /* where values go; NULL: the arena */
+    size_t room, used; /* of the block, in floats */
 };
 
 /* ---- Names -------------------------------------------------------------------------------------- */
@@ -35,26 +37,48 @@ static void expand(const char *pattern, size_t levels, size_t l, size_t j, hs_st
     }
 }
 
-static int full_name(const hs_params *p, hs_site site, size_t l, size_t j, const char *part, const char *leaf,
-                     char name[HS_NAME_MAX])
+/* prefix.site.part.leaf in a scheme of names. */
+static int spell(const char *prefix, const hs_name_table *names, size_t levels, hs_site site, size_t l, size_t j,
+                 const char *part, const char *leaf, char name[HS_NAME_MAX])
 {
     hs_str s = {0};
     int rc = HS_OK;
-    hs_str_add(&s, p->prefix);
-    expand(p->names->site[site], p->levels, l, j, &s);
+    hs_str_add(&s, prefix);
+    expand(names->site[site], levels, l, j, &s);
     if (part != NULL) {
         hs_str_addf(&s, ".%s", part);
     }
     hs_str_addf(&s, ".%s", leaf);
     HS_TRY(hs_str_ok(&s));
     if (s.len >= HS_NAME_MAX) {
-        rc = hs_fail(HS_EFORMAT, "a prefix of %zu bytes before the network's names is too long", strlen(p->prefix));
+        rc = hs_fail(HS_EFORMAT, "a prefix of %zu bytes before the network's names is too long", strlen(prefix));
         goto out;
     }
     memcpy(name, s.s, s.len + 1);
 out:
     hs_str_free(&s);
     return rc;
+}
+
+static int full_name(const hs_params *p, hs_site site, size_t l, size_t j, const char *part, const char *leaf,
+                     char name[HS_NAME_MAX])
+{
+    return spell(p->prefix, p->names, p->levels, site, l, j, part, leaf, name);
+}
+
+static const char *leaf_of(hs_param_kind kind)
+{
+    return kind == HS_BIAS ? "bias" : "weight";
+}
+
+int hs_params_diffusers_name(const hs_params *p, hs_site site, size_t l, size_t j, hs_part part, hs_param_kind kind,
+                             char name[HS_NAME_MAX])
+{
+    const hs_name_table *t = &hs_name_table_diffusers;
+    if (t->site[site] == NULL) {
+        return hs_fail(HS_EFORMAT, "diffusers has no name for a part of this network");
+    }
+    return spell("", t, p->levels, site, l, j, t->part[part], leaf_of(kind), name);
 }
 
 static void shape_text(size_t rank, const uint64_t *dim, char *out, size_t size)
@@ -148,7 +172,7 @@ int hs_params_from_file(const hs_tensors *ts, const hs_unet_config *cfg, hs_para
     int rc = HS_OK;
     HS_TRY(begin(cfg, &p));
     p->ts = ts;
-    HS_TRY(hs_calloc(hs_tensors_count(ts), 1, &p->used));
+    HS_TRY(hs_calloc(hs_tensors_count(ts), 1, &p->seen));
     HS_TRY(choose_prefix(p));
     *out = p;
     p = NULL;
@@ -171,12 +195,44 @@ out:
 void hs_params_free(hs_params *p)
 {
     if (p != NULL) {
-        free(p->used);
+        free(p->seen);
         free(p);
     }
 }
 
 /* ---- Taking ------------------------------------------------------------------------------------- */
+
+void hs_params_into(hs_params *p, float *block, size_t room)
+{
+    p->block = block;
+    p->room = room;
+    p->used = 0;
+}
+
+static size_t room_for(size_t n)
+{
+    enum { UNIT = HS_ALIGN / sizeof(float) };
+    return (n + UNIT - 1) / UNIT * UNIT;
+}
+
+int hs_params_reserve(hs_params *p, hs_arena *arena, size_t n, float **out)
+{
+    size_t at = p->used;
+    p->used += room_for(n);
+    if (p->block == NULL) {
+        return hs_arena_alloc(arena, n, sizeof **out, out);
+    }
+    if (p->used > p->room) {
+        return hs_fail(HS_EBUG, "parameters: %zu floats in a block of %zu", p->used, p->room);
+    }
+    *out = p->block + at;
+    return HS_OK;
+}
+
+size_t hs_params_room(const hs_params *p)
+{
+    return p->used;
+}
 
 static int random_values(hs_params *p, hs_arena *arena, hs_param_kind kind, size_t fan_in, size_t n, const float **out)
 {
@@ -184,7 +240,7 @@ static int random_values(hs_params *p, hs_arena *arena, hs_param_kind kind, size
     int rc = HS_OK;
     double bound = (kind == HS_BIAS ? 0.1 : 1.0) / sqrt((double)(fan_in > 0 ? fan_in : 1));
     hs_rng stream = {p->seed, HS_RNG_WEIGHTS, p->taken};
-    HS_TRY(hs_arena_alloc(arena, n, sizeof *v, &v));
+    HS_TRY(hs_params_reserve(p, arena, n, &v));
     if (kind == HS_GAIN) {
         for (size_t i = 0; i < n; i++) {
             v[i] = 1;
@@ -259,13 +315,14 @@ static int file_values(hs_params *p, hs_arena *arena, const hs_tensor *t, const 
 {
     int rc = HS_OK;
     float *v = NULL;
-    p->used[index_of(p->ts, t)] = 1;
-    if (t->dtype == HS_F32 && (uintptr_t)t->bytes % sizeof(float) == 0) {
+    p->seen[index_of(p->ts, t)] = 1;
+    if (p->block == NULL && t->dtype == HS_F32 && (uintptr_t)t->bytes % sizeof(float) == 0) {
         *out = (const float *)(const void *)t->bytes;
         p->lent = 1;
+        p->used += room_for(t->count);
         return HS_OK;
     }
-    HS_TRY(hs_arena_alloc(arena, t->count, sizeof *v, &v));
+    HS_TRY(hs_params_reserve(p, arena, t->count, &v));
     hs_to_f32(t->dtype, t->bytes, t->count, v);
     *out = v;
 out:
@@ -275,7 +332,7 @@ out:
 int hs_params_take(hs_params *p, hs_arena *arena, hs_site site, size_t l, size_t j, hs_part part, hs_param_kind kind,
                    size_t fan_in, size_t rank, const size_t *dim, const float **out)
 {
-    const char *leaf = kind == HS_BIAS ? "bias" : "weight";
+    const char *leaf = leaf_of(kind);
     char name[HS_NAME_MAX], older[HS_NAME_MAX];
     size_t n = 1;
     int rc = HS_OK;
@@ -323,7 +380,7 @@ int hs_params_finish(const hs_params *p)
 {
     for (size_t i = 0; p->ts != NULL && i < hs_tensors_count(p->ts); i++) {
         const hs_tensor *t = hs_tensors_at(p->ts, i);
-        if (!p->used[i] && !is_ignorable(p, t->name)) {
+        if (!p->seen[i] && !is_ignorable(p, t->name)) {
             char shown[HS_NAME_MAX], have[160];
             hs_text_escape(t->name, shown, sizeof shown);
             shape_text(t->rank, t->dim, have, sizeof have);

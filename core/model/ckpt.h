@@ -61,6 +61,9 @@ extern const hs_name_table hs_name_table_diffusers, hs_name_table_ddpm;
 
 enum { HS_NAME_MAX = 160 };
 
+/* Kinds of values, which random weights need to know. */
+typedef enum { HS_KERNEL, HS_GAIN, HS_BIAS } hs_param_kind;
+
 /* Where parameters come from. */
 typedef struct hs_params hs_params;
 
@@ -73,8 +76,16 @@ HS_CHECKED int hs_params_from_file(const hs_tensors *ts, const hs_unet_config *c
 HS_CHECKED int hs_params_random(unsigned long long seed, const hs_unet_config *cfg, hs_params **out);
 void hs_params_free(hs_params *p);
 
-/* Kinds of values, which random weights need to know. */
-typedef enum { HS_KERNEL, HS_GAIN, HS_BIAS } hs_param_kind;
+/* From here on values go into block (room floats, zeroed by the caller) one after the other, each at a
+ * multiple of 16, instead of an arena: what a network that is trained wants. */
+void hs_params_into(hs_params *p, float *block, size_t room);
+/* *out (n floats) <- room beside the values taken, for a copy of some of them in another order. */
+HS_CHECKED int hs_params_reserve(hs_params *p, hs_arena *arena, size_t n, float **out);
+/* Floats that everything taken and reserved fills in a block. */
+size_t hs_params_room(const hs_params *p);
+/* The name a diffusers file gives to a parameter at a site, without a prefix. */
+HS_CHECKED int hs_params_diffusers_name(const hs_params *p, hs_site site, size_t l, size_t j, hs_part part,
+                                        hs_param_kind kind, char name[HS_NAME_MAX]);
 
 /* *out <- the parameter of a part at a site: its "weight" (kernel, gain) or "bias", of shape dim.
  * Kernels of 1x1 convolutions are asked for with rank 2 and may stand with 1s behind in the file.

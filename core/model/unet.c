@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/model/unet_net.h"
 #include "core/nn/linear.h"
 #include "core/tensor/layout.h"
@@ -23,18 +24,21 @@ out:
     return rc;
 }
 
-/* Takes p. */
-static int create(const hs_unet_config *cfg, hs_params *p, hs_unet **out)
+int hs_unet_create(const hs_unet_config *cfg, hs_params *p, float *theta, size_t count, hs_unet **out)
 {
     hs_unet *u = NULL;
     int rc = HS_OK;
     HS_TRY(hs_calloc(1, sizeof *u, &u));
+    u->theta = theta;
+    u->theta_count = count;
+    theta = NULL;
     HS_TRY(copy_config(cfg, &u->cfg));
     HS_TRY(hs_unet_build(u, p));
     u->lender = hs_params_lender(p);
     *out = u;
     u = NULL;
 out:
+    free(theta);
     hs_params_free(p);
     hs_unet_free(u);
     return rc;
@@ -46,7 +50,7 @@ int hs_unet_load(const hs_unet_config *cfg, const hs_tensors *ts, hs_unet **out)
     int rc = HS_OK;
     HS_TRY(hs_unet_config_check(cfg));
     HS_TRY(hs_params_from_file(ts, cfg, &p));
-    HS_TRY(create(cfg, p, out));
+    HS_TRY(hs_unet_create(cfg, p, NULL, 0, out));
 out:
     return rc;
 }
@@ -57,7 +61,7 @@ int hs_unet_random(const hs_unet_config *cfg, unsigned long long seed, hs_unet *
     int rc = HS_OK;
     HS_TRY(hs_unet_config_check(cfg));
     HS_TRY(hs_params_random(seed, cfg, &p));
-    HS_TRY(create(cfg, p, out));
+    HS_TRY(hs_unet_create(cfg, p, NULL, 0, out));
 out:
     return rc;
 }
@@ -67,6 +71,7 @@ void hs_unet_free(hs_unet *u)
     if (u != NULL) {
         hs_arena_free(&u->arena);
         hs_unet_config_free(&u->cfg);
+        free(u->theta);
         free(u);
     }
 }
@@ -102,7 +107,7 @@ static void stages_time(const hs_stage *s, size_t count, hs_unet_ws *ws, size_t 
 static void embed(const hs_unet *u, hs_unet_ws *ws, size_t n, const int *t)
 {
     const hs_unet_config *cfg = &u->cfg;
-    double start = hs_ws_now();
+    double start = hs_clock();
     hs_time_embedding(n, t, cfg->temb_base, cfg->temb_cos_first, cfg->temb_freq_shift, ws->temb_in);
     hs_linear_forward(n, cfg->temb_base, cfg->temb_dim, ws->temb_in, u->temb_w[0], u->temb_b[0], ws->temb_mid);
     hs_silu(n * cfg->temb_dim, ws->temb_mid, ws->temb_mid);
@@ -112,22 +117,22 @@ static void embed(const hs_unet *u, hs_unet_ws *ws, size_t n, const int *t)
     block_time(&u->mid[0], ws, n, ws->temb_mid);
     block_time(&u->mid[1], ws, n, ws->temb_mid);
     stages_time(u->dec, u->n_dec, ws, n, ws->temb_mid);
-    ws->times.other += hs_ws_now() - start;
+    ws->times.other += hs_clock() - start;
 }
 
-static void load_image(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x)
+static void load_image(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, float *image)
 {
     size_t pixels = u->cfg.image_size * u->cfg.image_size, c = u->cfg.in_ch;
-    double start = hs_ws_now();
-    hs_nchw_to_nhwc(n, c, pixels, x, ws->a);
+    double start = hs_clock();
+    hs_nchw_to_nhwc(n, c, pixels, x, image);
     for (size_t i = 0; u->cfg.center_input && i < n * pixels * c; i++) {
-        ws->a[i] = 2 * ws->a[i] - 1;
+        image[i] = 2 * image[i] - 1;
     }
-    ws->times.other += hs_ws_now() - start;
+    ws->times.other += hs_clock() - start;
 }
 
 /* Weights in a mapped file: what is computed counts only if they were the same before and after. */
-static int check_weights(const hs_unet *u)
+int hs_unet_check_weights(const hs_unet *u)
 {
     return hs_fail_in(hs_tensors_check(u->lender), "weights");
 }
@@ -135,23 +140,27 @@ static int check_weights(const hs_unet *u)
 int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, const int *t, float *h)
 {
     hs_chw shape = hs_unet_h_shape(&u->cfg);
+    const hs_record *k = ws->record;
+    float *out_h = k != NULL ? k->mid_out[1] : ws->b;
     int rc = HS_OK;
     if (n > ws->states || ws->u != u) {
         return hs_fail(HS_EBUG, "encode of %zu images in a workspace for %zu", n, ws->states);
     }
-    HS_TRY(check_weights(u));
+    HS_TRY(hs_unet_check_weights(u));
     ws->n = n;
     embed(u, ws, n, t);
-    load_image(u, ws, n, x);
-    const float *at = ws->a;
+    float *image = k != NULL ? k->image : ws->a, *mid = k != NULL ? k->mid_out[0] : ws->a;
+    load_image(u, ws, n, x, image);
+    const float *at = image;
     for (size_t i = 0; i < u->n_enc; i++) {
-        HS_TRY(hs_stage_forward(&u->enc[i], ws, n, ws->identity, at, NULL, ws->skip[i]));
+        HS_TRY(hs_stage_forward(&u->enc[i], ws, k != NULL ? &k->enc[i] : &ws->acts, n, ws->identity, at, NULL,
+                                ws->skip[i]));
         at = ws->skip[i];
     }
-    HS_TRY(hs_block_forward(&u->mid[0], ws, n, ws->identity, at, NULL, ws->a));
-    HS_TRY(hs_block_forward(&u->mid[1], ws, n, ws->identity, ws->a, NULL, ws->b));
-    HS_TRY(check_weights(u));
-    hs_nhwc_to_nchw(n, shape.c, shape.h * shape.w, ws->b, h);
+    HS_TRY(hs_block_forward(&u->mid[0], ws, k != NULL ? &k->mid[0] : &ws->acts, n, ws->identity, at, NULL, mid));
+    HS_TRY(hs_block_forward(&u->mid[1], ws, k != NULL ? &k->mid[1] : &ws->acts, n, ws->identity, mid, NULL, out_h));
+    HS_TRY(hs_unet_check_weights(u));
+    hs_nhwc_to_nchw(n, shape.c, shape.h * shape.w, out_h, h);
 out:
     return rc;
 }
@@ -161,11 +170,13 @@ out:
 static int output(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, float *buffer, float *eps)
 {
     size_t pixels = u->cfg.image_size * u->cfg.image_size;
-    double start = hs_ws_now();
+    float *normed = ws->record != NULL ? ws->record->u_out : ws->normed;
+    double start = hs_clock();
     int rc = HS_OK;
-    hs_groupnorm_forward(&u->norm_out, n, pixels, u->cfg.ch[0], x, 0, NULL, NULL, NULL, 0, ws->normed, NULL);
-    ws->times.norm += hs_ws_now() - start;
-    HS_TRY(hs_ws_conv(ws, u->conv_out, n, ws->normed, NULL, NULL, buffer));
+    hs_groupnorm_forward(&u->norm_out, n, pixels, u->cfg.ch[0], x, 0, NULL, NULL, NULL, 0, normed,
+                         ws->record != NULL ? ws->record->stats_out : NULL);
+    ws->times.norm += hs_clock() - start;
+    HS_TRY(hs_ws_conv(ws, u->conv_out, n, normed, NULL, NULL, buffer));
     hs_nhwc_to_nchw(n, u->cfg.in_ch, pixels, buffer, eps);
 out:
     return rc;
@@ -176,18 +187,21 @@ static int decode_batch(const hs_unet *u, hs_unet_ws *ws, size_t n, const size_t
 {
     hs_chw shape = hs_unet_h_shape(&u->cfg);
     size_t skip = hs_unet_skip_count(&u->cfg);
-    float *from = ws->a, *to = ws->b;
+    const hs_record *k = ws->record;
+    float *from = k != NULL ? k->h : ws->a, *to = ws->b, *spare = ws->a;
     int rc = HS_OK;
     hs_nchw_to_nhwc(n, shape.c, shape.h * shape.w, h, from);
     for (size_t i = 0; i < u->n_dec; i++) {
-        int takes = u->dec[i].kind == HS_STAGE_BLOCK && u->dec[i].block.c2 > 0;
+        int takes = hs_stage_takes_skip(&u->dec[i]);
         skip -= takes ? 1 : 0;
-        HS_TRY(hs_stage_forward(&u->dec[i], ws, n, state, from, takes ? ws->skip[skip] : NULL, to));
-        float *swap = from;
+        to = k != NULL ? k->dec_out[i] : to;
+        HS_TRY(hs_stage_forward(&u->dec[i], ws, k != NULL ? &k->dec[i] : &ws->acts, n, state, from,
+                                takes ? ws->skip[skip] : NULL, to));
+        spare = from;
         from = to;
-        to = swap;
+        to = spare;
     }
-    HS_TRY(output(u, ws, n, from, to, eps));
+    HS_TRY(output(u, ws, n, from, k != NULL ? ws->a : spare, eps));
 out:
     return rc;
 }
@@ -203,13 +217,13 @@ int hs_unet_decode(const hs_unet *u, hs_unet_ws *ws, size_t rows, const size_t *
             return hs_fail(HS_EBUG, "decode: row %zu wants state %zu of %zu encoded", r, s, ws->n);
         }
     }
-    HS_TRY(check_weights(u));
+    HS_TRY(hs_unet_check_weights(u));
     for (size_t first = 0; first < rows; first += ws->rows) {
         size_t n = rows - first < ws->rows ? rows - first : ws->rows;
         const size_t *s = (state != NULL ? state : ws->identity) + first;
         HS_TRY(decode_batch(u, ws, n, s, h + first * d_h, eps + first * d_eps));
     }
-    HS_TRY(check_weights(u));
+    HS_TRY(hs_unet_check_weights(u));
 out:
     return rc;
 }

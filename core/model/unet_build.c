@@ -12,10 +12,44 @@ typedef struct {
     int decoder;
 } place;
 
+/* Remembers a parameter of a network that is trained. */
+static int remember(const place *at, hs_part part, hs_param_kind kind, size_t rank, const size_t *dim,
+                    const float *value)
+{
+    hs_unet *u = at->u;
+    hs_unet_named *n = &u->named[u->n_named++];
+    *n = (hs_unet_named){.rank = rank, .count = 1, .offset = (size_t)(value - u->theta)};
+    for (size_t i = 0; i < rank; i++) {
+        n->dim[i] = dim[i];
+        n->count *= dim[i];
+    }
+    return hs_params_diffusers_name(at->p, at->site, at->l, at->j, part, kind, n->name);
+}
+
 static int take(const place *at, hs_part part, hs_param_kind kind, size_t fan_in, size_t rank, const size_t *dim,
                 const float **out)
 {
-    return hs_params_take(at->p, &at->u->arena, at->site, at->l, at->j, part, kind, fan_in, rank, dim, out);
+    int rc = HS_OK;
+    HS_TRY(hs_params_take(at->p, &at->u->arena, at->site, at->l, at->j, part, kind, fan_in, rank, dim, out));
+    if (at->u->theta != NULL) {
+        HS_TRY(remember(at, part, kind, rank, dim, *out));
+    }
+out:
+    return rc;
+}
+
+/* to (rows, cols; row length to_ld) <- from (row length from_ld), now and whenever the parameters change. */
+static void copy_apart(const place *at, float *to, size_t to_ld, const float *from, size_t from_ld, size_t rows,
+                       size_t cols)
+{
+    hs_unet *u = at->u;
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(to + r * to_ld, from + r * from_ld, cols * sizeof *to);
+    }
+    if (u->theta != NULL) {
+        u->copy[u->n_copy++] =
+            (hs_unet_copy){(size_t)(to - u->theta), to_ld, (size_t)(from - u->theta), from_ld, rows, cols};
+    }
 }
 
 static int take_norm(const place *at, hs_part part, size_t c, int silu, hs_groupnorm *out)
@@ -95,12 +129,10 @@ static int take_split_shortcut(const place *at, hs_block *k)
     char name[48];
     int rc = HS_OK;
     HS_TRY(take_linear(at, HS_PART_SHORTCUT, k->out, c, &w, &b));
-    HS_TRY(hs_arena_alloc(&at->u->arena, k->out * k->c1, sizeof(float), &part1));
-    HS_TRY(hs_arena_alloc(&at->u->arena, k->out * k->c2, sizeof(float), &part2));
-    for (size_t o = 0; o < k->out; o++) {
-        memcpy(part1 + o * k->c1, w + o * c, k->c1 * sizeof *w);
-        memcpy(part2 + o * k->c2, w + o * c + k->c1, k->c2 * sizeof *w);
-    }
+    HS_TRY(hs_params_reserve(at->p, &at->u->arena, k->out * k->c1, &part1));
+    HS_TRY(hs_params_reserve(at->p, &at->u->arena, k->out * k->c2, &part2));
+    copy_apart(at, part1, k->c1, w, c, k->out, k->c1);
+    copy_apart(at, part2, k->c2, w + k->c1, c, k->out, k->c2);
     conv_name(at, "shortcut", name);
     k->short1 = add_conv(at, name, point(k->c1, k->out), k->side, part1, b);
     conv_name(at, "shortcut.skip", name);
@@ -140,13 +172,13 @@ static int take_qkv(const place *at, size_t c, size_t side, int *index)
     float *w = NULL, *b = NULL;
     char name[48];
     int rc = HS_OK;
-    HS_TRY(hs_arena_alloc(&at->u->arena, 3 * c * c, sizeof *w, &w));
-    HS_TRY(hs_arena_alloc(&at->u->arena, 3 * c, sizeof *b, &b));
+    HS_TRY(hs_params_reserve(at->p, &at->u->arena, 3 * c * c, &w));
+    HS_TRY(hs_params_reserve(at->p, &at->u->arena, 3 * c, &b));
     for (size_t i = 0; i < 3; i++) {
         const float *wi = NULL, *bi = NULL;
         HS_TRY(take_linear(at, parts[i], c, c, &wi, &bi));
-        memcpy(w + i * c * c, wi, c * c * sizeof *w);
-        memcpy(b + i * c, bi, c * sizeof *b);
+        copy_apart(at, w + i * c * c, c, wi, c, c, c);
+        copy_apart(at, b + i * c, c, bi, c, 1, c);
     }
     conv_name(at, "qkv", name);
     *index = add_conv(at, name, point(c, 3 * c), side, w, b);
@@ -311,6 +343,10 @@ static int make_room(hs_unet *u)
     HS_TRY(hs_arena_alloc(&u->arena, stages, sizeof *u->enc, &u->enc));
     HS_TRY(hs_arena_alloc(&u->arena, stages, sizeof *u->dec, &u->dec));
     HS_TRY(hs_arena_alloc(&u->arena, convs, sizeof *u->conv, &u->conv));
+    if (u->theta != NULL) { /* names: at most three a convolution and norm; copies: two a shortcut, six an attention */
+        HS_TRY(hs_arena_alloc(&u->arena, 4 * convs, sizeof *u->named, &u->named));
+        HS_TRY(hs_arena_alloc(&u->arena, 2 * convs, sizeof *u->copy, &u->copy));
+    }
     memset(u->enc, 0, stages * sizeof *u->enc);
     memset(u->dec, 0, stages * sizeof *u->dec);
 out:

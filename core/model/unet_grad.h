@@ -32,10 +32,9 @@ HS_CHECKED int hs_unet_grad_decode(hs_unet_grad *g, const float *h, float *eps);
 
 typedef enum { HS_SKIPS_FIXED, HS_SKIPS_CARRIED } hs_skips;
 
-/* dh (rows, C H W) <- (dh/dx) dx, dx (rows, c R R); CARRIED: the tangents of the skips stay in g for the
- * hs_unet_jvp_decode that follows, of the same rows. */
-HS_CHECKED int hs_unet_jvp_encode(hs_unet_grad *g, size_t rows, const size_t *state, hs_skips skips, const float *dx,
-                                  float *dh);
+/* dh (rows, C H W) <- (dh/dx) dx, dx (rows, c R R); the tangents of the skips stay in g for a
+ * hs_unet_jvp_decode of the same rows that follows. */
+HS_CHECKED int hs_unet_jvp_encode(hs_unet_grad *g, size_t rows, const size_t *state, const float *dx, float *dh);
 /* deps (rows, c R R) <- (deps/dh) dh, and with CARRIED the skips' part. */
 HS_CHECKED int hs_unet_jvp_decode(hs_unet_grad *g, size_t rows, const size_t *state, hs_skips skips, const float *dh,
                                   float *deps);

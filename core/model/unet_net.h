@@ -55,6 +55,18 @@ typedef struct {
     hs_block block;
 } hs_stage;
 
+/* A parameter of a network that is trained, by the name it is saved under. */
+typedef struct {
+    char name[HS_NAME_MAX];
+    size_t rank, dim[4], count, offset;
+} hs_unet_named;
+
+/* A second copy of parameters, in the order in which they are used: rows x cols at `to` with row length
+ * to_ld <- those at `from` with row length from_ld; offsets into the block. */
+typedef struct {
+    size_t to, to_ld, from, from_ld, rows, cols;
+} hs_unet_copy;
+
 struct hs_unet {
     hs_unet_config cfg;
     hs_arena arena;           /* what isn't used in place */
@@ -69,10 +81,47 @@ struct hs_unet {
     size_t time_total; /* numbers of time term a state */
     hs_groupnorm norm_out;
     int conv_out;
+    /* of a network that is trained (unet_params.h); else NULL and 0 */
+    float *theta; /* (theta_count): every parameter and copy */
+    size_t theta_count, n_named, n_copy;
+    hs_unet_named *named;
+    hs_unet_copy *copy;
 };
+
+/* Gradients of copies are added to those of what they are copies of, and set to 0. */
+void hs_unet_fold(const hs_unet *u, float *grad);
+
+/* Takes p: *out <- the network of cfg; theta (count floats, taken over) or NULL: not to be trained. */
+HS_CHECKED int hs_unet_create(const hs_unet_config *cfg, hs_params *p, float *theta, size_t count, hs_unet **out);
 
 /* Fills u (cfg set, the rest zero) with parameters from p. */
 HS_CHECKED int hs_unet_build(hs_unet *u, hs_params *p);
+
+/* Where a block's forward puts what lies between its input and its output (n rows each).  A workspace for
+ * evaluation has one set for all blocks, where some are the same buffer (marked); a record of derivatives
+ * (unet_grad.h) has one a block, all distinct, and its statistics. */
+typedef struct {
+    float *u1;                        /* (side^2, c1 + c2)  silu(norm1([x, skip])) */
+    float *u1_half;                   /* (hw, c1)           resampled; NULL: the block doesn't resample */
+    float *v;                         /* (hw, out)          conv1(.) + time */
+    float *u2;                        /* (hw, out)          silu(norm2(v)); may be v */
+    float *r;                         /* (hw, out)          before attention; may be u1_half; NULL: there is none */
+    float *an;                        /* (hw, out)          norm(r); may be u1 */
+    float *qkv;                       /* (hw, 3 out) */
+    float *ao;                        /* (hw, out)          attention's mix of the values; may be v */
+    float *stats1, *stats2, *stats_a; /* (groups, 2) of the three norms; NULL: not wanted */
+} hs_block_acts;
+
+/* What a forward pass keeps for derivatives, n_enc + 2 + n_dec blocks' worth (stages that aren't blocks:
+ * zeros); a workspace for evaluation has none.  Encoder outputs are the skips. */
+typedef struct {
+    hs_block_acts *enc, *mid, *dec;
+    float *image;             /* (states, R^2, in_ch) */
+    float *mid_out[2];        /* the second is h */
+    float *h;                 /* (states, hw, c) what was decoded */
+    float **dec_out;          /* (n_dec) */
+    float *u_out, *stats_out; /* silu(norm_out(.)), and the norm's statistics */
+} hs_record;
 
 /* The workspace. */
 struct hs_unet_ws {
@@ -87,26 +136,35 @@ struct hs_unet_ws {
     float *normed;             /* (n, hw, c1 + c2); the upsampled input of a convolution */
     float *inner;              /* (n, hw, out) between the convolutions; attention's output */
     float *qkv;                /* (n, hw, 3 c) */
-    float *half;               /* resampled input of a block */
+    float *half;               /* resampled input of a block; its output before attention */
+    hs_block_acts acts;        /* of those */
+    hs_record *record;         /* NULL: evaluation only */
     float *temb;               /* (states, temb_dim) before SiLU */
     float *temb_in, *temb_mid; /* (states, max(base, dim)) */
     float *time;               /* per block (states, time) */
     float *time_rows;          /* (rows, widest time) */
     size_t *identity;          /* 0, 1, 2, ...: row r is state r */
     void *scratch;
+    size_t scratch_bytes;
     hs_unet_times times;
 };
 
 /* dst (n, side', side', out) <- the block of x and the skip; row r reads the skip and the time term of
- * state[r].  dst, x and the workspace's other buffers are distinct. */
-HS_CHECKED int hs_block_forward(const hs_block *k, hs_unet_ws *ws, size_t n, const size_t *state, const float *x,
-                                const float *skip, float *dst);
+ * state[r].  dst, x and the buffers of acts are distinct. */
+HS_CHECKED int hs_block_forward(const hs_block *k, hs_unet_ws *ws, const hs_block_acts *acts, size_t n,
+                                const size_t *state, const float *x, const float *skip, float *dst);
 /* The same for a stage of the walk; side is the input's. */
-HS_CHECKED int hs_stage_forward(const hs_stage *s, hs_unet_ws *ws, size_t n, const size_t *state, const float *x,
-                                const float *skip, float *dst);
+HS_CHECKED int hs_stage_forward(const hs_stage *s, hs_unet_ws *ws, const hs_block_acts *acts, size_t n,
+                                const size_t *state, const float *x, const float *skip, float *dst);
+/* HS_EIO where the weights lie in a mapped file that was changed. */
+HS_CHECKED int hs_unet_check_weights(const hs_unet *u);
+/* y (n) <- s y, and whether decoder stage s takes a skip. */
+void hs_scale_all(float s, size_t n, float *y);
+int hs_stage_takes_skip(const hs_stage *s);
+/* Side of a block's output. */
+size_t hs_block_out_side(const hs_block *k);
 /* One convolution by index, timed. */
 HS_CHECKED int hs_ws_conv(hs_unet_ws *ws, int conv, size_t n, const float *x, const float *add, const float *residual,
                           float *y);
-double hs_ws_now(void);
 
 #endif

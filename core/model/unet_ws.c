@@ -89,6 +89,14 @@ static int allocate(hs_unet_ws *ws)
     HS_TRY(hs_arena_alloc(&ws->arena, m.inner, sizeof(float), &ws->inner));
     HS_TRY(hs_arena_alloc(&ws->arena, m.qkv, sizeof(float), &ws->qkv));
     HS_TRY(hs_arena_alloc(&ws->arena, m.half, sizeof(float), &ws->half));
+    ws->acts = (hs_block_acts){.u1 = ws->normed,
+                               .u1_half = ws->half,
+                               .v = ws->inner,
+                               .u2 = ws->inner,
+                               .r = ws->half,
+                               .an = ws->normed,
+                               .qkv = ws->qkv,
+                               .ao = ws->inner};
     HS_TRY(hs_arena_alloc(&ws->arena, m.time, sizeof(float), &ws->time_rows));
     HS_TRY(hs_arena_alloc(&ws->arena, ws->states, u->cfg.temb_dim * sizeof(float), &ws->temb));
     HS_TRY(hs_arena_alloc(&ws->arena, ws->states, embed * sizeof(float), &ws->temb_in));
@@ -137,6 +145,7 @@ static int plan(hs_unet_ws *ws, hs_conv_mode mode)
     }
     HS_TRY(hs_fail_in(hs_tensors_check(u->lender), "weights"));
     HS_TRY(hs_arena_alloc(&ws->arena, most, 1, &ws->scratch));
+    ws->scratch_bytes = most;
 out:
     return rc;
 }
