@@ -11,11 +11,9 @@ void hs_conv_release_grad(hs_conv *c)
 {
     hs_conv_free(c->adjoint);
     free(c->turned);
-    free(c->dw_state);
     c->adjoint = NULL;
     c->turned = NULL;
     c->dw = NULL;
-    c->dw_state = NULL;
     c->vjp_n = c->dw_n = 0;
 }
 
@@ -163,21 +161,24 @@ out:
     return rc;
 }
 
-int hs_conv_plan_vjp_weights(hs_conv *c, hs_conv_mode mode, size_t n, size_t *scratch_bytes)
+int hs_conv_plan_weights_with(hs_conv *c, const hs_conv_weight_backend *backend, size_t n, size_t *scratch_bytes)
 {
     int rc = HS_OK;
     size_t sums, bytes;
     HS_TRY(check_plan(c, n));
-    free(c->dw_state);
-    c->dw_state = NULL;
     c->dw_n = 0;
-    c->dw = hs_conv_select_weight(c, mode, n);
-    HS_TRY(c->dw->plan(c, n, &c->dw_state, &bytes));
+    HS_TRY(backend->plan(c, n, &bytes));
     HS_TRY(hs_size_mul(n * sizeof(float), c->shape.out_ch, &sums)); /* dadd, where the caller wants none */
     *scratch_bytes = bytes > sums ? bytes : sums;
+    c->dw = backend;
     c->dw_n = n;
 out:
     return rc;
+}
+
+int hs_conv_plan_vjp_weights(hs_conv *c, hs_conv_mode mode, size_t n, size_t *scratch_bytes)
+{
+    return hs_conv_plan_weights_with(c, hs_conv_select_weight(c, mode), n, scratch_bytes);
 }
 
 /* sum (out_ch) <- the sum of dy over one image, in rows of the map first, to lose less. */
@@ -218,7 +219,7 @@ int hs_conv_vjp_weights(const hs_conv *c, size_t n, size_t h, size_t w, const fl
         }
         dbias[o] += (float)total;
     }
-    HS_TRY(c->dw->run(c, c->dw_state, &(hs_conv_weight_args){n, h, w, x, dy, dweight, scratch}));
+    HS_TRY(c->dw->run(c, &(hs_conv_weight_args){n, h, w, x, dy, dweight, scratch}));
 out:
     return rc;
 }

@@ -33,11 +33,11 @@ typedef struct {
     void *scratch;
 } hs_conv_weight_args;
 
-/* An algorithm for it, of the planned c.  *state may stay NULL. */
+/* An algorithm for it, of the planned c: for up to n images.  plan: HS_ERANGE when it can't do this shape. */
 typedef struct {
     const char *name;
-    int (*plan)(const hs_conv *c, size_t n, void **state, size_t *scratch_bytes);
-    int (*run)(const hs_conv *c, const void *state, const hs_conv_weight_args *a);
+    int (*plan)(const hs_conv *c, size_t n, size_t *scratch_bytes);
+    int (*run)(const hs_conv *c, const hs_conv_weight_args *a);
 } hs_conv_weight_backend;
 
 struct hs_conv {
@@ -56,21 +56,22 @@ struct hs_conv {
 
     const hs_conv_weight_backend *dw; /* NULL until planned */
     size_t dw_n;
-    void *dw_state; /* one block of memory */
 };
 
 extern const hs_conv_backend hs_conv_im2col, hs_conv_winograd;
 #ifdef HS_HAVE_DNNL
 extern const hs_conv_backend hs_conv_dnnl;
 #endif
-extern const hs_conv_weight_backend hs_conv_weight_im2col;
+extern const hs_conv_weight_backend hs_conv_weight_im2col, hs_conv_weight_direct, hs_conv_weight_winograd;
 
 /* The table: the backend for this shape and this processor.  A matter of arithmetic, never of
  * timing, so that the same machine always gives the same bits. */
 const hs_conv_backend *hs_conv_select(const hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w);
 
 /* The same for the gradient of the weights. */
-const hs_conv_weight_backend *hs_conv_select_weight(const hs_conv *c, hs_conv_mode mode, size_t n);
+const hs_conv_weight_backend *hs_conv_select_weight(const hs_conv *c, hs_conv_mode mode);
+HS_CHECKED int hs_conv_plan_weights_with(hs_conv *c, const hs_conv_weight_backend *backend, size_t n,
+                                         size_t *scratch_bytes);
 
 /* dweight (out_ch, in_ch, taps) += sums (taps, in_ch, out_ch), rows ld floats apart. */
 void hs_conv_add_taps(const hs_conv_shape *s, const float *sums, size_t ld, float *dweight);

@@ -1,5 +1,6 @@
 /* Which algorithm for which shape; set from `make conv-bench`. */
 #include "core/nn/conv_impl.h"
+#include "core/nn/panel.h"
 
 enum {
     WINOGRAD_CHANNELS = 16, /* in and out: below, the transforms cost more than they save */
@@ -19,10 +20,16 @@ static const hs_conv_backend *direct(void)
 #endif
 }
 
-const hs_conv_weight_backend *hs_conv_select_weight(const hs_conv *c, hs_conv_mode mode, size_t n)
+const hs_conv_weight_backend *hs_conv_select_weight(const hs_conv *c, hs_conv_mode mode)
 {
-    (void)c, (void)mode, (void)n;
-    return &hs_conv_weight_im2col;
+    const hs_conv_shape *s = &c->shape;
+    int applies = s->kernel == 3 && s->stride == 1;
+    int pays = s->in_ch >= WINOGRAD_CHANNELS && s->out_ch >= WINOGRAD_CHANNELS;
+    if (mode == HS_CONV_IM2COL || hs_panel_best() == NULL) {
+        return &hs_conv_weight_im2col;
+    }
+    return applies && (mode == HS_CONV_WINOGRAD || (mode == HS_CONV_AUTO && pays)) ? &hs_conv_weight_winograd
+                                                                                   : &hs_conv_weight_direct;
 }
 
 const hs_conv_backend *hs_conv_select(const hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w)

@@ -8,13 +8,12 @@
 
 enum { SLICE = 64 }; /* rows of the product a thread does at once: borders that no number of threads moves */
 
-static int plan(const hs_conv *c, size_t n, void **state, size_t *scratch_bytes)
+static int plan(const hs_conv *c, size_t n, size_t *scratch_bytes)
 {
     const hs_conv_shape *s = &c->shape;
     size_t patch = s->kernel * s->kernel * s->in_ch, rows, gathered, sums;
     const uint64_t out_dims[3] = {n, hs_conv_out_h(c, c->h), hs_conv_out_w(c, c->w)};
     int rc = HS_OK;
-    *state = NULL;
     HS_TRY(hs_size_product(3, out_dims, &rows));
     HS_TRY(hs_size_mul(hs_conv_rows_at_once(s, rows), patch, &gathered));
     HS_TRY(hs_size_mul(patch, s->out_ch, &sums));
@@ -36,9 +35,8 @@ void hs_conv_add_taps(const hs_conv_shape *s, const float *sums, size_t ld, floa
     }
 }
 
-static int run(const hs_conv *c, const void *state, const hs_conv_weight_args *a)
+static int run(const hs_conv *c, const hs_conv_weight_args *a)
 {
-    (void)state;
     const hs_conv_shape *s = &c->shape;
     size_t out = s->out_ch, patch = s->kernel * s->kernel * s->in_ch;
     size_t rows = a->n * hs_conv_out_h(c, a->h) * hs_conv_out_w(c, a->w), block = hs_conv_rows_at_once(s, rows);

@@ -18,22 +18,14 @@
 #include "core/base/simd.h"
 #include "core/linalg/sgemm.h"
 #include "core/nn/conv_impl.h"
+#include "core/nn/conv_tiles.h"
 #include "core/nn/panel.h"
 
 enum {
-    TILE = 4,  /* outputs */
-    PATCH = 6, /* inputs */
-    POINTS = PATCH * PATCH,
-    LANES = 16,
     BLOCK_MOST = 64,       /* tiles: enough for a panel, read once a block, to cost little */
     BLOCK_BYTES = 8 << 20, /* of V and M, where channels are many */
     OWN_LEAST = 32         /* tiles per thread from which each takes its own blocks */
 };
-
-#define A1 0.70710678118654752440f
-#define B1 1.41421356237309504880f
-
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 
 typedef struct {
     const hs_panel_kernel *kernel; /* NULL: one panel as wide as the output, by hs_sgemm */
@@ -52,11 +44,11 @@ typedef struct {
     size_t oh, ow, tiles_y, tiles_x, tiles; /* of the whole batch */
 } job;
 
-/* G g G^T of one kernel, in double, rounded once. */
-static void transform_weight(const float *g, double *u)
+void hs_conv_kernel_transform(double G[PATCH][3])
 {
     const double a2 = 0.5, b2 = 2, p[5] = {0, (double)A1, -(double)A1, (double)B1, -(double)B1};
-    double G[PATCH][3] = {{1, 0, 0}}, t[PATCH][3];
+    memset(G, 0, PATCH * sizeof *G);
+    G[0][0] = 1;
     for (int i = 1; i < 5; i++) {
         double x2 = i < 3 ? a2 : b2, norm = 2 * x2 * (i < 3 ? a2 - b2 : b2 - a2);
         G[i][0] = 1 / norm;
@@ -64,6 +56,12 @@ static void transform_weight(const float *g, double *u)
         G[i][2] = x2 / norm;
     }
     G[5][2] = 1;
+}
+
+/* G g G^T of one kernel, in double, rounded once. */
+static void transform_weight(const double G[PATCH][3], const float *g, double *u)
+{
+    double t[PATCH][3];
     for (int i = 0; i < PATCH; i++) {
         for (int x = 0; x < 3; x++) {
             t[i][x] = G[i][0] * (double)g[x] + G[i][1] * (double)g[3 + x] + G[i][2] * (double)g[6 + x];
@@ -77,12 +75,14 @@ static void transform_weight(const float *g, double *u)
 static void transform_weights(const hs_conv_shape *s, const float *weight, const winograd *w)
 {
     size_t panel = s->in_ch * w->width, matrix = w->panels * panel;
+    double G[PATCH][3];
+    hs_conv_kernel_transform(G);
 #pragma omp parallel for schedule(static)
     for (size_t o = 0; o < s->out_ch; o++) {
         float *at = w->U + o / w->width * panel + o % w->width;
         for (size_t i = 0; i < s->in_ch; i++) {
             double u[POINTS];
-            transform_weight(weight + (o * s->in_ch + i) * 9, u);
+            transform_weight((const double(*)[3])G, weight + (o * s->in_ch + i) * 9, u);
             for (size_t q = 0; q < POINTS; q++) {
                 at[q * matrix + i * w->width] = (float)u[q];
             }
@@ -239,23 +239,16 @@ static void multiply(const job *b, size_t tiles, size_t p, const float *V, size_
     }
 }
 
-/* Floats from one point to the next; one cache line more than a power of two, so that the 36
- * streams of a transform don't fall on the same cache sets. */
-static size_t point_step(size_t tiles, size_t ld)
-{
-    return tiles * ld + LANES;
-}
-
 static size_t block_floats(const winograd *w)
 {
-    return POINTS * (point_step(w->block, w->in_ld) + point_step(w->block, w->out_ld));
+    return POINTS * (hs_conv_point_step(w->block, w->in_ld) + hs_conv_point_step(w->block, w->out_ld));
 }
 
 /* A thread's own block, done alone. */
 static void own_block(const job *b, size_t first, size_t now, const float *zeros, float *V)
 {
     const winograd *w = b->w;
-    size_t v_step = point_step(w->block, w->in_ld), m_step = point_step(w->block, w->out_ld);
+    size_t v_step = hs_conv_point_step(w->block, w->in_ld), m_step = hs_conv_point_step(w->block, w->out_ld);
     float *M = V + POINTS * v_step;
     for (size_t t = 0; t < now; t++) {
         input_tile(b, first + t, zeros, V + t * w->in_ld, v_step);
@@ -272,7 +265,7 @@ static void own_block(const job *b, size_t first, size_t now, const float *zeros
 static void shared_block(const job *b, size_t first, size_t now, const float *zeros, float *V)
 {
     const winograd *w = b->w;
-    size_t v_step = point_step(w->block, w->in_ld), m_step = point_step(w->block, w->out_ld);
+    size_t v_step = hs_conv_point_step(w->block, w->in_ld), m_step = hs_conv_point_step(w->block, w->out_ld);
     float *M = V + POINTS * v_step;
 #pragma omp for schedule(static)
     for (size_t t = 0; t < now; t++) {
@@ -321,11 +314,6 @@ static int forward(const hs_conv *c, const hs_conv_args *a)
     return HS_OK;
 }
 
-static size_t round_up(size_t a, size_t unit)
-{
-    return (a + unit - 1) / unit * unit;
-}
-
 /* Tiles at once: as many as keep V and M in cache, cut evenly over the threads. */
 static void choose_block(winograd *w, size_t tiles, size_t threads)
 {
@@ -333,7 +321,7 @@ static void choose_block(winograd *w, size_t tiles, size_t threads)
     most = most > BLOCK_MOST ? BLOCK_MOST : most < LANES ? LANES : most;
     w->shared = tiles < threads * OWN_LEAST;
     size_t team = w->shared ? 1 : threads, rounds = (tiles + most * team - 1) / (most * team);
-    w->block = round_up((tiles + rounds * team - 1) / (rounds * team), 4); /* the kernels' rows */
+    w->block = hs_conv_round_up((tiles + rounds * team - 1) / (rounds * team), 4); /* the kernels' rows */
 }
 
 static void release(void *state)
@@ -361,8 +349,8 @@ static int plan(hs_conv *c, size_t n, size_t h, size_t w_in, size_t *scratch_byt
     w->kernel = hs_panel_best();
     w->width = w->kernel != NULL ? w->kernel->width : s->out_ch;
     w->panels = (s->out_ch + w->width - 1) / w->width;
-    w->in_ld = round_up(s->in_ch, LANES);
-    w->out_ld = round_up(w->panels * w->width, LANES);
+    w->in_ld = hs_conv_round_up(s->in_ch, LANES);
+    w->out_ld = hs_conv_round_up(w->panels * w->width, LANES);
     choose_block(w, tiles, (size_t)c->threads);
     HS_TRY(hs_size_mul(block_floats(w), w->shared ? 1 : (size_t)c->threads, &floats));
     HS_TRY(hs_size_mul(floats + w->in_ld, sizeof(float), scratch_bytes));

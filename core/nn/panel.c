@@ -115,8 +115,119 @@ __attribute__((target("avx2,fma"))) static void run_avx2(size_t m, size_t k, con
     }
 }
 
-static const hs_panel_kernel avx512 = {"avx512", 32, run_avx512};
-static const hs_panel_kernel avx2 = {"avx2", 16, run_avx2};
+/* wide: more than one vector of B's columns. */
+BLOCK_AVX512 void add_block_avx512(const int rows, const int wide, const hs_panel_pixels *s, const float *A, float *C,
+                                   size_t ldc)
+{
+    __mmask16 m0 = (__mmask16)(s->columns < 16 ? (1u << s->columns) - 1 : 0xffff);
+    __mmask16 m1 = (__mmask16)(wide ? (1u << (s->columns - 16)) - 1 : 0);
+    __m512 left[ROWS_512], right[ROWS_512];
+    for (int i = 0; i < rows; i++) {
+        left[i] = right[i] = _mm512_setzero_ps();
+    }
+    for (size_t r = 0; r < s->rows; r++) {
+        const float *a = A + r * s->a_row, *b = s->B + r * s->b_row;
+        for (size_t p = 0; p < s->k; p++, a += s->lda, b += s->ldb) {
+            __m512 b0 = _mm512_maskz_loadu_ps(m0, b), b1 = b0;
+            if (wide) {
+                b1 = _mm512_maskz_loadu_ps(m1, b + 16);
+            }
+            for (int i = 0; i < rows; i++) {
+                __m512 v = _mm512_set1_ps(a[i]);
+                left[i] = _mm512_fmadd_ps(v, b0, left[i]);
+                if (wide) {
+                    right[i] = _mm512_fmadd_ps(v, b1, right[i]);
+                }
+            }
+        }
+    }
+    for (int i = 0; i < rows; i++) {
+        float *c = C + (size_t)i * ldc;
+        _mm512_store_ps(c, _mm512_add_ps(_mm512_load_ps(c), left[i]));
+        if (wide) {
+            _mm512_store_ps(c + 16, _mm512_add_ps(_mm512_load_ps(c + 16), right[i]));
+        }
+    }
+}
+
+/* Rows at a time, the most first; 3, as pictures have channels, makes up the rest. */
+#define ADD_BLOCKS(block, most, wide)                                               \
+    do {                                                                            \
+        for (; m >= (most) && m != 16; m -= (most), A += (most), C += (most)*ldc) { \
+            block(most, wide, s, A, C, ldc);                                        \
+        }                                                                           \
+        for (; (most) > 8 && m >= 8; m -= 8, A += 8, C += 8 * ldc) {                \
+            block(8, wide, s, A, C, ldc);                                           \
+        }                                                                           \
+        for (; m >= 4; m -= 4, A += 4, C += 4 * ldc) {                              \
+            block(4, wide, s, A, C, ldc);                                           \
+        }                                                                           \
+        if (m == 3) {                                                               \
+            block(3, wide, s, A, C, ldc);                                           \
+        } else if (m == 2) {                                                        \
+            block(2, wide, s, A, C, ldc);                                           \
+        } else if (m == 1) {                                                        \
+            block(1, wide, s, A, C, ldc);                                           \
+        }                                                                           \
+    } while (0)
+
+__attribute__((target("avx512f"))) static void add_avx512(size_t m, const hs_panel_pixels *s, float *C, size_t ldc)
+{
+    const float *A = s->A;
+    if (s->columns > 16) {
+        ADD_BLOCKS(add_block_avx512, ROWS_512, 1);
+    } else {
+        ADD_BLOCKS(add_block_avx512, ROWS_512, 0);
+    }
+}
+
+BLOCK_AVX2 void add_block_avx2(const int rows, const int wide, const hs_panel_pixels *s, const float *A, float *C,
+                               size_t ldc)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i m0 = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)s->columns), lane);
+    __m256i m1 = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)s->columns - 8), lane);
+    __m256 left[ROWS_256], right[ROWS_256];
+    for (int i = 0; i < rows; i++) {
+        left[i] = right[i] = _mm256_setzero_ps();
+    }
+    for (size_t r = 0; r < s->rows; r++) {
+        const float *a = A + r * s->a_row, *b = s->B + r * s->b_row;
+        for (size_t p = 0; p < s->k; p++, a += s->lda, b += s->ldb) {
+            __m256 b0 = _mm256_maskload_ps(b, m0), b1 = b0;
+            if (wide) {
+                b1 = _mm256_maskload_ps(b + 8, m1);
+            }
+            for (int i = 0; i < rows; i++) {
+                __m256 v = _mm256_set1_ps(a[i]);
+                left[i] = _mm256_fmadd_ps(v, b0, left[i]);
+                if (wide) {
+                    right[i] = _mm256_fmadd_ps(v, b1, right[i]);
+                }
+            }
+        }
+    }
+    for (int i = 0; i < rows; i++) {
+        float *c = C + (size_t)i * ldc;
+        _mm256_store_ps(c, _mm256_add_ps(_mm256_load_ps(c), left[i]));
+        if (wide) {
+            _mm256_store_ps(c + 8, _mm256_add_ps(_mm256_load_ps(c + 8), right[i]));
+        }
+    }
+}
+
+__attribute__((target("avx2,fma"))) static void add_avx2(size_t m, const hs_panel_pixels *s, float *C, size_t ldc)
+{
+    const float *A = s->A;
+    if (s->columns > 8) {
+        ADD_BLOCKS(add_block_avx2, ROWS_256, 1);
+    } else {
+        ADD_BLOCKS(add_block_avx2, ROWS_256, 0);
+    }
+}
+
+static const hs_panel_kernel avx512 = {"avx512", 32, run_avx512, add_avx512};
+static const hs_panel_kernel avx2 = {"avx2", 16, run_avx2, add_avx2};
 
 const hs_panel_kernel *hs_panel_named(const char *name)
 {

@@ -8,12 +8,28 @@
 
 #include "core/base/error.h"
 
-/* A kernel: C (m, width) <- A (m, k) panel (k, width), row lengths lda and ldc, panel contiguous
- * and 64-byte aligned, as is every row of C. */
+/* Two rectangles of pixels, `rows` rows of k, each with its channels side by side: channel i of pixel
+ * (r, p) is A[r a_row + p lda + i] in one and B[r b_row + p ldb + i] in the other. */
+typedef struct {
+    size_t rows, k;
+    const float *A;
+    size_t a_row, lda;
+    const float *B;
+    size_t b_row, ldb;
+    size_t columns; /* of B that count; at most the kernel's width */
+} hs_panel_pixels;
+
+/* A kernel.
+ * run: C (m, width) <- A (m, k) panel (k, width), row lengths lda and ldc, panel contiguous and 64-byte
+ * aligned, as is every row of C.
+ * add: C[i, j] += sum over the pixels of A's channel i and B's channel j, for i < m and j < columns;
+ * the rest of C's width may be written, with what it holds.  One fused sum over the pixels in order per
+ * entry, then added to C: bits that no cutting by i or j changes. */
 typedef struct {
     const char *name; /* the instruction set */
     size_t width;     /* columns of a panel */
     void (*run)(size_t m, size_t k, const float *A, size_t lda, const float *panel, float *C, size_t ldc);
+    void (*add)(size_t m, const hs_panel_pixels *s, float *C, size_t ldc);
 } hs_panel_kernel;
 
 /* The kernel for this processor; NULL where only a library's product is at hand. */
