@@ -13,7 +13,7 @@
 
 enum {
     ROWS = 24,    /* of a unit: a multiple of what the kernels hold */
-    PIXELS = 256, /* between two visits to the sums: a panel of them stays in the first cache */
+    PIXELS = 128, /* between two visits to the sums: a panel of them stays in the first cache */
     LANES = 16
 };
 
