@@ -53,7 +53,7 @@ size_t hs_unet_skip_count(const hs_unet_config *c);
 hs_chw hs_unet_skip_shape(const hs_unet_config *c, size_t i); /* in encoder order */
 
 /* Built-in architectures: "anime64", "ddpm-cifar10-32", "ddpm-256" (celebahq, church, bedroom, cat),
- * "tiny" (tests and the untrained demo). */
+ * "faces-32" (the faces that ship), "tiny" (tests and the untrained demo). */
 size_t hs_arch_count(void);
 const char *hs_arch_name(size_t i);
 const char *hs_arch_summary(size_t i);
