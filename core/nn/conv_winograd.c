@@ -58,17 +58,31 @@ void hs_conv_kernel_transform(double G[PATCH][3])
     G[5][2] = 1;
 }
 
-/* G g G^T of one kernel, in double, rounded once. */
-static void transform_weight(const double G[PATCH][3], const float *g, double *u)
+/* u[q] (step floats apart; n <= LANES outputs each) <- G g G^T of the kernels of n outputs and one input,
+ * in double, rounded once; the first kernel at g, ld floats to the next. */
+HS_SIMD static void transform_kernels(const double G[PATCH][3], size_t n, const float *g, size_t ld, float *u,
+                                      size_t step)
 {
-    double t[PATCH][3];
+    double k[9][LANES] = {{0}}, t[PATCH][3][LANES];
+    for (size_t l = 0; l < n; l++) {
+        for (size_t e = 0; e < 9; e++) {
+            k[e][l] = (double)g[l * ld + e];
+        }
+    }
     for (int i = 0; i < PATCH; i++) {
         for (int x = 0; x < 3; x++) {
-            t[i][x] = G[i][0] * (double)g[x] + G[i][1] * (double)g[3 + x] + G[i][2] * (double)g[6 + x];
+            for (int l = 0; l < LANES; l++) {
+                t[i][x][l] = G[i][0] * k[x][l] + G[i][1] * k[3 + x][l] + G[i][2] * k[6 + x][l];
+            }
         }
-        for (int j = 0; j < PATCH; j++) {
-            u[i * PATCH + j] = t[i][0] * G[j][0] + t[i][1] * G[j][1] + t[i][2] * G[j][2];
+    }
+    for (size_t q = 0; q < POINTS; q++) {
+        const double *c = G[q % PATCH];
+        float v[LANES];
+        for (int l = 0; l < LANES; l++) {
+            v[l] = (float)(t[q / PATCH][0][l] * c[0] + t[q / PATCH][1][l] * c[1] + t[q / PATCH][2][l] * c[2]);
         }
+        memcpy(u + q * step, v, n * sizeof *v);
     }
 }
 
@@ -78,14 +92,11 @@ static void transform_weights(const hs_conv_shape *s, const float *weight, const
     double G[PATCH][3];
     hs_conv_kernel_transform(G);
 #pragma omp parallel for schedule(static)
-    for (size_t o = 0; o < s->out_ch; o++) {
-        float *at = w->U + o / w->width * panel + o % w->width;
-        for (size_t i = 0; i < s->in_ch; i++) {
-            double u[POINTS];
-            transform_weight((const double(*)[3])G, weight + (o * s->in_ch + i) * 9, u);
-            for (size_t q = 0; q < POINTS; q++) {
-                at[q * matrix + i * w->width] = (float)u[q];
-            }
+    for (size_t i = 0; i < s->in_ch; i++) {
+        for (size_t o = 0; o < s->out_ch; o += LANES) {
+            float *at = w->U + o / w->width * panel + o % w->width + i * w->width;
+            transform_kernels((const double(*)[3])G, s->out_ch - o < LANES ? s->out_ch - o : LANES,
+                              weight + (o * s->in_ch + i) * 9, s->in_ch * 9, at, matrix);
         }
     }
 }
