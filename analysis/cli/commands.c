@@ -8,6 +8,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_info,
     &hs_cmd_eval,
     &hs_cmd_faces,
+    &hs_cmd_score,
     &hs_cmd_sample,
     &hs_cmd_invert,
     &hs_cmd_dump,

@@ -25,5 +25,6 @@ extern const hs_command hs_cmd_similarity;
 extern const hs_command hs_cmd_doctor;
 extern const hs_command hs_cmd_completion;
 extern const hs_command hs_cmd_train;
+extern const hs_command hs_cmd_score;
 
 #endif

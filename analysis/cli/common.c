@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "analysis/cli/internal.h"
+#include "analysis/cli/shipped.h"
 #include "core/base/alloc.h"
 
 /* ---- Model and steps ---- */
@@ -43,12 +44,15 @@ HS_CHECKED static int record_files(hs_cmd *c)
 
 int hs_common_model(hs_cmd *c, hs_model *out)
 {
+    char shipped[HS_SHIPPED_PATH];
     int rc = hs_cmd_need(c, "model");
-    if (rc == HS_OK) {
-        rc = hs_common_model_there(hs_cmd_str(c, "model"));
+    if (rc != HS_OK) {
+        return rc;
     }
+    const char *model = hs_shipped_or(hs_cmd_str(c, "model"), shipped);
+    rc = hs_common_model_there(model);
     if (rc == HS_OK) {
-        rc = hs_model_open(hs_cmd_str(c, "model"), hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), out);
+        rc = hs_model_open(model, hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), out);
     }
     if (rc != HS_OK) {
         return rc;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/cli/shipped.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
 
@@ -15,9 +16,11 @@ const hs_opt hs_opts_edit[] = {
      "scale a direction found with another number of steps"},
     {0}};
 
-const hs_opt hs_opts_readout[] = {{"readout", 0, HS_OPT_LIST, "x0,brightness", 0, 0, NULL, "PHI", "Statistics",
-                                   "x0, x0hat[:k], eps[:k], h_later:m, brightness[:x0,y0,x1,y1], probe:FILE.npy"},
-                                  {0}};
+const hs_opt hs_opts_readout[] = {
+    {"readout", 0, HS_OPT_LIST, "x0,brightness", 0, 0, NULL, "PHI", "Statistics",
+     "x0, x0hat[:k], eps[:k], h_later:m, brightness[:x0,y0,x1,y1], probe:FILE.npy, attr:NAME, feat"},
+    HS_OPT_ATTR,
+    {0}};
 
 HS_CHECKED static int threshold(hs_cmd *c, const char *opt, size_t T, int *out)
 {
@@ -141,16 +144,30 @@ void hs_edit_job_free(hs_edit_job *job)
     memset(job, 0, sizeof *job);
 }
 
+/* *out <- the attribute network, where one of the read-outs needs it; else NULL. */
+HS_CHECKED static int scorer_for(hs_cmd *c, size_t n, const char *const *item, hs_scorer **out)
+{
+    *out = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (hs_readout_needs_scorer(item[i])) {
+            return hs_common_scorer(c, hs_common_conv(c), out);
+        }
+    }
+    return HS_OK;
+}
+
 int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out)
 {
     int rc;
     const char *const *item;
     size_t items = hs_cmd_list(c, "readout", &item), count = 0;
     hs_readout *r = NULL;
+    hs_scorer *scorer = NULL;
     const hs_unet_config *cfg = hs_unet_config_of(m->unet);
     HS_TRY(hs_calloc(items, sizeof *r, &r));
+    HS_TRY(scorer_for(c, items, item, &scorer));
     while (count < items) {
-        HS_TRY(hs_readout_parse(item[count], hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), &r[count]));
+        HS_TRY(hs_readout_parse(item[count], hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), scorer, &r[count]));
         count++;
         if (strncmp(item[count - 1], "probe:", 6) == 0) {
             HS_TRY(hs_cmd_input(c, item[count - 1] + 6));
@@ -164,6 +181,7 @@ int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out)
     *out = r;
     r = NULL;
 out:
+    hs_scorer_free(scorer);
     if (r != NULL) {
         hs_edit_readouts_free(count, r);
     }

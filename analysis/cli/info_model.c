@@ -1,7 +1,10 @@
 /* hspace info of a model, and the list of architectures. */
+#include <stdio.h>
 #include <string.h>
 
 #include "analysis/cli/info.h"
+#include "analysis/cli/shipped.h"
+#include "core/io/json.h"
 
 json_t *hs_json_chw(hs_chw s)
 {
@@ -40,9 +43,56 @@ static void say_model(hs_cmd *c, const hs_model *m, const hs_unet_config *cfg)
     hs_cmd_say(c, "sha256      %s\n", m->sha256);
 }
 
+/* A folder whose config.json says that it is an attribute network. */
+static int is_attrnet(const char *folder)
+{
+    char path[HS_SHIPPED_PATH + 16];
+    json_t *root = NULL;
+    int n = snprintf(path, sizeof path, "%s/config.json", folder);
+    int found = n < (int)sizeof path && hs_json_read(path, &root) == HS_OK;
+    const char *name = found ? json_string_value(json_object_get(root, "_class_name")) : NULL;
+    found = name != NULL && strcmp(name, "HspaceAttrNet") == 0;
+    json_decref(root);
+    return found;
+}
+
+HS_CHECKED static int info_attrnet(hs_cmd *c, const char *folder)
+{
+    hs_attrnet *a = NULL;
+    size_t count;
+    int rc = hs_attrnet_open(folder, &a);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    const hs_attrnet_config *cfg = hs_attrnet_config_of(a);
+    (void)hs_attrnet_theta(a, &count);
+    json_t *r = hs_cmd_results(c), *factors = json_array();
+    hs_cmd_say(c, "attribute network, %.2f million parameters, images of %zu x %zu, %zu features\n",
+               (double)count / 1e6, cfg->image_size, cfg->image_size, cfg->features);
+    for (size_t k = 0; k < cfg->n_factors; k++) {
+        const hs_attr_factor *f = &cfg->factor[k];
+        const char *kind = f->binary ? "binary" : "continuous";
+        json_array_append_new(factors, json_pack("{s:s, s:s, s:o, s:o}", "name", f->name, "kind", kind, "mean",
+                                                 hs_json_num(f->mean), "sd", hs_json_num(f->sd)));
+        hs_cmd_say(c, "  %-20s %-10s  mean %.4g, sd %.4g\n", f->name, kind, f->mean, f->sd);
+    }
+    json_object_set_new(r, "kind", json_string("attributes"));
+    json_object_set_new(r, "params", json_integer((json_int_t)count));
+    json_object_set_new(r, "image", hs_json_chw((hs_chw){3, cfg->image_size, cfg->image_size}));
+    json_object_set_new(r, "features", json_integer((json_int_t)cfg->features));
+    json_object_set_new(r, "factors", factors);
+    hs_attrnet_free(a);
+    return HS_OK;
+}
+
 int hs_info_model(hs_cmd *c, const char *path)
 {
     hs_model m = {0};
+    char shipped[HS_SHIPPED_PATH];
+    path = hs_shipped_or(path, shipped);
+    if (is_attrnet(path)) {
+        return info_attrnet(c, path);
+    }
     int rc = hs_common_model_there(path);
     if (rc == HS_OK) {
         rc = hs_model_open(path, hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), &m);

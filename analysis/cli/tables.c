@@ -18,7 +18,8 @@ const hs_opt hs_opts_run[] = {
     {0}};
 
 const hs_opt hs_opts_model[] = {
-    {"model", 0, HS_OPT_STR, NULL, 0, 0, NULL, "M", "Model", "diffusers folder, weight file, or random:ARCH"},
+    {"model", 0, HS_OPT_STR, NULL, 0, 0, NULL, "M", "Model",
+     "diffusers folder, weight file, random:ARCH, or a name that ships (faces-a)"},
     {"arch", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME|FILE", "Model", "architecture of a weight file (info --archs)"},
     {"schedule", 0, HS_OPT_STR, NULL, 0, 0, NULL, "S", "Model",
      "linear, cosine, scaled_linear or a .npy table of beta; the model's own when left out"},

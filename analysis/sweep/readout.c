@@ -11,8 +11,14 @@
 static const struct {
     const char *word;
     hs_phi phi;
-} words[] = {{"x0", HS_PHI_X0},           {"x0hat", HS_PHI_X0HAT},           {"eps", HS_PHI_EPS},
-             {"h_later", HS_PHI_H_LATER}, {"brightness", HS_PHI_BRIGHTNESS}, {"probe", HS_PHI_PROBE_X0}};
+} words[] = {{"x0", HS_PHI_X0},
+             {"x0hat", HS_PHI_X0HAT},
+             {"eps", HS_PHI_EPS},
+             {"h_later", HS_PHI_H_LATER},
+             {"brightness", HS_PHI_BRIGHTNESS},
+             {"probe", HS_PHI_PROBE_X0},
+             {"attr", HS_PHI_ATTR},
+             {"feat", HS_PHI_FEAT}};
 
 HS_CHECKED static int find_word(const char *text, size_t len, hs_phi *phi)
 {
@@ -24,7 +30,7 @@ HS_CHECKED static int find_word(const char *text, size_t len, hs_phi *phi)
     }
     return hs_fail(HS_ERANGE,
                    "--readout: '%.80s' is not known; there are x0, x0hat[:k], eps[:k], h_later:m, "
-                   "brightness[:x0,y0,x1,y1], probe:FILE.npy",
+                   "brightness[:x0,y0,x1,y1], probe:FILE.npy, attr:NAME, feat",
                    text);
 }
 
@@ -74,8 +80,26 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+HS_CHECKED static int attach(const char *text, const char *arg, hs_scorer *scorer, hs_readout *r)
+{
+    int rc = HS_OK;
+    if ((arg != NULL) != (r->phi == HS_PHI_ATTR)) {
+        return hs_fail(HS_ERANGE, "--readout: %.60s; wanted attr:NAME, or feat alone", text);
+    }
+    if (scorer == NULL) {
+        return hs_fail(HS_ERANGE, "--readout: %.60s: no attribute network is given", text);
+    }
+    if (arg != NULL) {
+        HS_TRY(hs_fail_in(hs_scorer_find(scorer, arg, &r->factor), "--readout"));
+    }
+    r->scorer = scorer;
+out:
+    return rc;
+}
+
 /* The part behind the colon, or the defaults without one. */
-HS_CHECKED static int parse_argument(const char *text, const char *arg, hs_chw image, hs_chw h, hs_readout *r)
+HS_CHECKED static int parse_argument(const char *text, const char *arg, hs_chw image, hs_chw h, hs_scorer *scorer,
+                                     hs_readout *r)
 {
     int64_t k = 0;
     switch (r->phi) {
@@ -90,6 +114,8 @@ HS_CHECKED static int parse_argument(const char *text, const char *arg, hs_chw i
         r->box[2] = image.w;
         r->box[3] = image.h;
         return arg == NULL ? HS_OK : parse_box(arg, image, r->box);
+    case HS_PHI_ATTR:
+    case HS_PHI_FEAT: return attach(text, arg, scorer, r);
     case HS_PHI_X0: return arg == NULL ? HS_OK : hs_fail(HS_ERANGE, "--readout: %.60s: x0 takes no argument", text);
     case HS_PHI_H_LATER:
     case HS_PHI_X0HAT:
@@ -105,15 +131,28 @@ HS_CHECKED static int parse_argument(const char *text, const char *arg, hs_chw i
     return HS_OK;
 }
 
-int hs_readout_parse(const char *text, hs_chw image, hs_chw h, hs_readout *out)
+static size_t features_of(const hs_readout *r, hs_chw image, hs_chw h)
+{
+    if (!hs_readout_is_vector(r)) {
+        return 1;
+    }
+    return r->phi == HS_PHI_FEAT      ? hs_scorer_config(r->scorer)->features
+           : r->phi == HS_PHI_H_LATER ? hs_chw_size(h)
+                                      : hs_chw_size(image);
+}
+
+int hs_readout_parse(const char *text, hs_chw image, hs_chw h, hs_scorer *scorer, hs_readout *out)
 {
     int rc;
     hs_readout r = {0};
     const char *colon = strchr(text, ':');
     snprintf(r.name, sizeof r.name, "%s", text);
     HS_TRY(find_word(text, colon != NULL ? (size_t)(colon - text) : strlen(text), &r.phi));
-    HS_TRY(parse_argument(text, colon != NULL ? colon + 1 : NULL, image, h, &r));
-    r.features = !hs_readout_is_vector(&r) ? 1 : r.phi == HS_PHI_H_LATER ? hs_chw_size(h) : hs_chw_size(image);
+    HS_TRY(parse_argument(text, colon != NULL ? colon + 1 : NULL, image, h, scorer, &r));
+    r.features = features_of(&r, image, h);
+    if (r.scorer != NULL) {
+        hs_scorer_share(r.scorer);
+    }
     *out = r;
     r.weight = NULL;
 out:
@@ -121,15 +160,23 @@ out:
     return rc;
 }
 
+int hs_readout_needs_scorer(const char *text)
+{
+    return strncmp(text, "attr:", 5) == 0 || strcmp(text, "feat") == 0;
+}
+
 void hs_readout_free(hs_readout *r)
 {
     free(r->weight);
     r->weight = NULL;
+    hs_scorer_free(r->scorer);
+    r->scorer = NULL;
 }
 
 int hs_readout_is_vector(const hs_readout *r)
 {
-    return r->phi == HS_PHI_X0 || r->phi == HS_PHI_X0HAT || r->phi == HS_PHI_EPS || r->phi == HS_PHI_H_LATER;
+    return r->phi == HS_PHI_X0 || r->phi == HS_PHI_X0HAT || r->phi == HS_PHI_EPS || r->phi == HS_PHI_H_LATER ||
+           r->phi == HS_PHI_FEAT;
 }
 
 /* Mean of (x + 1) / 2 over the box, all channels. */
@@ -162,4 +209,60 @@ void hs_readout_eval(const hs_readout *r, hs_chw image, const float *src, float 
         sum += (double)r->weight[i] * (double)src[i];
     }
     out[0] = (float)sum;
+}
+
+/* Every read-out from the first one on that shares its scorer. */
+HS_CHECKED static int eval_scorer(size_t n_phi, const hs_readout *phi, size_t first, hs_chw image, size_t n,
+                                  const float *x_0, float *const *value)
+{
+    hs_scorer *s = phi[first].scorer;
+    size_t K = hs_scorer_config(s)->n_factors, F = hs_scorer_config(s)->features;
+    double *factor = NULL;
+    float *feature = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(n, K * sizeof *factor, &factor));
+    HS_TRY(hs_alloc(n, F * sizeof *feature, &feature));
+    HS_TRY(hs_scorer_eval(s, image, n, x_0, factor, feature));
+    for (size_t p = first; p < n_phi; p++) {
+        if (phi[p].scorer == s && phi[p].phi == HS_PHI_FEAT) {
+            memcpy(value[p], feature, n * F * sizeof *feature);
+        }
+        for (size_t i = 0; phi[p].scorer == s && phi[p].phi == HS_PHI_ATTR && i < n; i++) {
+            value[p][i] = (float)factor[i * K + phi[p].factor];
+        }
+    }
+out:
+    free(factor);
+    free(feature);
+    return rc;
+}
+
+/* True when an earlier read-out has the same scorer. */
+static int is_done(const hs_readout *phi, size_t p)
+{
+    size_t q = 0;
+    while (phi[q].scorer != phi[p].scorer) {
+        q++;
+    }
+    return q < p;
+}
+
+int hs_readout_eval_x0(size_t n_phi, const hs_readout *phi, hs_chw image, size_t n, const float *x_0,
+                       float *const *value)
+{
+    int rc = HS_OK;
+    for (size_t p = 0; p < n_phi; p++) {
+        const hs_readout *r = &phi[p];
+        if (r->scorer != NULL && !is_done(phi, p)) {
+            HS_TRY(eval_scorer(n_phi, phi, p, image, n, x_0, value));
+        }
+        if (r->phi != HS_PHI_X0 && r->phi != HS_PHI_BRIGHTNESS && r->phi != HS_PHI_PROBE_X0) {
+            continue;
+        }
+        for (size_t i = 0; i < n; i++) {
+            hs_readout_eval(r, image, x_0 + i * hs_chw_size(image), value[p] + i * r->features);
+        }
+    }
+out:
+    return rc;
 }

@@ -8,14 +8,16 @@
  *   brightness[:x0,y0,x1,y1]    mean grey level of x0 in [0, 1], over pixels x0 <= x < x1 scalar
  *   probe:FILE.npy              <w, x0> or <w, h>, by the size of w; h at the first step
  *                               after the edited ones (the last step when all are edited) scalar
+ *   attr:NAME                   a factor of the attribute network on x0, in its own units  scalar
+ *   feat                        the attribute network's features of x0                   vector
  *
- * k counts from the first edited step and is 0 by default.  attr:, clip: and feat come with the
- * networks they need. */
+ * k counts from the first edited step and is 0 by default. */
 #ifndef HS_SWEEP_READOUT_H
 #define HS_SWEEP_READOUT_H
 
 #include <stddef.h>
 
+#include "analysis/sweep/scorer.h"
 #include "core/base/error.h"
 #include "core/tensor/view.h"
 
@@ -26,7 +28,9 @@ typedef enum {
     HS_PHI_H_LATER,
     HS_PHI_BRIGHTNESS,
     HS_PHI_PROBE_X0,
-    HS_PHI_PROBE_H
+    HS_PHI_PROBE_H,
+    HS_PHI_ATTR,
+    HS_PHI_FEAT
 } hs_phi;
 
 typedef struct {
@@ -36,18 +40,27 @@ typedef struct {
     size_t box[4]; /* brightness: x0, y0, x1, y1 */
     float *weight; /* probes: owned (weights) */
     size_t weights;
-    size_t features; /* numbers per image: 1 for scalars */
+    hs_scorer *scorer; /* attr, feat: shared */
+    size_t factor;     /* attr */
+    size_t features;   /* numbers per image: 1 for scalars */
 } hs_readout;
 
-/* Reads one read-out of a model with these shapes.  HS_ERANGE: unknown or malformed (with what there
- * is); HS_ESHAPE: a probe whose size is neither that of h nor that of x0; HS_EFORMAT, HS_EIO of its file. */
-HS_CHECKED int hs_readout_parse(const char *text, hs_chw image, hs_chw h, hs_readout *out);
+/* True when the text names a read-out that needs an attribute network. */
+int hs_readout_needs_scorer(const char *text);
+/* Reads one read-out of a model with these shapes; scorer: the attribute network, which is then shared (NULL: none).
+ * HS_ERANGE: unknown or malformed (with what there is); HS_ESHAPE: a probe whose size is neither that of h nor that
+ * of x0; HS_EFORMAT, HS_EIO of its file. */
+HS_CHECKED int hs_readout_parse(const char *text, hs_chw image, hs_chw h, hs_scorer *scorer, hs_readout *out);
 void hs_readout_free(hs_readout *r);
 
 int hs_readout_is_vector(const hs_readout *r);
 
-/* out (features) <- phi of one row, from what it reads: src is the row's x0 (c R R) for X0, BRIGHTNESS and
- * PROBE_X0, its h (C H W) for H_LATER and PROBE_H, P_t or eps (c R R) for X0HAT and EPS. */
+/* out (features) <- phi of one row, from what it reads: src is its h (C H W) for H_LATER and PROBE_H, P_t or eps
+ * (c R R) for X0HAT and EPS, x0 (c R R) for X0, BRIGHTNESS and PROBE_X0.  Not for ATTR and FEAT. */
 void hs_readout_eval(const hs_readout *r, hs_chw image, const float *src, float *out);
+/* value[p] (n, features_p) <- each of the n_phi read-outs that reads x0 (c R R), of n images; the others are left
+ * alone.  Read-outs that share a scorer share its work.  HS_ENOMEM. */
+HS_CHECKED int hs_readout_eval_x0(size_t n_phi, const hs_readout *phi, hs_chw image, size_t n, const float *x_0,
+                                  float *const *value);
 
 #endif

@@ -61,22 +61,6 @@ HS_CHECKED static int see_eps(void *ctx, size_t step, size_t image, size_t stren
     return HS_OK;
 }
 
-static void see_x0(const capture *c, size_t n, const float *x_0)
-{
-    for (size_t p = 0; p < c->n_phi; p++) {
-        hs_phi phi = c->phi[p].phi;
-        if (phi != HS_PHI_X0 && phi != HS_PHI_BRIGHTNESS && phi != HS_PHI_PROBE_X0) {
-            continue;
-        }
-        for (size_t i = 0; i < n; i++) {
-            for (size_t j = 0; j < c->plan->m; j++) {
-                const float *x = x_0 + (i * c->plan->m + j) * c->d_x;
-                hs_readout_eval(&c->phi[p], c->image, x, place(c, p, i, j));
-            }
-        }
-    }
-}
-
 HS_CHECKED static int check_steps(const capture *c)
 {
     for (size_t p = 0; p < c->n_phi; p++) {
@@ -121,7 +105,7 @@ HS_CHECKED static int run_once(const hs_edit_plan *plan, size_t n, const float *
     HS_TRY(hs_alloc(c.d_x, sizeof *c.buffer, &c.buffer));
     HS_TRY(allocate(out, n, plan->m, n_phi, phi));
     HS_TRY(hs_edit_run(plan, n, x_T, &watch, x_0));
-    see_x0(&c, n, x_0);
+    HS_TRY(hs_readout_eval_x0(n_phi, phi, c.image, n * plan->m, x_0, out->value));
 out:
     free(c.buffer);
     return rc;

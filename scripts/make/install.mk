@@ -1,5 +1,5 @@
-# make install: the program, libhspace (static and shared), its headers and .pc file, man pages and
-# completions, under $(DESTDIR)$(prefix).
+# make install: the program, libhspace (static and shared), its headers and .pc file, man pages,
+# completions and the models that ship, under $(DESTDIR)$(prefix).
 
 VERSION := $(shell sed -n 's/^.define HS_VERSION "\(.*\)"/\1/p' analysis/cli/version.c)
 SOVERSION := $(firstword $(subst ., ,$(VERSION)))
@@ -19,6 +19,8 @@ $(B)/$(SOFILE): $(LIB_OBJ)
 
 # The headers that the umbrella header reaches, and no others.
 PUBLIC_HEADERS = $(sort $(shell $(CC) $(ALL_CPPFLAGS) -MM core/hspace.h | tr -d '\\' | tr ' ' '\n' | grep '^core/'))
+
+MODELS = $(wildcard datasets/models/*/*.*)
 
 $(B)/hspace.pc: always # prefix may be another than last time
 	@printf '%s\n' 'prefix=$(prefix)' 'libdir=$(libdir)' 'includedir=$(includedir)' '' \
@@ -45,9 +47,10 @@ install-files: build/hspace $(B)/$(SOFILE) $(B)/hspace.pc
 	build/hspace completion zsh >$(DESTDIR)$(datadir)/zsh/site-functions/_hspace
 	build/hspace completion fish >$(DESTDIR)$(datadir)/fish/vendor_completions.d/hspace.fish
 	scripts/man.sh build/hspace $(DESTDIR)$(mandir)/man1
+	for f in $(MODELS); do $(INSTALL) -D -m 644 $$f $(DESTDIR)$(datadir)/hspace/$${f#datasets/} || exit 1; done
 
 uninstall: ## removes what install put there
-	rm -rf $(DESTDIR)$(includedir)/hspace
+	rm -rf $(DESTDIR)$(includedir)/hspace $(DESTDIR)$(datadir)/hspace/models
 	rm -f $(DESTDIR)$(bindir)/hspace $(DESTDIR)$(libdir)/libhspace.a $(DESTDIR)$(libdir)/libhspace.so* \
 	  $(DESTDIR)$(libdir)/pkgconfig/hspace.pc $(DESTDIR)$(datadir)/bash-completion/completions/hspace \
 	  $(DESTDIR)$(datadir)/zsh/site-functions/_hspace $(DESTDIR)$(datadir)/fish/vendor_completions.d/hspace.fish \
