@@ -1,9 +1,10 @@
-/* hspace eval: one forward evaluation of given images at given timesteps. */
+/* hspace eval: one forward evaluation of given images at given timesteps, and derivatives there. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/common.h"
+#include "analysis/cli/eval_products.h"
 #include "core/base/alloc.h"
 
 static const hs_opt options[] = {
@@ -11,10 +12,11 @@ static const hs_opt options[] = {
     {"t", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "T1,T2,...", "Input", "timesteps: one for all, or one an image"},
     {"class", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "K1,K2,...", "Input", "classes of a conditional model"},
     {"dh", 0, HS_OPT_STR, NULL, 0, 0, NULL, "DH.npy", "Input", "added to h before decoding: (N, C, H, W) or (C, H, W)"},
-    {"jvp-h", 0, HS_OPT_STR, NULL, 0, 0, NULL, "V.npy", "Input", "derivative of eps along v in h"},
-    {"vjp-h", 0, HS_OPT_STR, NULL, 0, 0, NULL, "U.npy", "Input", "gradient in h of <u, eps>"},
-    {"jvp-x", 0, HS_OPT_STR, NULL, 0, 0, NULL, "V.npy", "Input", "derivative of h along v in x"},
-    {"vjp-x", 0, HS_OPT_STR, NULL, 0, 0, NULL, "U.npy", "Input", "gradient in x of <u, h>"},
+    {"jvp-h", 0, HS_OPT_STR, NULL, 0, 0, NULL, "V.npy", "Input",
+     "derivatives of eps along v in h, skips fixed: one v, one an image, or (N, K, C, H, W)"},
+    {"vjp-h", 0, HS_OPT_STR, NULL, 0, 0, NULL, "U.npy", "Input", "gradients in h of <u, eps>, skips fixed"},
+    {"jvp-x", 0, HS_OPT_STR, NULL, 0, 0, NULL, "V.npy", "Input", "derivatives of h along v in x"},
+    {"vjp-x", 0, HS_OPT_STR, NULL, 0, 0, NULL, "U.npy", "Input", "gradients in x of <u, h>"},
     {0}};
 static const hs_opt *const tables[] = {hs_opts_model, options, NULL};
 
@@ -23,6 +25,7 @@ typedef struct {
     hs_chw image, hs, out; /* shapes of x, h, eps */
     hs_array x, dh;
     size_t n, n_dh;
+    hs_eval_products products;
     int *t;
     float *h, *edited, *eps;
 } job;
@@ -32,25 +35,11 @@ static void job_free(job *j)
     hs_model_free(&j->model);
     hs_array_free(&j->x);
     hs_array_free(&j->dh);
+    hs_eval_products_free(&j->products);
     free(j->t);
     free(j->h);
     free(j->edited);
     free(j->eps);
-}
-
-HS_CHECKED static int refuse_missing(hs_cmd *c)
-{
-    static const char *const derivatives[] = {"jvp-h", "vjp-h", "jvp-x", "vjp-x"};
-    for (size_t i = 0; i < 4; i++) {
-        if (hs_cmd_given(c, derivatives[i])) {
-            return hs_fail(HS_ERANGE, "--%s: this version evaluates forward only; wanted a run without derivatives",
-                           derivatives[i]);
-        }
-    }
-    if (hs_cmd_given(c, "class")) {
-        return hs_fail(HS_ERANGE, "--class: the model is unconditional; wanted a run without classes");
-    }
-    return HS_OK;
 }
 
 HS_CHECKED static int read_times(hs_cmd *c, job *j)
@@ -77,7 +66,9 @@ HS_CHECKED static int read_times(hs_cmd *c, job *j)
 HS_CHECKED static int read_job(hs_cmd *c, job *j)
 {
     int rc = HS_OK;
-    HS_TRY(refuse_missing(c));
+    if (hs_cmd_given(c, "class")) {
+        return hs_fail(HS_ERANGE, "--class: the model is unconditional; wanted a run without classes");
+    }
     HS_TRY(hs_cmd_need(c, "x"));
     HS_TRY(hs_cmd_need(c, "t"));
     HS_TRY(hs_cmd_need_out(c));
@@ -89,6 +80,7 @@ HS_CHECKED static int read_job(hs_cmd *c, job *j)
     j->out = j->image;
     HS_TRY(hs_common_batch_of(c, hs_cmd_str(c, "x"), j->image, &j->x, &j->n));
     HS_TRY(read_times(c, j));
+    HS_TRY(hs_eval_products_read(c, j->image, j->hs, j->n, &j->products));
     if (hs_cmd_str(c, "dh") != NULL) {
         HS_TRY(hs_common_batch_of(c, hs_cmd_str(c, "dh"), j->hs, &j->dh, &j->n_dh));
         if (j->n_dh != 1 && j->n_dh != j->n) {
@@ -99,13 +91,41 @@ out:
     return rc;
 }
 
-/* Images [first, first + n) into h and eps. */
-HS_CHECKED static int eval_batch(job *j, hs_unet_ws *ws, size_t first, size_t n)
+/* Evaluates; where derivatives are asked for, by what records. */
+typedef struct {
+    hs_unet_ws *ws;
+    hs_unet_grad *grad; /* or NULL */
+} evaluator;
+
+HS_CHECKED static int evaluator_create(hs_cmd *c, job *j, size_t batch, evaluator *e)
 {
-    size_t d = hs_chw_size(j->image), dh = hs_chw_size(j->hs), de = hs_chw_size(j->out);
-    const float *decoded = j->h + first * dh;
     int rc = HS_OK;
-    HS_TRY(hs_unet_encode(j->model.unet, ws, n, j->x.v + first * d, j->t + first, j->h + first * dh));
+    if (!j->products.any) {
+        return hs_unet_ws_create(j->model.unet, batch, batch, hs_common_conv(c), &e->ws);
+    }
+    size_t rows = hs_common_batch(c, hs_eval_products_most(&j->products));
+    HS_TRY(hs_unet_grad_create(j->model.unet, batch, rows, 0, hs_common_conv(c), &e->grad));
+    HS_TRY(hs_eval_products_begin(&j->products, rows));
+out:
+    return rc;
+}
+
+HS_CHECKED static int encode(const job *j, evaluator *e, size_t first, size_t n)
+{
+    const float *x = j->x.v + first * hs_chw_size(j->image);
+    float *h = j->h + first * hs_chw_size(j->hs);
+    return e->grad != NULL ? hs_unet_grad_encode(e->grad, n, x, j->t + first, h)
+                           : hs_unet_encode(j->model.unet, e->ws, n, x, j->t + first, h);
+}
+
+/* Images [first, first + n) into h and eps. */
+HS_CHECKED static int eval_batch(job *j, evaluator *e, size_t first, size_t n)
+{
+    size_t dh = hs_chw_size(j->hs);
+    const float *decoded = j->h + first * dh;
+    float *eps = j->eps + first * hs_chw_size(j->out);
+    int rc = HS_OK;
+    HS_TRY(encode(j, e, first, n));
     for (size_t i = 0; i < n && j->dh.v != NULL; i++) {
         const float *add = j->dh.v + (j->n_dh == 1 ? 0 : first + i) * dh;
         for (size_t k = 0; k < dh; k++) {
@@ -113,7 +133,11 @@ HS_CHECKED static int eval_batch(job *j, hs_unet_ws *ws, size_t first, size_t n)
         }
         decoded = j->edited;
     }
-    HS_TRY(hs_unet_decode(j->model.unet, ws, n, NULL, decoded, j->eps + first * de));
+    if (e->grad == NULL) {
+        return hs_unet_decode(j->model.unet, e->ws, n, NULL, decoded, eps);
+    }
+    HS_TRY(hs_unet_grad_decode(e->grad, decoded, eps));
+    HS_TRY(hs_eval_products_at(&j->products, e->grad, first, n));
 out:
     return rc;
 }
@@ -121,35 +145,37 @@ out:
 HS_CHECKED static int evaluate(hs_cmd *c, job *j)
 {
     size_t batch = hs_common_batch(c, j->n), dh = hs_chw_size(j->hs), de = hs_chw_size(j->out);
-    hs_unet_ws *ws = NULL;
+    evaluator e = {0};
     int rc = HS_OK;
-    HS_TRY(hs_unet_ws_create(j->model.unet, batch, batch, hs_common_conv(c), &ws));
+    HS_TRY(evaluator_create(c, j, batch, &e));
     HS_TRY(hs_alloc(j->n * dh, sizeof *j->h, &j->h));
     HS_TRY(hs_alloc(j->n * de, sizeof *j->eps, &j->eps));
     HS_TRY(hs_alloc(batch * dh, sizeof *j->edited, &j->edited));
     for (size_t first = 0; first < j->n; first += batch) {
         HS_TRY(hs_progress_tell(hs_cmd_progress(c), "eval", first, j->n));
-        HS_TRY(eval_batch(j, ws, first, j->n - first < batch ? j->n - first : batch));
+        HS_TRY(eval_batch(j, &e, first, j->n - first < batch ? j->n - first : batch));
     }
 out:
-    hs_unet_ws_free(ws);
+    hs_unet_ws_free(e.ws);
+    hs_unet_grad_free(e.grad);
     return rc;
 }
 
 HS_CHECKED static int answer(hs_cmd *c, const job *j)
 {
-    const hs_out_array out[2] = {{"h", 4, {j->n, j->hs.c, j->hs.h, j->hs.w}, HS_F32, j->h},
-                                 {"eps", 4, {j->n, j->out.c, j->out.h, j->out.w}, HS_F32, j->eps}};
+    hs_out_array out[2 + HS_EVAL_PRODUCTS] = {{"h", 4, {j->n, j->hs.c, j->hs.h, j->hs.w}, HS_F32, j->h},
+                                              {"eps", 4, {j->n, j->out.c, j->out.h, j->out.w}, HS_F32, j->eps}};
+    size_t count = 2 + hs_eval_products_out(&j->products, out + 2);
     json_t *r = hs_cmd_results(c);
     json_object_set_new(r, "n", json_integer((json_int_t)j->n));
-    for (size_t i = 0; i < 2; i++) {
-        json_object_set_new(r, out[i].name, hs_common_summary(4, out[i].dim, out[i].v));
+    for (size_t i = 0; i < count; i++) {
+        json_object_set_new(r, out[i].name, hs_common_summary(out[i].rank, out[i].dim, out[i].v));
     }
     if (hs_cmd_out(c) == NULL) {
         return HS_OK;
     }
-    hs_cmd_say(c, "h and eps of %zu images in %s\n", j->n, hs_cmd_out(c));
-    return hs_arrays_write(c, hs_cmd_out(c), 2, out);
+    hs_cmd_say(c, "h and eps of %zu images%s in %s\n", j->n, count > 2 ? ", and derivatives," : "", hs_cmd_out(c));
+    return hs_arrays_write(c, hs_cmd_out(c), count, out);
 }
 
 static int run(hs_cmd *c)
@@ -162,7 +188,10 @@ static int run(hs_cmd *c)
         size_t batch = hs_common_batch(c, j.n);
         HS_TRY(hs_common_forward_time(c, &j.model, batch, &seconds));
         double each = (double)(hs_chw_size(j.hs) + hs_chw_size(j.out)) * sizeof(float);
-        hs_common_say_plan(c, (double)j.n, seconds * (double)j.n / (double)batch, (double)j.n * each);
+        /* A product goes through half the network, at up to twice its cost. */
+        double evaluations = (double)j.n + (double)hs_eval_products_rows(&j.products);
+        hs_common_say_plan(c, evaluations, seconds * evaluations / (double)batch,
+                           (double)j.n * each + hs_eval_products_bytes(&j.products));
         goto out;
     }
     HS_TRY(evaluate(c, &j));
@@ -175,9 +204,11 @@ out:
 const hs_command hs_cmd_eval = {
     .name = "eval",
     .usage = "--model M --x X.npy --t T1,T2,... -o OUT.npz",
-    .purpose = "Evaluates a network once: the bottleneck h and the predicted noise eps of given images.",
+    .purpose =
+        "Evaluates a network once: the bottleneck h and the predicted noise eps of given images, and derivatives.",
     .examples = "hspace eval --model random:tiny --x x_t.npy --t 500 -o out.npz\n"
-                "hspace eval --model DIR --x x_t.npy --t 900,700 --dh dh.npy -o edited.npz",
+                "hspace eval --model DIR --x x_t.npy --t 900,700 --dh dh.npy -o edited.npz\n"
+                "hspace eval --model DIR --x x_t.npy --t 500 --jvp-h v.npy --vjp-h u.npy -o derivatives.npz",
     .options = tables,
     .run = run,
 };

@@ -205,27 +205,41 @@ HS_CHECKED static int all_finite(const char *path, const hs_array *a)
     return HS_OK;
 }
 
-int hs_common_batch_of(hs_cmd *c, const char *path, hs_chw shape, hs_array *out, size_t *n)
+/* An array of rank 3 to `most` that ends in shape and is finite; lead names what stands before. */
+HS_CHECKED static int ends_in(hs_cmd *c, const char *path, hs_chw shape, size_t most, const char *lead, hs_array *out)
 {
     char text[128];
     hs_array a = {0};
     int rc = HS_OK;
     HS_TRY(hs_common_array(c, path, &a));
-    size_t lead = a.rank == 4;
-    int fits = (a.rank == 3 || a.rank == 4) && a.dim[lead] == shape.c && a.dim[lead + 1] == shape.h &&
-               a.dim[lead + 2] == shape.w && a.count > 0;
+    size_t at = a.rank >= 3 ? a.rank - 3 : 0;
+    int fits = a.rank >= 3 && a.rank <= most && a.dim[at] == shape.c && a.dim[at + 1] == shape.h &&
+               a.dim[at + 2] == shape.w && a.count > 0;
     if (!fits) {
-        rc = hs_fail(HS_ESHAPE, "%s: shape %s; wanted (N, %zu, %zu, %zu)", path, shape_text(&a, text, sizeof text),
+        rc = hs_fail(HS_ESHAPE, "%s: shape %s; wanted (%s%zu, %zu, %zu)", path, shape_text(&a, text, sizeof text), lead,
                      shape.c, shape.h, shape.w);
         goto out;
     }
     HS_TRY(all_finite(path, &a));
-    *n = a.rank == 4 ? a.dim[0] : 1;
     *out = a;
     a = (hs_array){0};
 out:
     hs_array_free(&a);
     return rc;
+}
+
+int hs_common_batch_of(hs_cmd *c, const char *path, hs_chw shape, hs_array *out, size_t *n)
+{
+    int rc = HS_OK;
+    HS_TRY(ends_in(c, path, shape, 4, "N, ", out));
+    *n = out->rank == 4 ? out->dim[0] : 1;
+out:
+    return rc;
+}
+
+int hs_common_stack_of(hs_cmd *c, const char *path, hs_chw shape, hs_array *out)
+{
+    return ends_in(c, path, shape, 5, "N, or N, K, ", out);
 }
 
 /* ---- Provenance ---- */

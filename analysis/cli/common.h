@@ -44,6 +44,8 @@ HS_CHECKED int hs_array_of(const hs_tensor *t, hs_array *out);
 HS_CHECKED int hs_common_array(hs_cmd *c, const char *path, hs_array *out);
 /* The same, which must be (n, C, H, W) of this shape (or one (C, H, W): n = 1) and finite. HS_ESHAPE. */
 HS_CHECKED int hs_common_batch_of(hs_cmd *c, const char *path, hs_chw shape, hs_array *out, size_t *n);
+/* The same of rank 3 to 5: (C, H, W), (n, C, H, W) or (n, k, C, H, W). */
+HS_CHECKED int hs_common_stack_of(hs_cmd *c, const char *path, hs_chw shape, hs_array *out);
 
 /* One array to be written. */
 typedef struct {

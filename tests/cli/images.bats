@@ -69,7 +69,6 @@ psnr() {
     "$HSPACE" export a.h5 --t 500 -q -o dh.npy
     "$HSPACE" eval $M --x x.npy --t 500 --dh dh.npy -q --json >d.json
     jq -en --slurpfile d d.json --slurpfile e e.json '$d[0].results.h == $e[0].results.h and $d[0].results.eps != $e[0].results.eps'
-    fails 2 '^hspace: --jvp-h: ' "$HSPACE" eval $M --x x.npy --t 500 --jvp-h x.npy -q -o j.npz
     fails 2 '^hspace: --class: ' "$HSPACE" eval $M --x x.npy --t 500 --class 1 -q -o j.npz
     fails 2 '^hspace: --t: 3 timesteps for 2 images' "$HSPACE" eval $M --x x.npy --t 1,2,3 -q -o j.npz
     fails 2 '^hspace: --t: 1000; wanted .* 0 to 999' "$HSPACE" eval $M --x x.npy --t 1000 -q -o j.npz
