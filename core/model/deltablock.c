@@ -5,17 +5,13 @@
 
 #include "core/base/alloc.h"
 #include "core/base/text.h"
+#include "core/model/deltablock_net.h"
 #include "core/nn/linear.h"
-#include "core/nn/norm.h"
 #include "core/tensor/layout.h"
 
-enum { DELTA_GROUPS = 32 };
-
-struct hs_deltablock {
-    hs_arena arena;
-    size_t c, temb;
-    const float *conv1_w, *conv1_b, *time_w, *time_b, *gamma, *beta, *conv2_w, *conv2_b;
-};
+static const char *const param_name[HS_DELTABLOCK_PARAMS] = {"conv1.weight",   "conv1.bias",   "temb_proj.weight",
+                                                             "temb_proj.bias", "norm2.weight", "norm2.bias",
+                                                             "conv2.weight",   "conv2.bias"};
 
 static const hs_tensor *find(const hs_tensors *ts, const char *prefix, const char *name, char shown[128])
 {
@@ -25,34 +21,29 @@ static const hs_tensor *find(const hs_tensors *ts, const char *prefix, const cha
     return hs_tensors_find(ts, full);
 }
 
-/* *out <- a float32 copy of a tensor of n0 (x n1 where n1 > 0) values; 1x1 kernels have 1s behind. */
-static int take(hs_deltablock *f, const hs_tensors *ts, const char *prefix, const char *name, size_t n0, size_t n1,
-                const float **out)
+/* *out <- the tensor of parameter i, of the right shape; 1x1 kernels have 1s behind. */
+static int take(const hs_deltablock *f, const hs_tensors *ts, const char *prefix, size_t i, const hs_tensor **out)
 {
     char shown[128];
-    const hs_tensor *t = find(ts, prefix, name, shown);
-    float *v = NULL;
-    int rc = HS_OK;
+    const hs_tensor *t = find(ts, prefix, param_name[i], shown);
     if (t == NULL) {
         return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing", shown);
     }
-    size_t want_rank = n1 > 0 ? 2 : 1;
-    int fits = t->rank >= want_rank && t->dim[0] == n0 && (n1 == 0 || t->dim[1] == n1);
-    for (size_t i = want_rank; fits && i < t->rank; i++) {
-        fits = n1 > 0 && t->dim[i] == 1;
+    size_t count = f->at[i + 1] - f->at[i], n0 = f->c, n1 = count / f->c;
+    size_t matrix = i == HS_DELTA_CONV1_W || i == HS_DELTA_TIME_W || i == HS_DELTA_CONV2_W, want_rank = 1 + matrix;
+    int fits = t->rank >= want_rank && t->dim[0] == n0 && (!matrix || t->dim[1] == n1);
+    for (size_t k = want_rank; fits && k < t->rank; k++) {
+        fits = matrix && t->dim[k] == 1;
     }
     if (!fits) {
         char want[48] = "";
-        snprintf(want, sizeof want, n1 > 0 ? "(%zu, %zu)" : "(%zu)", n0, n1);
+        snprintf(want, sizeof want, matrix ? "(%zu, %zu)" : "(%zu)", n0, n1);
         return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" has rank %zu and first sizes %llu, %llu; wanted %s", shown,
                        t->rank, t->rank > 0 ? (unsigned long long)t->dim[0] : 0,
                        t->rank > 1 ? (unsigned long long)t->dim[1] : 0, want);
     }
-    HS_TRY(hs_arena_alloc(&f->arena, t->count, sizeof *v, &v));
-    hs_to_f32(t->dtype, t->bytes, t->count, v);
-    *out = v;
-out:
-    return rc;
+    *out = t;
+    return HS_OK;
 }
 
 /* Channels and embedding width from the two matrices that have them. */
@@ -65,9 +56,9 @@ static int find_sizes(hs_deltablock *f, const hs_tensors *ts, const char *prefix
                        shown);
     }
     const hs_tensor *conv = find(ts, prefix, "conv1.weight", shown);
-    if (conv == NULL || conv->rank < 2 || conv->dim[0] % DELTA_GROUPS != 0 || conv->dim[0] == 0) {
+    if (conv == NULL || conv->rank < 2 || conv->dim[0] % HS_DELTA_GROUPS != 0 || conv->dim[0] == 0) {
         return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing or not (C, C, 1, 1) with C a multiple of %d", shown,
-                       DELTA_GROUPS);
+                       HS_DELTA_GROUPS);
     }
     const hs_tensor *time = find(ts, prefix, "temb_proj.weight", shown);
     if (time == NULL || time->rank != 2 || time->dim[1] == 0) {
@@ -78,18 +69,36 @@ static int find_sizes(hs_deltablock *f, const hs_tensors *ts, const char *prefix
     return HS_OK;
 }
 
+/* Where each parameter begins. */
+static int lay_out(hs_deltablock *f)
+{
+    size_t square, time, all = 0;
+    int rc = HS_OK;
+    HS_TRY(hs_size_mul(f->c, f->c, &square));
+    HS_TRY(hs_size_mul(f->c, f->temb, &time));
+    const size_t count[HS_DELTABLOCK_PARAMS] = {square, f->c, time, f->c, f->c, f->c, square, f->c};
+    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        f->at[i] = all;
+        HS_TRY(hs_size_add(all, count[i], &all));
+    }
+    f->at[HS_DELTABLOCK_PARAMS] = all;
+out:
+    return rc;
+}
+
 static int load(hs_deltablock *f, const hs_tensors *ts, const char *prefix)
 {
+    const hs_tensor *t[HS_DELTABLOCK_PARAMS];
     int rc = HS_OK;
     HS_TRY(find_sizes(f, ts, prefix));
-    HS_TRY(take(f, ts, prefix, "conv1.weight", f->c, f->c, &f->conv1_w));
-    HS_TRY(take(f, ts, prefix, "conv1.bias", f->c, 0, &f->conv1_b));
-    HS_TRY(take(f, ts, prefix, "temb_proj.weight", f->c, f->temb, &f->time_w));
-    HS_TRY(take(f, ts, prefix, "temb_proj.bias", f->c, 0, &f->time_b));
-    HS_TRY(take(f, ts, prefix, "norm2.weight", f->c, 0, &f->gamma));
-    HS_TRY(take(f, ts, prefix, "norm2.bias", f->c, 0, &f->beta));
-    HS_TRY(take(f, ts, prefix, "conv2.weight", f->c, f->c, &f->conv2_w));
-    HS_TRY(take(f, ts, prefix, "conv2.bias", f->c, 0, &f->conv2_b));
+    HS_TRY(lay_out(f));
+    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        HS_TRY(take(f, ts, prefix, i, &t[i]));
+    }
+    HS_TRY(hs_alloc(f->at[HS_DELTABLOCK_PARAMS], sizeof *f->theta, &f->theta));
+    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        hs_to_f32(t[i]->dtype, t[i]->bytes, t[i]->count, f->theta + f->at[i]);
+    }
 out:
     return rc;
 }
@@ -110,7 +119,7 @@ out:
 void hs_deltablock_free(hs_deltablock *f)
 {
     if (f != NULL) {
-        hs_arena_free(&f->arena);
+        free(f->theta);
         free(f);
     }
 }
@@ -125,47 +134,81 @@ size_t hs_deltablock_temb_dim(const hs_deltablock *f)
     return f->temb;
 }
 
-/* v (n, hw, c) += temb_proj(silu(temb)) at every pixel. */
-static int add_time(const hs_deltablock *f, size_t n, size_t hw, const float *temb, float *v)
+float *hs_deltablock_theta(hs_deltablock *f, size_t *count)
 {
-    float *act = NULL, *term = NULL;
-    int rc = HS_OK;
-    HS_TRY(hs_alloc(n, f->temb * sizeof *act, &act));
-    HS_TRY(hs_alloc(n, f->c * sizeof *term, &term));
-    hs_silu(n * f->temb, temb, act);
-    hs_linear_forward(n, f->temb, f->c, act, f->time_w, f->time_b, term);
+    *count = f->at[HS_DELTABLOCK_PARAMS];
+    return f->theta;
+}
+
+hs_deltablock_param hs_deltablock_param_at(const hs_deltablock *f, size_t i)
+{
+    return (hs_deltablock_param){param_name[i], f->at[i], f->at[i + 1] - f->at[i]};
+}
+
+const float *hs_delta_at(const hs_deltablock *f, hs_delta_param p)
+{
+    return f->theta + f->at[p];
+}
+
+hs_groupnorm hs_delta_norm(const hs_deltablock *f)
+{
+    return (hs_groupnorm){HS_DELTA_GROUPS, 1e-6f, hs_delta_at(f, HS_DELTA_GAMMA), hs_delta_at(f, HS_DELTA_BETA), 1};
+}
+
+int hs_delta_fits(const hs_deltablock *f, hs_chw shape)
+{
+    if (shape.c != f->c) {
+        return hs_fail(HS_ESHAPE, "f_t works on %zu channels, h has %zu", f->c, shape.c);
+    }
+    return HS_OK;
+}
+
+/* v (n, hw, c) += temb_proj(silu(temb)) at every pixel. */
+static void add_time(const hs_deltablock *f, size_t n, size_t hw, const float *temb, const hs_delta_acts *a)
+{
+    hs_silu(n * f->temb, temb, a->act);
+    hs_linear_forward(n, f->temb, f->c, a->act, hs_delta_at(f, HS_DELTA_TIME_W), hs_delta_at(f, HS_DELTA_TIME_B),
+                      a->term);
     for (size_t i = 0; i < n * hw; i++) {
         for (size_t o = 0; o < f->c; o++) {
-            v[i * f->c + o] += term[i / hw * f->c + o];
+            a->v[i * f->c + o] += a->term[i / hw * f->c + o];
         }
     }
-out:
-    free(act);
-    free(term);
-    return rc;
+}
+
+void hs_delta_run(const hs_deltablock *f, size_t n, size_t hw, const float *h, const float *temb,
+                  const hs_delta_acts *a, float *dh)
+{
+    const hs_groupnorm norm = hs_delta_norm(f);
+    hs_nchw_to_nhwc(n, f->c, hw, h, a->h);
+    hs_linear_forward(n * hw, f->c, f->c, a->h, hs_delta_at(f, HS_DELTA_CONV1_W), hs_delta_at(f, HS_DELTA_CONV1_B),
+                      a->v);
+    if (temb != NULL) {
+        add_time(f, n, hw, temb, a);
+    }
+    hs_groupnorm_forward(&norm, n, hw, f->c, a->v, 0, NULL, NULL, NULL, 0, a->u, a->stats);
+    hs_linear_forward(n * hw, f->c, f->c, a->u, hs_delta_at(f, HS_DELTA_CONV2_W), hs_delta_at(f, HS_DELTA_CONV2_B),
+                      a->out);
+    hs_nhwc_to_nchw(n, f->c, hw, a->out, dh);
 }
 
 int hs_deltablock_forward(const hs_deltablock *f, size_t n, hs_chw shape, const float *h, const float *temb, float *dh)
 {
     size_t hw = shape.h * shape.w;
-    float *x = NULL, *v = NULL;
+    hs_delta_acts a = {0};
     int rc = HS_OK;
-    if (shape.c != f->c) {
-        return hs_fail(HS_ESHAPE, "f_t works on %zu channels, h has %zu", f->c, shape.c);
-    }
-    const hs_groupnorm norm = {DELTA_GROUPS, 1e-6f, f->gamma, f->beta, 1};
-    HS_TRY(hs_alloc(n * hw, f->c * sizeof *x, &x));
-    HS_TRY(hs_alloc(n * hw, f->c * sizeof *v, &v));
-    hs_nchw_to_nhwc(n, f->c, hw, h, x);
-    hs_linear_forward(n * hw, f->c, f->c, x, f->conv1_w, f->conv1_b, v);
-    if (temb != NULL) {
-        HS_TRY(add_time(f, n, hw, temb, v));
-    }
-    hs_groupnorm_forward(&norm, n, hw, f->c, v, 0, NULL, NULL, NULL, 0, v, NULL);
-    hs_linear_forward(n * hw, f->c, f->c, v, f->conv2_w, f->conv2_b, x);
-    hs_nhwc_to_nchw(n, f->c, hw, x, dh);
+    HS_TRY(hs_delta_fits(f, shape));
+    HS_TRY(hs_alloc(n * hw, f->c * sizeof(float), &a.h));
+    HS_TRY(hs_alloc(n * hw, f->c * sizeof(float), &a.v));
+    HS_TRY(hs_alloc(n, f->temb * sizeof(float), &a.act));
+    HS_TRY(hs_alloc(n, f->c * sizeof(float), &a.term));
+    a.u = a.v;
+    a.out = a.h;
+    hs_delta_run(f, n, hw, h, temb, &a, dh);
 out:
-    free(x);
-    free(v);
+    free(a.h);
+    free(a.v);
+    free(a.act);
+    free(a.term);
     return rc;
 }

@@ -17,9 +17,40 @@ void hs_deltablock_free(hs_deltablock *f);
 size_t hs_deltablock_channels(const hs_deltablock *f);
 size_t hs_deltablock_temb_dim(const hs_deltablock *f);
 
+/* The parameters, one block: conv1.weight (C, C), conv1.bias, temb_proj.weight (C, temb), temb_proj.bias,
+ * norm2.weight, norm2.bias, conv2.weight (C, C), conv2.bias.  May be changed between evaluations. */
+enum { HS_DELTABLOCK_PARAMS = 8 };
+float *hs_deltablock_theta(hs_deltablock *f, size_t *count);
+typedef struct {
+    const char *name;
+    size_t offset, count;
+} hs_deltablock_param;
+hs_deltablock_param hs_deltablock_param_at(const hs_deltablock *f, size_t i); /* i < HS_DELTABLOCK_PARAMS */
+
 /* dh (n, C, H, W) <- f_t(h, temb); h (n, C, H, W), temb (n, temb_dim), or NULL: the time term
  * (weight and bias) is left out.  dh must not overlap h. */
 HS_CHECKED int hs_deltablock_forward(const hs_deltablock *f, size_t n, hs_chw shape, const float *h, const float *temb,
                                      float *dh);
+
+/* ---- Exact derivatives at recorded states; temb is held fixed ---- */
+
+typedef struct hs_deltablock_grad hs_deltablock_grad;
+
+/* Room for `states` recorded h of this shape and for `rows` tangents or cotangents at once (1 to 65536 each,
+ * else HS_ERANGE; HS_ESHAPE: other channels).  Everything is allocated here.  f is borrowed. */
+HS_CHECKED int hs_deltablock_grad_create(const hs_deltablock *f, hs_chw shape, size_t states, size_t rows,
+                                         hs_deltablock_grad **out);
+void hs_deltablock_grad_free(hs_deltablock_grad *g);
+
+/* Records n <= states (HS_EBUG above): dh as hs_deltablock_forward, the same bits. */
+HS_CHECKED int hs_deltablock_grad_forward(hs_deltablock_grad *g, size_t n, const float *h, const float *temb,
+                                          float *dh);
+/* v_out (rows, C H W) <- (df/dh) v, and the adjoint; row r at state[r] (NULL: r).  In and out may be the same.
+ * HS_EBUG: a state that isn't recorded, more rows than there is room for. */
+HS_CHECKED int hs_deltablock_jvp(hs_deltablock_grad *g, size_t rows, const size_t *state, const float *v, float *v_out);
+HS_CHECKED int hs_deltablock_vjp(hs_deltablock_grad *g, size_t rows, const size_t *state, const float *u, float *u_out);
+/* grad (the block's count) += the gradient in every parameter of sum <u, f> at the n recorded states, u (n, C H W);
+ * where temb was NULL those of the time term stay. */
+HS_CHECKED int hs_deltablock_backward(hs_deltablock_grad *g, const float *u, float *grad);
 
 #endif

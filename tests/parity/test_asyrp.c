@@ -1,11 +1,14 @@
 /* Asyrp's own code on a DDPM-type network: forward, f_t, inversion, one step, and trajectories edited by
  * f_t (one, two, scaled, negative; with and without boosting) and by given directions. */
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/diffusion/ddim.h"
 #include "core/model/asyrp.h"
 #include "core/model/deltablock.h"
+#include "core/model/unet_grad.h"
 #include "tests/support/golden.h"
 
 enum { N = 2, S = 6, D_X = 3 * 16 * 16, D_H = 64 * 8 * 8 };
@@ -81,6 +84,37 @@ static void test_delta_networks(void **state)
     golden_check(s.ts, "f/tanned", 0, 3 * D_H, dh, 2e-5);
     free(h), free(temb), free(dh);
     end(&s);
+}
+
+/* Tolerance 5e-5, as the reference states for derivatives. */
+static void test_delta_network_derivatives(void **state)
+{
+    (void)state;
+    need_shared("parity/asyrp/golden.safetensors");
+    static const size_t turned[3] = {2, 0, 2};
+    setup s;
+    begin(&s);
+    hs_deltablock_grad *g = NULL;
+    float *h = golden_f32(s.ts, "h", NULL), *temb = golden_f32(s.ts, "temb", NULL),
+          *out = malloc(3 * D_H * sizeof *out);
+    float *v = golden_f32(s.ts, "f_jvp.v", NULL), *u = golden_f32(s.ts, "f_vjp.u", NULL);
+    assert_ok(hs_deltablock_grad_create(s.smiling, (hs_chw){64, 8, 8}, 3, 3, &g));
+    assert_ok(hs_deltablock_grad_forward(g, 3, h, temb, out));
+    golden_check(s.ts, "f/smiling", 0, 3 * D_H, out, 2e-5);
+    assert_ok(hs_deltablock_jvp(g, 3, NULL, v, out));
+    golden_check(s.ts, "f_jvp", 0, 3 * D_H, out, 5e-5);
+    assert_ok(hs_deltablock_vjp(g, 3, NULL, u, out));
+    golden_check(s.ts, "f_vjp", 0, 3 * D_H, out, 5e-5);
+    for (size_t r = 0; r < 3; r++) {
+        memcpy(out + r * D_H, u + turned[r] * D_H, D_H * sizeof *out);
+    }
+    assert_ok(hs_deltablock_vjp(g, 3, turned, out, out));
+    for (size_t r = 0; r < 3; r++) {
+        golden_check(s.ts, "f_vjp", turned[r] * D_H, D_H, out + r * D_H, 5e-5);
+    }
+    hs_deltablock_grad_free(g);
+    end(&s);
+    free(h), free(temb), free(out), free(v), free(u);
 }
 
 /* The U-Net's own embedding is what f_t expects. */
@@ -305,12 +339,74 @@ static void test_one_step(void **state)
     free(inversion), free(p), free(d), free(h), free(dh), free(next), free(x0);
 }
 
+/* u (N, D_H) <- the gradient in h of mean |P_edit - P_src| at h + dh: P = (x - sqrt(1 - ab) eps) / sqrt(ab). */
+static void pull_l1(setup *s, const float *x, const float *h, const float *dh, float *u)
+{
+    static const int t[N] = {799, 799};
+    double ab = s->steps.step[1].alpha_bar, scale = sqrt(1 - ab) / sqrt(ab), l1 = 0;
+    hs_unet_grad *g = NULL;
+    float *edited = malloc(N * D_H * sizeof *edited), *eps = malloc(N * D_X * sizeof *eps);
+    float *plain = malloc(N * D_X * sizeof *plain), *want = golden_f32(s->ts, "one_step/l1", NULL);
+    assert_ok(hs_unet_grad_create(s->m.unet, N, N, 0, HS_CONV_AUTO, &g));
+    assert_ok(hs_unet_grad_encode(g, N, x, t, edited));
+    assert_ok(hs_unet_grad_decode(g, edited, plain));
+    for (size_t k = 0; k < N * D_H; k++) {
+        edited[k] = h[k] + dh[k];
+    }
+    assert_ok(hs_unet_grad_decode(g, edited, eps));
+    for (size_t k = 0; k < N * D_X; k++) {
+        double d = -scale * ((double)eps[k] - (double)plain[k]);
+        l1 += fabs(d) / (N * D_X);
+        eps[k] = (float)((d > 0 ? -scale : scale) / (N * D_X));
+    }
+    golden_report("one_step/l1", fabs(l1 - (double)want[0]) / (double)want[0], 5e-5);
+    assert_ok(hs_unet_vjp_decode(g, N, NULL, HS_SKIPS_FIXED, eps, u));
+    hs_unet_grad_free(g);
+    free(edited), free(eps), free(plain), free(want);
+}
+
+/* What Asyrp's own loss asks of f_t: the gradient in its parameters, through the decoder. */
+static void test_gradient_of_one_step(void **state)
+{
+    (void)state;
+    need_shared("parity/asyrp/golden.safetensors");
+    static const int t[N] = {799, 799};
+    setup s;
+    begin(&s);
+    size_t count;
+    (void)hs_deltablock_theta(s.smiling, &count);
+    float *inversion = golden_f32(s.ts, "inversion/x", NULL), *x = inversion + (S - 1) * N * D_X;
+    float *h = malloc(N * D_H * sizeof *h), *dh = malloc(N * D_H * sizeof *dh), *u = malloc(N * D_H * sizeof *u);
+    float *grad = calloc(count, sizeof *grad);
+    hs_deltablock_grad *g = NULL;
+    assert_ok(hs_unet_encode(s.m.unet, s.ws, N, x, t, h));
+    assert_ok(hs_deltablock_grad_create(s.smiling, (hs_chw){64, 8, 8}, N, N, &g));
+    assert_ok(hs_deltablock_grad_forward(g, N, h, hs_unet_temb(s.ws, 0), dh));
+    pull_l1(&s, x, h, dh, u);
+    assert_ok(hs_deltablock_backward(g, u, grad));
+    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        char key[64];
+        hs_deltablock_param p = hs_deltablock_param_at(s.smiling, i);
+        snprintf(key, sizeof key, "one_step/grad_l1/%s", p.name);
+        golden_check(s.ts, key, 0, p.count, grad + p.offset, 5e-5);
+    }
+    hs_deltablock_grad_free(g);
+    end(&s);
+    free(inversion), free(h), free(dh), free(u), free(grad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward),   cmocka_unit_test(test_delta_networks),    cmocka_unit_test(test_embedding),
-        cmocka_unit_test(test_inversion), cmocka_unit_test(test_edits_by_networks), cmocka_unit_test(test_edits_given),
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_delta_networks),
+        cmocka_unit_test(test_delta_network_derivatives),
+        cmocka_unit_test(test_embedding),
+        cmocka_unit_test(test_inversion),
+        cmocka_unit_test(test_edits_by_networks),
+        cmocka_unit_test(test_edits_given),
         cmocka_unit_test(test_one_step),
+        cmocka_unit_test(test_gradient_of_one_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

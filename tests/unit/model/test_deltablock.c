@@ -1,0 +1,331 @@
+/* The delta network's derivatives.  Oracles: the network written out in double, its central differences, and
+ * the adjoint identity. */
+#include "core/model/deltablock.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/rng.h"
+#include "core/io/safetensors.h"
+#include "tests/support/support.h"
+
+enum { C = 64, TEMB = 5, SIDE = 3, HW = SIDE * SIDE, D = C * HW, N = 2, GROUPS = 32 };
+
+static const hs_chw shape = {C, SIDE, SIDE};
+
+static float *normals(uint64_t index, size_t n)
+{
+    float *v = NULL;
+    assert_ok(hs_alloc(n, sizeof *v, &v));
+    hs_rng_normal((hs_rng){3, HS_RNG_TEST, index}, 0, n, v);
+    return v;
+}
+
+/* Tensor i of a network in a file: weights of order 1 / sqrt(inputs), no parameter a constant. */
+static hs_tensor tensor(size_t i)
+{
+    static const char *const name[HS_DELTABLOCK_PARAMS] = {"conv1.weight",   "conv1.bias",   "temb_proj.weight",
+                                                           "temb_proj.bias", "norm2.weight", "norm2.bias",
+                                                           "conv2.weight",   "conv2.bias"};
+    int kernel = i == 0 || i == 6;
+    hs_tensor t = {.name = name[i], .dtype = HS_F32, .rank = kernel ? 4 : i == 2 ? 2 : 1, .dim = {C}};
+    t.count = kernel ? C * C : i == 2 ? C * TEMB : C;
+    t.dim[1] = kernel ? C : i == 2 ? TEMB : 0;
+    t.dim[2] = t.dim[3] = kernel ? 1 : 0;
+    float *v = normals(100 + i, t.count);
+    for (size_t k = 0; k < t.count; k++) {
+        v[k] = kernel ? v[k] / 8 : i == 4 ? 1 + v[k] / 4 : v[k] / 2;
+    }
+    t.bytes = (const unsigned char *)v;
+    return t;
+}
+
+static hs_deltablock *network(void)
+{
+    hs_tensor t[HS_DELTABLOCK_PARAMS];
+    hs_tensors *ts = NULL;
+    hs_deltablock *f = NULL;
+    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        t[i] = tensor(i);
+    }
+    assert_ok(hs_safetensors_write(temp_path("f.safetensors"), HS_DELTABLOCK_PARAMS, t, 0, NULL, 1));
+    assert_ok(hs_safetensors_open(temp_path("f.safetensors"), &ts));
+    assert_ok(hs_deltablock_load(ts, "", &f));
+    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        hs_deltablock_param p = hs_deltablock_param_at(f, i);
+        size_t count;
+        assert_string_equal(p.name, t[i].name);
+        assert_int_equal(p.count, t[i].count);
+        assert_memory_equal(hs_deltablock_theta(f, &count) + p.offset, t[i].bytes, p.count * sizeof(float));
+        free((void *)(uintptr_t)t[i].bytes);
+    }
+    hs_tensors_free(ts);
+    return f;
+}
+
+/* ---- The network in double ------------------------------------------------------------------------------- */
+
+static double silu(double v)
+{
+    return v / (1 + exp(-v));
+}
+
+/* y (C, HW) <- W x + b at every pixel. */
+static void ref_conv1(const double *w, const double *b, const double *x, double *y)
+{
+    for (size_t i = 0; i < D; i++) {
+        y[i] = b[i / HW];
+        for (size_t k = 0; k < C; k++) {
+            y[i] += w[i / HW * C + k] * x[k * HW + i % HW];
+        }
+    }
+}
+
+static void ref_norm(const double *gamma, const double *beta, double *v)
+{
+    size_t n = D / GROUPS;
+    for (size_t g = 0; g < GROUPS; g++) {
+        double mean = 0, var = 0;
+        for (size_t i = g * n; i < (g + 1) * n; i++) {
+            mean += v[i] / (double)n;
+        }
+        for (size_t i = g * n; i < (g + 1) * n; i++) {
+            var += (v[i] - mean) * (v[i] - mean) / (double)n;
+        }
+        for (size_t i = g * n; i < (g + 1) * n; i++) {
+            v[i] = silu(gamma[i / HW] * (v[i] - mean) / sqrt(var + 1e-6) + beta[i / HW]);
+        }
+    }
+}
+
+/* f(h, temb) of one state; theta in the documented order. */
+static void ref_forward(const double *theta, const double *h, const float *temb, double *out)
+{
+    double v[D];
+    const double *w1 = theta, *b1 = w1 + C * C, *tw = b1 + C, *tb = tw + C * TEMB;
+    const double *gamma = tb + C, *beta = gamma + C, *w2 = beta + C, *b2 = w2 + C * C;
+    ref_conv1(w1, b1, h, v);
+    for (size_t o = 0; o < C && temb != NULL; o++) {
+        double term = tb[o];
+        for (size_t k = 0; k < TEMB; k++) {
+            term += tw[o * TEMB + k] * silu((double)temb[k]);
+        }
+        for (size_t p = 0; p < HW; p++) {
+            v[o * HW + p] += term;
+        }
+    }
+    ref_norm(gamma, beta, v);
+    ref_conv1(w2, b2, v, out);
+}
+
+/* sum <u, f> over N states. */
+static double ref_loss(const double *theta, const double *h, const float *temb, const float *u)
+{
+    double sum = 0, out[D];
+    for (size_t i = 0; i < N; i++) {
+        ref_forward(theta, h + i * D, temb != NULL ? temb + i * TEMB : NULL, out);
+        for (size_t k = 0; k < D; k++) {
+            sum += (double)u[i * D + k] * out[k];
+        }
+    }
+    return sum;
+}
+
+static double *doubles(size_t n, const float *v)
+{
+    double *d = NULL;
+    assert_ok(hs_alloc(n, sizeof *d, &d));
+    for (size_t i = 0; i < n; i++) {
+        d[i] = (double)v[i];
+    }
+    return d;
+}
+
+/* The derivative of ref_loss in one number, by a step of 1e-4 each way: exact to some 1e-8. */
+static double slope(const double *theta, const double *h, const float *temb, const float *u, double *number)
+{
+    double keep = *number, up;
+    *number = keep + 1e-4;
+    up = ref_loss(theta, h, temb, u);
+    *number = keep - 1e-4;
+    up -= ref_loss(theta, h, temb, u);
+    *number = keep;
+    return up / 2e-4;
+}
+
+/* ---- Tests ------------------------------------------------------------------------------------------------ */
+
+/* A network at N recorded states. */
+typedef struct {
+    hs_deltablock *f;
+    hs_deltablock_grad *g;
+    float *h, *temb, *u, *dh;
+    double *theta, *h64;
+    size_t count;
+} setup;
+
+static void begin(setup *s, int timed)
+{
+    s->f = network();
+    float *theta = hs_deltablock_theta(s->f, &s->count);
+    s->theta = doubles(s->count, theta);
+    s->h = normals(0, N * D);
+    s->h64 = doubles(N * D, s->h);
+    s->temb = timed ? normals(1, N * TEMB) : NULL;
+    s->u = normals(2, N * D);
+    s->dh = normals(3, N * D);
+    assert_ok(hs_deltablock_grad_create(s->f, shape, N, 3, &s->g));
+    assert_ok(hs_deltablock_grad_forward(s->g, N, s->h, s->temb, s->dh));
+}
+
+static void end(setup *s)
+{
+    hs_deltablock_grad_free(s->g);
+    hs_deltablock_free(s->f);
+    free(s->h), free(s->temb), free(s->u), free(s->dh), free(s->theta), free(s->h64);
+}
+
+static void recorded_is_the_formula(void **state)
+{
+    (void)state;
+    for (int timed = 0; timed < 2; timed++) {
+        setup s;
+        begin(&s, timed);
+        float *plain = normals(4, N * D);
+        assert_ok(hs_deltablock_forward(s.f, N, shape, s.h, s.temb, plain));
+        assert_memory_equal(plain, s.dh, N * D * sizeof *plain);
+        for (size_t i = 0; i < N; i++) {
+            double want[D];
+            ref_forward(s.theta, s.h64 + i * D, timed ? s.temb + i * TEMB : NULL, want);
+            for (size_t k = 0; k < D; k++) { /* float32 sums of 64 terms, twice, of order 1 */
+                assert_near((double)s.dh[i * D + k], want[k], 1e-5);
+            }
+        }
+        free(plain);
+        end(&s);
+    }
+}
+
+/* float32 carries about 1e-6 of the largest; every 7th number of the large arrays. */
+static void gradients_are_differences(void **state)
+{
+    (void)state;
+    for (int timed = 0; timed < 2; timed++) {
+        setup s;
+        begin(&s, timed);
+        float *grad = NULL, *du = normals(5, N * D);
+        assert_ok(hs_calloc(s.count, sizeof *grad, &grad));
+        assert_ok(hs_deltablock_backward(s.g, s.u, grad));
+        assert_ok(hs_deltablock_backward(s.g, s.u, grad)); /* added to */
+        for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+            hs_deltablock_param p = hs_deltablock_param_at(s.f, i);
+            double worst = 0, largest = 0;
+            for (size_t k = 0; k<p.count; k += p.count> 100 ? 7 : 1) {
+                double want = 2 * slope(s.theta, s.h64, s.temb, s.u, s.theta + p.offset + k);
+                worst = fmax(worst, fabs((double)grad[p.offset + k] - want));
+                largest = fmax(largest, fabs(want));
+            }
+            assert_true(timed || (i != 2 && i != 3) ? largest > 0.1 : largest == 0);
+            assert_true(worst <= 1e-5 * largest);
+        }
+        assert_ok(hs_deltablock_vjp(s.g, N, NULL, s.u, du));
+        for (size_t k = 0; k < N * D; k += 7) {
+            assert_near((double)du[k], slope(s.theta, s.h64, s.temb, s.u, s.h64 + k), 2e-5);
+        }
+        free(grad), free(du);
+        end(&s);
+    }
+}
+
+static double dot(const float *a, const float *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < D; i++) {
+        sum += (double)a[i] * (double)b[i];
+    }
+    return sum;
+}
+
+/* <J v, u> = <v, J^T u>: 100 rows in batches of 3, at states of any order. */
+static void jvp_and_vjp_are_adjoint(void **state)
+{
+    (void)state;
+    setup s;
+    begin(&s, 1);
+    float *jv = normals(6, 3 * D), *ju = normals(7, 3 * D);
+    for (size_t b = 0; b < 34; b++) {
+        const size_t at[3] = {b % N, (b + 1) % N, b / 2 % N};
+        float *v = normals(1000 + 2 * b, 3 * D), *u = normals(1001 + 2 * b, 3 * D);
+        assert_ok(hs_deltablock_jvp(s.g, 3, at, v, jv));
+        assert_ok(hs_deltablock_vjp(s.g, 3, at, u, ju));
+        for (size_t r = 0; r < 3; r++) {
+            size_t o = r * D;
+            double size = sqrt(dot(jv + o, jv + o) * dot(u + o, u + o));
+            assert_true(size > 0 && fabs(dot(jv + o, u + o) - dot(v + o, ju + o)) <= 1e-5 * size);
+        }
+        free(v), free(u);
+    }
+    free(jv), free(ju);
+    end(&s);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    setup s;
+    begin(&s, 1);
+    hs_deltablock_grad *g = NULL;
+    const size_t beyond[1] = {N};
+    float *v = normals(8, 4 * D);
+    assert_code(hs_deltablock_grad_create(s.f, shape, 0, 1, &g), HS_ERANGE);
+    assert_code(hs_deltablock_grad_create(s.f, shape, 1, 65537, &g), HS_ERANGE);
+    assert_code(hs_deltablock_grad_create(s.f, (hs_chw){C / 2, 3, 3}, 1, 1, &g), HS_ESHAPE);
+    assert_code(hs_deltablock_forward(s.f, 1, (hs_chw){C / 2, 3, 3}, s.h, NULL, v), HS_ESHAPE);
+    assert_null(g);
+    assert_code(hs_deltablock_grad_forward(s.g, N + 1, v, NULL, v), HS_EBUG);
+    assert_code(hs_deltablock_jvp(s.g, 1, beyond, v, v), HS_EBUG);
+    assert_code(hs_deltablock_vjp(s.g, 3, NULL, v, v), HS_EBUG);
+    const size_t first[4] = {0};
+    assert_code(hs_deltablock_vjp(s.g, 4, first, v, v), HS_EBUG);
+    hs_deltablock_grad_free(NULL);
+    free(v);
+    end(&s);
+}
+
+/* A file whose sizes don't agree: named, and nothing is sized by it. */
+static void misshapen_files_are_refused(void **state)
+{
+    (void)state;
+    for (size_t bad = 0; bad < HS_DELTABLOCK_PARAMS; bad++) {
+        hs_tensor t[HS_DELTABLOCK_PARAMS];
+        hs_tensors *ts = NULL;
+        hs_deltablock *f = NULL;
+        for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+            t[i] = tensor(i);
+        }
+        size_t last = bad == 0 ? 1 : 0; /* conv1's first size is what the others are held against */
+        t[bad].dim[last] /= 2;
+        t[bad].count /= 2;
+        assert_ok(hs_safetensors_write(temp_path("bad.safetensors"), HS_DELTABLOCK_PARAMS, t, 0, NULL, 1));
+        assert_ok(hs_safetensors_open(temp_path("bad.safetensors"), &ts));
+        assert_code(hs_deltablock_load(ts, "", &f), HS_EFORMAT);
+        assert_non_null(strstr(hs_error_message(), t[bad].name));
+        assert_null(f);
+        hs_tensors_free(ts);
+        for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+            free((void *)(uintptr_t)t[i].bytes);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(recorded_is_the_formula),     cmocka_unit_test(gradients_are_differences),
+        cmocka_unit_test(jvp_and_vjp_are_adjoint),     cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(misshapen_files_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
