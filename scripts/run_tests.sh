@@ -6,6 +6,7 @@ build=$1
 pattern=${2:-}
 passed=0 failed=0 skipped=0 bad=
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
 for t in $(find "$build/tests" -type f -name 'test_*' -perm -u+x | sort); do
     case $t in *.o | *.d) continue ;; *"$pattern"*) ;; *) continue ;; esac
     log=$t.log

@@ -175,3 +175,11 @@ load support
     TMPDIR=/nonexistent "$HSPACE" info random:tiny -q
     env -i "$HSPACE" doctor -q
 }
+
+@test "threads wait with short spins, unless the user has said how" {
+    execs() { strace -f -e trace=execve -o trace "$@" >/dev/null && grep -c 'execve(.*= 0' trace; }
+    cd "$BATS_TEST_TMPDIR"
+    [ "$(execs env -u GOMP_SPINCOUNT -u OMP_WAIT_POLICY "$HSPACE" --version)" -eq 3 ]
+    [ "$(execs env -u GOMP_SPINCOUNT OMP_WAIT_POLICY=active "$HSPACE" --version)" -eq 2 ]
+    [ "$(execs env GOMP_SPINCOUNT=5 "$HSPACE" --version)" -eq 2 ]
+}

@@ -2,7 +2,7 @@
 setup() {
     HSPACE="${HSPACE:-$BATS_TEST_DIRNAME/../../build/hspace}"
     cd "$BATS_TEST_TMPDIR"
-    export XDG_CONFIG_HOME="$BATS_TEST_TMPDIR/xdg" OMP_NUM_THREADS=2
+    export XDG_CONFIG_HOME="$BATS_TEST_TMPDIR/xdg" OMP_NUM_THREADS=2 GOMP_SPINCOUNT=1000
 }
 
 # fails CODE PATTERN COMMAND...: exit code, one line on stderr that matches, nothing on stdout.
