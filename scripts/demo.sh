@@ -1,30 +1,27 @@
 #!/bin/sh
 # The main job from end to end: info, dump, pca, random controls, sweeps, linearity, one HTML page.
 #
-#   scripts/demo.sh [OUT]          MODEL, ARCH: a model of your own; N, STEPS, STRENGTHS, THREADS, SEED
+#   scripts/demo.sh [OUT]          MODEL, ARCH: a model of your own; N, STEPS, STRENGTHS, READOUTS, THREADS, SEED
 #
-# Without MODEL: the 64 x 64 faces of ../shared/data where they are, else an untrained network
-# (every picture says so).
+# Without MODEL: faces-a, the model that ships, read by faces-attr.
 set -eu
 cd "$(dirname "$0")/.."
 hspace=build/hspace
 out=${1:-hspace-demo}
-shared=${HSPACE_SHARED_DATA:-../shared/data}
-n=${N:-8}
+n=${N:-16}
+steps="--steps ${STEPS:-20}"
 seed=${SEED:-0}
-strengths=${STRENGTHS:--2:2:0.5} # in standard deviations of h
-model=${MODEL:-}
+model=${MODEL:-faces-a}
 arch=${ARCH:-}
-steps="--steps ${STEPS:-10}"
-if [ -z "$model" ] && [ -r "$shared/anime64/anime64_ddpm_f16.safetensors" ]; then
-    model=$shared/anime64/anime64_ddpm_f16.safetensors
-    arch=anime64
-    # Its schedule ends in almost pure noise: start where alpha_bar is .002, not 3e-9.
-    steps="--timesteps 290,258,226,194,162,130,98,66,34,0"
-    # h of this model is nearly one common vector: one standard deviation over images moves no picture.
-    strengths=${STRENGTHS:--24:24:6}
+if [ "$model" = faces-a ]; then
+    strengths=${STRENGTHS:--4:4:1} # in standard deviations of h
+    readouts=${READOUTS:-x0,attr:smile,attr:age,attr:skin,attr:hat,attr:light,h_later:1}
+    judged=${JUDGED:-x0,attr:smile,attr:age,attr:skin,attr:hat,attr:light}
+else
+    strengths=${STRENGTHS:--2:2:0.5}
+    readouts=${READOUTS:-x0,h_later:1,brightness}
+    judged=${JUDGED:-x0}
 fi
-[ -n "$model" ] || model=random:tiny
 
 model_is="--model $model${arch:+ --arch $arch}"
 threads=${THREADS:+--threads $THREADS}
@@ -41,14 +38,14 @@ mkdir -p "$out"
 # shellcheck disable=SC2086 # the options are words on purpose
 {
     run $hspace info $model${arch:+ --arch $arch}
-    run $hspace dump $model_is -N "$n" $steps --seed "$seed" $threads -f -o "$out/acts.h5"
+    run $hspace dump $model_is -N $((n * 4)) $steps --seed "$seed" $threads -f -o "$out/acts.h5"
     run $hspace pca "$out/acts.h5" -k 5 -f -o "$out/pca.h5"
     run $hspace direction random --like "$out/pca.h5:pc0" --seed $((seed + 1)) -f -o "$out/random.h5"
     for d in pc0 pc1 random0; do
         case $d in pc*) from=$out/pca.h5 ;; *) from=$out/random.h5 ;; esac
         run $hspace sweep $model_is --direction "$from:$d" --strengths=$strengths -N "$n" $steps --seed "$seed" \
-            --null 3 --readout x0,h_later:1,brightness $threads -f -o "$out/$d.h5" --strip "$out/$d.png"
-        run $hspace linearity --sweep "$out/$d.h5" --readout x0 --seed "$seed" -f -o "$out/$d-linearity.h5"
+            --null 3 --readout "$readouts" $threads -f -o "$out/$d.h5" --strip "$out/$d.png"
+        run $hspace linearity --sweep "$out/$d.h5" --readout "$judged" --seed "$seed" -f -o "$out/$d-linearity.h5"
     done
     run $hspace plot "$out/pc0-linearity.h5" "$out/pc1-linearity.h5" "$out/random0-linearity.h5" -f -o "$out/linearity.pdf"
     run $hspace report "$out/acts.h5" "$out/pca.h5" \
