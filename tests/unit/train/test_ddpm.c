@@ -168,7 +168,7 @@ static void test_learns_the_score_of_two_gaussians(void **state)
     }
     small_arch(&cfg);
     const hs_ddpm_options o = options_of(32);
-    const hs_train_options loop = loop_of(1500, 2e-3), none = loop_of(0, 2e-3);
+    const hs_train_options loop = loop_of(700, 2e-3), none = loop_of(0, 2e-3);
     train(&cfg, &data, &o, &none, temp_path("untrained"), &r, &twin);
     train(&cfg, &data, &o, &loop, temp_path("gaussians"), &r, &m);
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
@@ -196,7 +196,7 @@ static void test_learns_sixteen_images_by_heart(void **state)
     cfg.names = HS_NAMES_DIFFUSERS;
     assert_ok(hs_data_open("faces", &faces, &data));
     const hs_ddpm_options o = options_of(16);
-    const hs_train_options loop = loop_of(1500, 2e-3);
+    const hs_train_options loop = loop_of(1000, 3e-3);
     train(&cfg, &data, &o, &loop, temp_path("heart"), &r, &m);
     print_message("loss %.5f\n", r.loss);
     assert_true(r.loss < 0.03); /* a network that knows nothing has 1 */
