@@ -6,11 +6,15 @@
 #include "analysis/cli/common.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
+#include "core/io/csv.h"
 #include "core/io/file.h"
 #include "datasets/faces.h"
 
 static const hs_opt options[] = {
     {"N", 'N', HS_OPT_INT, NULL, 1, 0x1p31, NULL, "n", "Input", "number of faces drawn from the joint distribution"},
+    {"first", 0, HS_OPT_INT, "0", 0, 0x1p52, NULL, "i", "Input", "index of the first of them"},
+    {"factors", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.csv", "Input",
+     "one face a row, of these factors (as attributes.csv or `hspace score` has them), the others in the middle"},
     {"style", 0, HS_OPT_STR, "paint", 0, 0, "paint|lines", "NAME", "Input", "how they are drawn"},
     {"size", 0, HS_OPT_INT, "32", 8, 1024, NULL, "PIXELS", "Input", "width and height"},
     {"vary", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A[,B]", "Input",
@@ -23,6 +27,7 @@ typedef struct {
     size_t style, size;
     size_t axes, axis[2], count[2]; /* varied factors: index and number of values */
     size_t n;                       /* faces */
+    hs_csv table;                   /* of --factors */
     double *factor;                 /* (n, hs_face_factor_count()) */
     float *x;                       /* (n, 3, size, size) */
 } job;
@@ -31,13 +36,10 @@ HS_CHECKED static int read_axes(const hs_cmd *c, job *j)
 {
     const char *const *names = NULL;
     j->axes = hs_cmd_list(c, "vary", &names);
-    if ((j->axes > 0) == hs_cmd_given(c, "N")) {
-        return hs_fail(HS_ERANGE, "-N, --vary: %s given; wanted one of them", j->axes > 0 ? "both" : "none");
-    }
     if (j->axes > 2) {
         return hs_fail(HS_ERANGE, "--vary: %zu factors; wanted one or two", j->axes);
     }
-    j->n = j->axes > 0 ? 1 : (size_t)hs_cmd_int(c, "N");
+    j->n = 1;
     for (size_t k = 0; k < j->axes; k++) {
         int i = hs_face_factor_find(names[k]);
         if (i < 0) {
@@ -55,12 +57,55 @@ HS_CHECKED static int read_axes(const hs_cmd *c, job *j)
     return HS_OK;
 }
 
+/* Every column but the first is a factor. */
+HS_CHECKED static int read_table(hs_cmd *c, job *j)
+{
+    const char *path = hs_cmd_str(c, "factors");
+    int rc = HS_OK;
+    HS_TRY(hs_cmd_input(c, path));
+    HS_TRY(hs_csv_read(path, &j->table));
+    j->n = j->table.n;
+    if (j->n == 0) {
+        return hs_fail(HS_EFORMAT, "%s: no row below the header", path);
+    }
+    for (size_t k = 1; k < j->table.cells; k++) {
+        if (hs_face_factor_find(j->table.head[k]) < 0) {
+            return hs_fail(HS_EFORMAT, "%s: column \"%.60s\" is no factor; wanted smile, age, glasses ...", path,
+                           j->table.head[k]);
+        }
+    }
+out:
+    return rc;
+}
+
+/* Where the factors come from: the joint distribution, a grid, or a table. */
+HS_CHECKED static int read_faces(hs_cmd *c, job *j)
+{
+    int drawn = hs_cmd_given(c, "N"), varied = hs_cmd_given(c, "vary"), table = hs_cmd_given(c, "factors");
+    int rc = HS_OK;
+    if (drawn + varied + table != 1) {
+        return hs_fail(HS_ERANGE, "-N, --vary, --factors: %d of them given; wanted one", drawn + varied + table);
+    }
+    if (hs_cmd_given(c, "first") && !drawn) {
+        return hs_fail(HS_ERANGE, "--first: chooses among the faces of -N");
+    }
+    if (varied) {
+        HS_TRY(read_axes(c, j));
+    } else if (table) {
+        HS_TRY(read_table(c, j));
+    } else {
+        j->n = (size_t)hs_cmd_int(c, "N");
+    }
+out:
+    return rc;
+}
+
 HS_CHECKED static int read_job(hs_cmd *c, job *j)
 {
     int rc = HS_OK;
     HS_TRY(hs_cmd_need_out(c));
     HS_TRY(hs_images_check(c, hs_cmd_out(c)));
-    HS_TRY(read_axes(c, j));
+    HS_TRY(read_faces(c, j));
     j->size = (size_t)hs_cmd_int(c, "size");
     while (strcmp(hs_face_style_name(j->style), hs_cmd_str(c, "style")) != 0) {
         j->style++;
@@ -69,19 +114,58 @@ out:
     return rc;
 }
 
-/* Face i of the grid: the last axis runs fastest. */
-static void varied(const job *j, size_t i, double *f)
+static void middle(double *f)
 {
     for (size_t k = 0; k < hs_face_factor_count(); k++) {
         const hs_face_factor *a = hs_face_factor_at(k);
         f[k] = a->kind == HS_FACE_BINARY ? 0 : (a->lo + a->hi) / 2;
     }
+}
+
+/* Face i of the grid: the last axis runs fastest. */
+static void varied(const job *j, size_t i, double *f)
+{
+    middle(f);
     for (size_t k = j->axes; k-- > 0;) {
         const hs_face_factor *a = hs_face_factor_at(j->axis[k]);
         double t = (double)(i % j->count[k]) / (double)(j->count[k] - 1);
         f[j->axis[k]] = a->lo + t * (a->hi - a->lo);
         i /= j->count[k];
     }
+}
+
+/* Row i of the table, as it is drawn: within the factors' ranges, binary ones 0 or 1. */
+HS_CHECKED static int tabled(const job *j, size_t i, double *f)
+{
+    int rc = HS_OK;
+    middle(f);
+    for (size_t k = 1; k < j->table.cells; k++) {
+        size_t q = (size_t)hs_face_factor_find(j->table.head[k]);
+        const hs_face_factor *a = hs_face_factor_at(q);
+        double v = 0;
+        rc = hs_text_f64(hs_csv_cell(j->table.row[i], k), -1e30, 1e30, &v);
+        if (rc != HS_OK) {
+            return hs_fail(HS_EFORMAT, "--factors: %s of %.60s is no number: \"%.40s\"", a->name, j->table.row[i],
+                           hs_csv_cell(j->table.row[i], k));
+        }
+        v = v > a->lo ? v : a->lo;
+        v = v < a->hi ? v : a->hi;
+        f[q] = a->kind == HS_FACE_BINARY ? (double)(v >= 0.5) : v;
+    }
+    return rc;
+}
+
+HS_CHECKED static int factors_of(const hs_cmd *c, const job *j, size_t i, double *f)
+{
+    if (j->table.n > 0) {
+        return tabled(j, i, f);
+    }
+    if (j->axes > 0) {
+        varied(j, i, f);
+    } else {
+        hs_face_draw(hs_cmd_seed(c), (uint64_t)hs_cmd_int(c, "first") + i, f);
+    }
+    return HS_OK;
 }
 
 HS_CHECKED static int draw(hs_cmd *c, job *j)
@@ -96,11 +180,7 @@ HS_CHECKED static int draw(hs_cmd *c, job *j)
     HS_TRY(hs_alloc(nd, sizeof *j->x, &j->x));
     for (size_t i = 0; i < j->n; i++) {
         double *f = j->factor + i * k;
-        if (j->axes > 0) {
-            varied(j, i, f);
-        } else {
-            hs_face_draw(hs_cmd_seed(c), i, f);
-        }
+        HS_TRY(factors_of(c, j, i, f));
         HS_TRY(hs_face_render(j->style, f, j->size, j->x + i * d));
         HS_TRY(hs_progress_tell(hs_cmd_progress(c), "faces", i + 1, j->n));
     }
@@ -202,6 +282,7 @@ static int run(hs_cmd *c)
     HS_TRY(draw(c, &j));
     HS_TRY(answer(c, &j));
 out:
+    hs_csv_free(&j.table);
     free(j.factor);
     free(j.x);
     return rc;
@@ -209,10 +290,11 @@ out:
 
 const hs_command hs_cmd_faces = {
     .name = "faces",
-    .usage = "(-N n | --vary A[,B]) -o DIR/|OUT.png|OUT.npy",
+    .usage = "(-N n | --vary A[,B] | --factors F.csv) -o DIR/|OUT.png|OUT.npy",
     .purpose = "Draws faces whose factors are known; DIR/ also gets attributes.csv. Factors: smile mouth_open eye_open "
                "brow face_width age skin hair_length hair_hue beard glasses hat yaw light background.",
     .examples = "hspace faces -N 100 --size 64 -o faces/\n"
+                "hspace faces --factors scores.csv -o drawn/\n"
                 "hspace faces --vary smile,yaw --style lines --size 128 -o grid.png",
     .options = tables,
     .run = run,

@@ -35,6 +35,36 @@ load support
     "$HSPACE" faces --vary smile,yaw --positions 4 --size 16 -q -o g.npy --json | jq -e '.results.n == 16'
 }
 
+@test "--first goes on where other faces end: held-out renders" {
+    "$HSPACE" faces -N 5 -q -o a/
+    "$HSPACE" faces -N 2 --first 3 -q -o b/
+    cmp a/0003.png b/0000.png
+    cmp a/0004.png b/0001.png
+    [ "$(tail -1 a/attributes.csv | cut -d, -f2-)" = "$(tail -1 b/attributes.csv | cut -d, -f2-)" ]
+    fails 2 '^hspace: --first: chooses among' "$HSPACE" faces --vary smile --first 3 -q -o c/
+}
+
+@test "--factors draws the faces of a table: its own attributes give the same bytes" {
+    "$HSPACE" faces -N 4 -q -o a/
+    "$HSPACE" faces --factors a/attributes.csv -q -o b/
+    diff -r a b
+    printf 'who,hat,smile\nann,0.7,0.25\n"bo, b",-3,9\n' >t.csv
+    "$HSPACE" faces --factors t.csv -q -o c/
+    [ "$(cut -d, -f2,13 c/attributes.csv | tr '\n' ' ')" = "smile,hat 0.25,1 1,0 " ]
+    [ "$(cut -d, -f7 c/attributes.csv | tr '\n' ' ')" = "age 0.5 0.5 " ]
+}
+
+@test "a table that isn't one of factors is refused and leaves nothing" {
+    printf 'who,nose\nann,1\n' >t.csv
+    fails 3 'column "nose" is no factor' "$HSPACE" faces --factors t.csv -q -o a/
+    printf 'who,smile\nann,wide\n' >t.csv
+    fails 3 '^hspace: --factors: smile of ann is no number: "wide"' "$HSPACE" faces --factors t.csv -q -o a/
+    printf 'who,smile\n' >t.csv
+    fails 3 'no row below the header' "$HSPACE" faces --factors t.csv -q -o a/
+    fails 5 'none.csv' "$HSPACE" faces --factors none.csv -q -o a/
+    [ ! -e a ]
+}
+
 @test "the planted correlations are stated" {
     "$HSPACE" faces -N 1 -q --json | jq -e \
         '[.results.correlations[] | "\(.a) \(.b) \(.pearson)"] | sort ==
@@ -47,8 +77,8 @@ load support
 }
 
 @test "what doesn't fit is refused and leaves nothing" {
-    fails 2 '^hspace: -N, --vary: none given' "$HSPACE" faces -q -o a/
-    fails 2 '^hspace: -N, --vary: both given' "$HSPACE" faces -N 2 --vary smile -q -o a/
+    fails 2 '^hspace: -N, --vary, --factors: 0 of them given' "$HSPACE" faces -q -o a/
+    fails 2 '^hspace: -N, --vary, --factors: 2 of them given' "$HSPACE" faces -N 2 --vary smile -q -o a/
     fails 2 "^hspace: --vary: 'nose' is no factor" "$HSPACE" faces --vary nose -q -o a/
     fails 2 "^hspace: --vary: 'age' twice" "$HSPACE" faces --vary age,age -q -o a/
     fails 2 '^hspace: --vary: 3 factors' "$HSPACE" faces --vary age,yaw,hat -q -o a/
