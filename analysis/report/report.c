@@ -247,15 +247,33 @@ out:
     return rc;
 }
 
-static void add_reasons(report *r)
+/* The reasons of the verdicts, in the table's order. */
+static int add_reasons(report *r)
 {
+    int rc = HS_OK;
+    size_t rows = 0;
+    hs_page_pair *pair = NULL;
+    char(*who)[128] = NULL;
+    HS_TRY(hs_alloc(r->n, sizeof *pair, &pair));
+    HS_TRY(hs_alloc(r->n, sizeof *who, &who));
     for (size_t i = 0; i < r->n; i++) {
         const item *it = &r->item[i];
         if (strcmp(it->kind, "linearity") == 0 && it->text[REASON] != NULL && it->text[REASON][0] != '\0') {
-            const char *who = it->text[DIRECTION] != NULL ? it->text[DIRECTION] : base_name(it->path);
-            hs_page_pairs(r->page, 1, &(hs_page_pair){who, it->text[REASON]});
+            const char *readout = it->text[READOUT] != NULL ? it->text[READOUT] : "";
+            snprintf(who[rows], sizeof *who, "%.60s%s%.60s",
+                     it->text[DIRECTION] != NULL ? it->text[DIRECTION] : base_name(it->path),
+                     readout[0] != '\0' ? ", " : "", readout);
+            pair[rows] = (hs_page_pair){who[rows], it->text[REASON]};
+            rows++;
         }
     }
+    if (rows > 0) {
+        hs_page_pairs(r->page, rows, pair);
+    }
+out:
+    free(pair);
+    free(who);
+    return rc;
 }
 
 static int add_verdicts(report *r)
@@ -280,7 +298,7 @@ static int add_verdicts(report *r)
     if (rows > 0) {
         hs_page_table(r->page, 6, head, rows, cell);
     }
-    add_reasons(r);
+    HS_TRY(add_reasons(r));
 out:
     free(cell);
     return rc;
