@@ -2,11 +2,14 @@
 """The peers of `hspace bench`: what a user would otherwise run, timed in the same run.
 
 Speaks JSON lines: reads one request a line on stdin, answers one line on stdout, so that bench can
-take turns with it (A B A B ...) on a noisy machine.  Needs torch and diffusers for "unet", scikit-learn
-for "pca"; a missing package is answered with {"error": ...}.
+take turns with it (A B A B ...) on a noisy machine.  Needs torch and diffusers for "unet" and "train",
+scikit-learn for "pca"; a missing package is answered with {"error": ...}.
 
     {"cmd": "unet", "config": "cifar10"|"ddpm256", "batch": 8, "mode": "eager"|"channels_last"|"compile"}
     {"cmd": "pca", "file": "X.npy", "k": 50, "mode": "randomized"|"incremental"}
+    {"cmd": "train", "config": {of UNet2DModel}, "batch": 32, "steps": 3, "T": 1000, "rate": 2e-4, "clip": 1,
+     "ema": 0.999, "mode": as "unet" or "compile_channels_last"}
+                    also answers "parameters", "peak_rss", and "rss_before" the network was made, in bytes
     {"cmd": "quit"}
 """
 import json
@@ -62,6 +65,65 @@ class Unets:
             return time.perf_counter() - start
 
 
+def memory(key):
+    """A line of /proc/self/status in bytes."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key + ":"))
+
+
+class Trainer:
+    """One network and everything an update moves: fused Adam, clipped gradient, averaged weights."""
+
+    def __init__(self, threads, request):
+        import torch
+        from diffusers import UNet2DModel
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        self.torch, self.request, self.before, self.k = torch, request, memory("VmRSS"), 0
+        mode, T, batch = request["mode"], request["T"], request["batch"]
+        self.last = mode.endswith("channels_last")
+        net = UNet2DModel.from_config(request["config"]).train()
+        net = net.to(memory_format=torch.channels_last) if self.last else net
+        self.parameters = list(net.parameters())
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.adam = torch.optim.Adam(self.parameters, lr=request["rate"], fused=True)
+        self.net = torch.compile(net) if mode.startswith("compile") else net
+        size, channels = request["config"]["sample_size"], request["config"]["in_channels"]
+        self.x_0 = self.formatted(torch.randn(batch, channels, size, size))
+        alpha_bar = torch.cumprod(1 - torch.linspace(1e-4, 1e-2, T, dtype=torch.float64), 0)
+        self.signal, self.noise = (v.float().view(T, 1, 1, 1) for v in (alpha_bar.sqrt(), (1 - alpha_bar).sqrt()))
+
+    def formatted(self, x):
+        return x.contiguous(memory_format=self.torch.channels_last) if self.last else x
+
+    def update(self):
+        torch, request = self.torch, self.request
+        self.k += 1
+        t = torch.randint(0, request["T"], (request["batch"],))
+        eps = torch.randn_like(self.x_0)
+        x_t = self.formatted(self.signal[t] * self.x_0 + self.noise[t] * eps)
+        self.adam.zero_grad(set_to_none=True)
+        loss = torch.nn.functional.mse_loss(self.net(x_t, t, return_dict=False)[0], eps)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, request["clip"], foreach=True)
+        self.adam.step()
+        with torch.no_grad():
+            decay = min(request["ema"], (1 + self.k) / (10 + self.k))
+            torch._foreach_lerp_(self.average, self.parameters, 1 - decay)
+        return loss.item()
+
+    def time(self):
+        if self.k == 0:  # warm up, and compile
+            self.update()
+            self.update()
+        start = time.perf_counter()
+        for _ in range(self.request["steps"]):
+            self.update()
+        seconds = (time.perf_counter() - start) / self.request["steps"]
+        return {"seconds": seconds, "parameters": sum(p.numel() for p in self.parameters),
+                "peak_rss": memory("VmHWM"), "rss_before": self.before}
+
+
 def time_pca(file, k, mode):
     import numpy as np
     from sklearn.decomposition import PCA, IncrementalPCA
@@ -77,7 +139,7 @@ def time_pca(file, k, mode):
 
 
 def main():
-    threads, unets = int(os.environ.get("OMP_NUM_THREADS", "2")), None
+    threads, unets, trainer = int(os.environ.get("OMP_NUM_THREADS", "2")), None, None
     for line in sys.stdin:
         request = json.loads(line)
         if request["cmd"] == "quit":
@@ -85,10 +147,13 @@ def main():
         try:
             if request["cmd"] == "unet":
                 unets = unets or Unets(threads)
-                seconds = unets.time(request["config"], request["batch"], request["mode"])
+                answer = {"seconds": unets.time(request["config"], request["batch"], request["mode"])}
+            elif request["cmd"] == "train":
+                if trainer is None or trainer.request != request:
+                    trainer = Trainer(threads, request)
+                answer = trainer.time()
             else:
-                seconds = time_pca(request["file"], request["k"], request["mode"])
-            answer = {"seconds": seconds}
+                answer = {"seconds": time_pca(request["file"], request["k"], request["mode"])}
         except Exception as error:  # the peer is optional: say why it can't run
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

@@ -14,14 +14,22 @@
 
 typedef struct {
     size_t rounds;
-    hs_peer *peer; /* NULL: ours alone */
+    hs_peer *peer;               /* NULL: ours alone */
+    const char *python, *script; /* for peers in processes of their own; NULL: none */
     hs_conv_mode conv;
     int threads;
     const hs_progress *progress;
 } hs_bench_options;
 
 double hs_bench_median(size_t n, double *v); /* sorts v */
-double hs_bench_peak_rss(void);              /* bytes, of this process so far */
+double hs_bench_peak_rss(void);              /* bytes, of this process so far, or since the next */
+double hs_bench_reset_rss(void);             /* the peak begins anew, where the system allows it; what is in use now */
+
+/* peers gets {name: median seconds, or null where it isn't ok}; *ratio <- the median over rounds of (the best peer's
+ * seconds / ours), the best by its median; NaN where no peer is ok.  peer (modes, rounds). */
+HS_CHECKED int hs_bench_compare(size_t rounds, const double *ours, size_t modes, const char *const *name,
+                                const double *peer, const int *ok, json_t *peers, double *ratio);
+json_t *hs_bench_number(double v); /* null for NaN */
 
 /* *out <- {"work": "unet", "config", "batch", "seconds", "peers": {mode: seconds}, "ratio": best peer / ours,
  * "h_error_direct": max |h - h direct| / max |h direct|, "by_kind": {kind: share of the time},
@@ -31,6 +39,18 @@ HS_CHECKED int hs_bench_unet(const hs_bench_options *o, const char *config, size
 /* {"work": "strengths", "strengths": k, "seconds", "encode_s", "decode_s", "ratio": seconds / (encode + (k + 1)
  * decodes)}: one asymmetric step of k strengths on one state of model m. */
 HS_CHECKED int hs_bench_strengths(const hs_bench_options *o, const hs_model *m, size_t k, json_t **out);
+
+/* {"work": "train", "arch", "batch", "parameters", "seconds", "images_per_second", "peers": {mode: seconds},
+ * "ratio": best peer / ours, "peak_rss_bytes", "grown_rss_bytes", "peers_rss_bytes", "peers_grown_rss_bytes",
+ * "rss_ratio", "rss_ratio_grown": ours / the least of the peers}: one update of a built-in architecture, from drawn
+ * timesteps and noise to moved and averaged parameters (Adam, clipped gradient).  The peers train the same network, of
+ * diffusers, each in a process of its own.  Grown: since the libraries are loaded.  HS_EIO: a peer's network has
+ * another number of parameters. */
+HS_CHECKED int hs_bench_train(const hs_bench_options *o, const char *arch, size_t batch, json_t **out);
+
+/* {"work": "jvp", "arch", "tangents": k, "seconds", "decodes_s", "single_decodes_s", "ratio": seconds / decodes_s,
+ * "ratio_single"}: deps/dh of k tangents at one state, against k rows decoded at once and one after the other. */
+HS_CHECKED int hs_bench_jvp(const hs_bench_options *o, const char *arch, size_t k, json_t **out);
 
 /* {"work": "pca", "n", "d", "k", "seconds", "peers", "ratio_randomized", "ratio_incremental", "worst_residual",
  * "solver_bytes"}: rows of 60 factors of falling strength over white noise, from a file in folder. */

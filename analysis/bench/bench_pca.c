@@ -95,11 +95,6 @@ HS_CHECKED static int ask_peer(const hs_bench_options *o, const row_file *f, siz
     return HS_OK;
 }
 
-static json_t *number(double v)
-{
-    return isnan(v) ? json_null() : json_real(v);
-}
-
 HS_CHECKED static int compare(const hs_bench_options *o, row_file *f, size_t n, size_t k, json_t **out)
 {
     int rc;
@@ -126,9 +121,10 @@ HS_CHECKED static int compare(const hs_bench_options *o, row_file *f, size_t n, 
     double median = hs_bench_median(o->rounds, ours);
     *out = json_pack("{s:s, s:I, s:I, s:I, s:s, s:f, s:{s:o, s:o}, s:o, s:o, s:f, s:I, s:I}", "work", "pca", "n",
                      (json_int_t)n, "d", (json_int_t)f->d, "k", (json_int_t)k, "solver", hs_pca_solver_name(p->solver),
-                     "seconds", median, "peers", "randomized", number(randomized), "incremental", number(incremental),
-                     "ratio_randomized", number(ratio), "ratio_incremental", number(incremental / median),
-                     "worst_residual", p->worst, "sweeps", (json_int_t)p->sweeps, "solver_bytes", (json_int_t)bytes);
+                     "seconds", median, "peers", "randomized", hs_bench_number(randomized), "incremental",
+                     hs_bench_number(incremental), "ratio_randomized", hs_bench_number(ratio), "ratio_incremental",
+                     hs_bench_number(incremental / median), "worst_residual", p->worst, "sweeps", (json_int_t)p->sweeps,
+                     "solver_bytes", (json_int_t)bytes);
 out:
     hs_pca_free(p);
     free(ours);

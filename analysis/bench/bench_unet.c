@@ -119,32 +119,6 @@ out:
     return rc;
 }
 
-/* The best peer's median, and the median over rounds of (best peer / ours). */
-static void compare(size_t rounds, const double *ours, const double *peer, const int ok[PEERS], json_t *peers,
-                    double *ratio)
-{
-    double best = INFINITY;
-    size_t which = PEERS;
-    double *v = malloc(rounds * sizeof *v);
-    *ratio = NAN;
-    for (size_t k = 0; k < PEERS && v != NULL; k++) {
-        memcpy(v, peer + k * rounds, rounds * sizeof *v);
-        double m = ok[k] ? hs_bench_median(rounds, v) : INFINITY;
-        json_object_set_new(peers, peer_mode[k], ok[k] ? json_real(m) : json_null());
-        if (m < best) {
-            best = m;
-            which = k;
-        }
-    }
-    if (which < PEERS && v != NULL) {
-        for (size_t r = 0; r < rounds; r++) {
-            v[r] = peer[which * rounds + r] / ours[r];
-        }
-        *ratio = hs_bench_median(rounds, v);
-    }
-    free(v);
-}
-
 HS_CHECKED static int prepare(const hs_bench_options *o, const char *config, size_t batch, subject *s)
 {
     int rc;
@@ -172,14 +146,14 @@ int hs_bench_unet(const hs_bench_options *o, const char *config, size_t batch, j
     HS_TRY(prepare(o, config, batch, &s));
     double rss = hs_bench_peak_rss();
     HS_TRY(rounds_of_unet(o, &s, config, ours, peer, ok));
-    compare(o->rounds, ours, peer, ok, peers, &ratio);
+    HS_TRY(hs_bench_compare(o->rounds, ours, PEERS, peer_mode, peer, ok, peers, &ratio));
     hs_unet_times times = hs_unet_ws_times(s.ws);
     HS_TRY(hs_unet_ws_describe(s.ws, &plan));
     HS_TRY(error_against_direct(&s, &error));
     *out = json_pack("{s:s, s:s, s:I, s:f, s:O, s:o, s:f, s:o, s:f, s:s}", "work", "unet", "config", config, "batch",
                      (json_int_t)batch, "seconds", hs_bench_median(o->rounds, ours), "peers", peers, "ratio",
-                     isnan(ratio) ? json_null() : json_real(ratio), "h_error_direct", error, "by_kind", shares(times),
-                     "peak_rss_bytes", rss, "convolutions", plan.s != NULL ? plan.s : "");
+                     hs_bench_number(ratio), "h_error_direct", error, "by_kind", shares(times), "peak_rss_bytes", rss,
+                     "convolutions", plan.s != NULL ? plan.s : "");
 out:
     hs_str_free(&plan);
     json_decref(peers);

@@ -70,7 +70,7 @@ out:
     return rc;
 }
 
-int hs_peer_ask(hs_peer *p, json_t *request, double *seconds)
+int hs_peer_ask_all(hs_peer *p, json_t *request, json_t **out)
 {
     int rc = HS_OK;
     char line[4096];
@@ -83,13 +83,24 @@ int hs_peer_ask(hs_peer *p, json_t *request, double *seconds)
     }
     answer = json_loads(line, 0, NULL);
     const char *error = json_string_value(json_object_get(answer, "error"));
-    json_t *value = json_object_get(answer, "seconds");
-    if (error != NULL || !json_is_number(value)) {
+    if (error != NULL || !json_is_number(json_object_get(answer, "seconds"))) {
         rc = hs_fail(HS_EIO, "bench: peer: %.200s", error != NULL ? error : "no answer");
         goto out;
     }
-    *seconds = json_number_value(value);
+    *out = answer;
+    answer = NULL;
 out:
+    json_decref(answer);
+    return rc;
+}
+
+int hs_peer_ask(hs_peer *p, json_t *request, double *seconds)
+{
+    json_t *answer = NULL;
+    int rc = hs_peer_ask_all(p, request, &answer);
+    if (rc == HS_OK) {
+        *seconds = json_number_value(json_object_get(answer, "seconds"));
+    }
     json_decref(answer);
     return rc;
 }

@@ -15,6 +15,8 @@ HS_CHECKED int hs_peer_start(const char *python, const char *script, int threads
 /* Sends request (taken over) and waits: *seconds <- the peer's "seconds".  HS_EIO with the peer's own
  * "error", or when it has ended. */
 HS_CHECKED int hs_peer_ask(hs_peer *p, json_t *request, double *seconds);
+/* The same; *answer <- the whole answer, an object that the caller lets go of. */
+HS_CHECKED int hs_peer_ask_all(hs_peer *p, json_t *request, json_t **answer);
 void hs_peer_stop(hs_peer *p);
 
 #endif

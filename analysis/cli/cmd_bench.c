@@ -7,7 +7,7 @@
 #include "analysis/cli/common.h"
 
 static const hs_opt options[] = {
-    {"work", 0, HS_OPT_LIST, "unet,pca,store", 0, 0, "unet|unet256|strengths|pca|store", "WORK", "Input",
+    {"work", 0, HS_OPT_LIST, "unet,pca,store", 0, 0, "unet|unet256|strengths|train|jvp|pca|store", "WORK", "Input",
      "what to time; strengths needs --model"},
     {"rounds", 0, HS_OPT_INT, "5", 1, 1000, NULL, "N", "Statistics", "rounds in which all take turns"},
     {"peer", 0, HS_OPT_STR, "python3", 0, 0, NULL, "PYTHON", "Input",
@@ -70,6 +70,10 @@ HS_CHECKED static int run_work(hs_cmd *c, const hs_bench_options *o, const char 
         HS_TRY(add(c, list, hs_bench_unet(o, "ddpm256", 1, &a), &a));
     } else if (strcmp(work, "strengths") == 0) {
         HS_TRY(add(c, list, strengths(c, o, &a), &a));
+    } else if (strcmp(work, "train") == 0) {
+        HS_TRY(add(c, list, hs_bench_train(o, "faces-32", 32, &a), &a));
+    } else if (strcmp(work, "jvp") == 0) {
+        HS_TRY(add(c, list, hs_bench_jvp(o, "faces-32", 8, &a), &a));
     } else if (strcmp(work, "pca") == 0) {
         HS_TRY(add(c, list, hs_bench_pca(o, folder, 4000, 32768, 50, &a), &a));
         HS_TRY(add(c, list, hs_bench_pca(o, folder, 10000, 4096, 50, &a), &a));
@@ -99,7 +103,9 @@ static int run(hs_cmd *c)
         goto out;
     }
     if (strcmp(hs_cmd_str(c, "peer"), "none") != 0) {
-        HS_TRY(hs_peer_start(hs_cmd_str(c, "peer"), hs_cmd_str(c, "peer-script"), o.threads, &o.peer));
+        o.python = hs_cmd_str(c, "peer");
+        o.script = hs_cmd_str(c, "peer-script");
+        HS_TRY(hs_peer_start(o.python, o.script, o.threads, &o.peer));
     }
     for (size_t i = 0; i < n; i++) {
         HS_TRY(run_work(c, &o, work[i], list));
@@ -112,10 +118,11 @@ out:
 const hs_command hs_cmd_bench = {
     .name = "bench",
     .usage = "[--work WORK,...] [--peer PYTHON]",
-    .purpose =
-        "Time the network, PCA and the store, taking turns with PyTorch and scikit-learn; ratios hold, times do not.",
+    .purpose = "Time the network, its training, PCA and the store, taking turns with PyTorch and scikit-learn; ratios "
+               "hold, times do not.",
     .examples = "hspace bench --threads 2\n"
                 "hspace bench --work unet256 --rounds 3 --peer venv/bin/python --json\n"
+                "hspace bench --work train,jvp --peer venv/bin/python\n"
                 "hspace bench --work strengths --model anime64.safetensors --arch anime64",
     .options = tables,
     .run = run,
