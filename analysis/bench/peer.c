@@ -1,6 +1,7 @@
 #include "analysis/bench/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ int hs_peer_start(const char *python, const char *script, int threads, hs_peer *
     int rc, in[2] = {-1, -1}, from[2] = {-1, -1};
     hs_peer *p = NULL;
     HS_TRY(hs_calloc(1, sizeof *p, &p));
-    if (pipe2(in, 0) != 0 || pipe2(from, 0) != 0) {
+    /* Closed in every other peer: one that held this one's stdin open would keep it from ending. */
+    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0) {
         rc = hs_fail_errno("bench", "pipe");
         goto out;
     }
