@@ -108,8 +108,8 @@ const hs_command hs_cmd_train = {
     .usage = "--data DIR|faces[:STYLE] --arch NAME|FILE --steps N -o MODELDIR",
     .purpose = "Train a U-Net to predict noise, or with --readout an attribute network. The folder is a model from the "
                "first checkpoint on; --resume continues a stopped run to the same bits.",
-    .examples = "hspace train --data faces --arch faces-a.json --steps 30000 -o faces-a/\n"
-                "hspace train --data faces --arch faces-a.json --steps 30000 --resume -o faces-a/\n"
+    .examples = "hspace train --data faces --arch faces-32 --steps 18000 -o faces-a/\n"
+                "hspace train --data faces --arch faces-32 --steps 18000 --resume -o faces-a/\n"
                 "hspace train --data photos/ --fit --flip --arch ddpm-cifar10-32 --steps 100000 -o photos-model/\n"
                 "hspace train --data faces --readout attr --steps 4000 --rate 1e-3 -o faces-attr/",
     .options = tables,
