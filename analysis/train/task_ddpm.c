@@ -162,24 +162,6 @@ static int publish(void *ctx, const float *weights, uint64_t k)
     return hs_unet_save(d->unet, weights, d->o.half, d->o.n_meta, d->o.meta, d->folder);
 }
 
-/* The network's predictor, its output turned into eps where it is v. */
-typedef struct {
-    hs_predictor plain;
-    const hs_ddpm *d;
-} converted;
-
-static int predict(void *ctx, size_t n, const float *x_t, int t, size_t step, float *eps_p, float *eps_d)
-{
-    const converted *c = ctx;
-    size_t d = c->d->d;
-    int rc = c->plain.predict(c->plain.ctx, n, x_t, t, step, eps_p, eps_d);
-    for (size_t i = 0; i < n && rc == HS_OK && c->d->o.prediction == HS_PREDICT_V; i++) {
-        hs_objective_epsilon(HS_PREDICT_V, c->d->schedule.alpha_bar[t], d, x_t + i * d, eps_p + i * d, eps_p + i * d);
-        memcpy(eps_d + i * d, eps_p + i * d, d * sizeof *eps_d);
-    }
-    return rc;
-}
-
 HS_CHECKED static int sample_with(const hs_ddpm *d, const hs_unet *u, const hs_steps *steps, size_t n, float *x)
 {
     hs_unet_ws *ws = NULL;
@@ -189,8 +171,7 @@ HS_CHECKED static int sample_with(const hs_ddpm *d, const hs_unet *u, const hs_s
     int rc = HS_OK;
     HS_TRY(hs_unet_ws_create(u, batch, batch, d->o.conv, &ws));
     HS_TRY(hs_asyrp_create(u, ws, NULL, n, &a));
-    converted c = {hs_asyrp_predictor(a), d};
-    const hs_predictor p = {predict, &c};
+    const hs_predictor p = hs_asyrp_predictor(a);
     HS_TRY(hs_ddim_sample(&p, steps, &o, n, d->d, x));
 out:
     hs_asyrp_free(a);
@@ -208,6 +189,9 @@ int hs_ddpm_sample(const hs_ddpm *d, const float *weights, size_t first, size_t 
     HS_TRY(hs_unet_trainable(hs_unet_config_of(d->unet), d->o.seed, NULL, &u));
     memcpy(hs_unet_theta(u, &count), weights, d->n_theta * sizeof *weights);
     hs_unet_refresh(u);
+    if (d->o.prediction == HS_PREDICT_V) {
+        HS_TRY(hs_unet_predicts_v(u, d->schedule.T, d->schedule.alpha_bar));
+    }
     HS_TRY(hs_steps_create(&d->schedule, &spec, &steps));
     for (size_t i = 0; i < n; i++) {
         hs_rng_normal((hs_rng){d->o.seed, HS_RNG_X_T, first + i}, 0, d->d, x + i * d->d);

@@ -65,16 +65,3 @@ double hs_objective_loss(size_t nd, const float *output, const float *target, fl
     }
     return total / (double)nd;
 }
-
-void hs_objective_epsilon(hs_prediction kind, double alpha_bar, size_t d, const float *x_t, const float *output,
-                          float *eps)
-{
-    if (kind == HS_PREDICT_EPSILON) {
-        memmove(eps, output, d * sizeof *eps);
-        return;
-    }
-    float a = (float)sqrt(alpha_bar), b = (float)sqrt(1 - alpha_bar);
-    for (size_t i = 0; i < d; i++) {
-        eps[i] = a * output[i] + b * x_t[i];
-    }
-}

@@ -20,8 +20,4 @@ void hs_objective_draw(const hs_schedule *s, hs_prediction kind, uint64_t seed, 
 /* The loss, in double; doutput (n d) <- its gradient 2 (output - target) / (n d); may be target. */
 double hs_objective_loss(size_t nd, const float *output, const float *target, float *doutput);
 
-/* eps (d) of one image from the network's output at x_t: itself, or sqrt(ab) v + sqrt(1 - ab) x_t. */
-void hs_objective_epsilon(hs_prediction kind, double alpha_bar, size_t d, const float *x_t, const float *output,
-                          float *eps);
-
 #endif

@@ -208,9 +208,10 @@ static int read_scheduler(const json_t *o, hs_unet_config *c)
         return hs_fail(HS_EFORMAT, "the scheduler's configuration is not an object");
     }
     HS_TRY(hs_json_text(o, "prediction_type", &prediction));
-    if (strcmp(prediction, "epsilon") != 0) {
-        return refuse("prediction_type", prediction, "\"epsilon\"");
+    if (strcmp(prediction, "epsilon") != 0 && strcmp(prediction, "v_prediction") != 0) {
+        return refuse("prediction_type", prediction, "epsilon or v_prediction");
     }
+    snprintf(c->prediction, sizeof c->prediction, "%s", prediction);
     HS_TRY(hs_json_flag(o, "rescale_betas_zero_snr", &rescale));
     if (rescale) {
         return hs_fail(HS_EFORMAT,

@@ -251,6 +251,9 @@ static int finish(hs_model *m, const hs_unet_config *c, const char *model, const
     HS_TRY(hs_strdup(path, &m->path));
     snprintf(m->format, sizeof m->format, "%s", format);
     HS_TRY(hs_schedule_create(&c->schedule, &m->schedule));
+    if (strcmp(c->prediction, "v_prediction") == 0) {
+        HS_TRY(hs_unet_predicts_v(m->unet, m->schedule.T, m->schedule.alpha_bar));
+    }
 out:
     return rc;
 }

@@ -72,6 +72,7 @@ void hs_unet_free(hs_unet *u)
         hs_arena_free(&u->arena);
         hs_unet_config_free(&u->cfg);
         free(u->theta);
+        free(u->v_alpha_bar);
         free(u);
     }
 }
@@ -147,6 +148,7 @@ int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, c
         return hs_fail(HS_EBUG, "encode of %zu images in a workspace for %zu", n, ws->states);
     }
     HS_TRY(hs_unet_check_weights(u));
+    HS_TRY(hs_v_keep(ws, n, x, t));
     ws->n = n;
     embed(u, ws, n, t);
     float *image = k != NULL ? k->image : ws->a, *mid = k != NULL ? k->mid_out[0] : ws->a;
@@ -222,6 +224,7 @@ int hs_unet_decode(const hs_unet *u, hs_unet_ws *ws, size_t rows, const size_t *
         size_t n = rows - first < ws->rows ? rows - first : ws->rows;
         const size_t *s = (state != NULL ? state : ws->identity) + first;
         HS_TRY(decode_batch(u, ws, n, s, h + first * d_h, eps + first * d_eps));
+        hs_v_to_eps(ws, n, s, NULL, eps + first * d_eps);
     }
     HS_TRY(hs_unet_check_weights(u));
 out:

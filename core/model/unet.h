@@ -26,6 +26,10 @@ HS_CHECKED int hs_unet_load(const hs_unet_config *cfg, const hs_tensors *ts, hs_
 /* *out <- random weights: kernels uniform +-1/sqrt(fan_in), norms 1, biases small; stream (seed,
  * HS_RNG_WEIGHTS, parameter). */
 HS_CHECKED int hs_unet_random(const hs_unet_config *cfg, unsigned long long seed, hs_unet **out);
+/* The network's output is v = sqrt(ab) eps - sqrt(1 - ab) x_t (Salimans and Ho, arXiv:2202.00512): from then on eps is
+ * sqrt(ab) v + sqrt(1 - ab) x_t, in decode and in every derivative.  alpha_bar (T) is copied; for workspaces made
+ * later, which take t in 0 ... T - 1 (else HS_ERANGE).  HS_ENOMEM. */
+HS_CHECKED int hs_unet_predicts_v(hs_unet *u, size_t T, const double *alpha_bar);
 void hs_unet_free(hs_unet *u);
 const hs_unet_config *hs_unet_config_of(const hs_unet *u);
 size_t hs_unet_parameters(const hs_unet *u);

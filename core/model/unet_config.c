@@ -140,10 +140,11 @@ int hs_unet_config_check(const hs_unet_config *c)
     HS_TRY(check_flag("scale_shift", c->scale_shift));
     HS_TRY(check_flag("center_input", c->center_input));
     HS_TRY(check_schedule(&c->schedule));
-    if (strcmp(c->prediction, "epsilon") != 0) {
+    if (strcmp(c->prediction, "epsilon") != 0 && strcmp(c->prediction, "v_prediction") != 0) {
         char shown[64];
         hs_text_escape(c->prediction, shown, sizeof shown);
-        return hs_fail(HS_EFORMAT, "prediction (prediction_type) is \"%s\", must be \"epsilon\"", shown);
+        return hs_fail(HS_EFORMAT, "prediction (prediction_type) is \"%s\", must be \"epsilon\" or \"v_prediction\"",
+                       shown);
     }
 out:
     return rc;

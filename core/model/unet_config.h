@@ -39,7 +39,7 @@ typedef struct {
     int center_input; /* x -> 2 x - 1 first (diffusers' center_input_sample) */
     hs_schedule_spec schedule;
     double *schedule_table; /* owned storage of schedule.table, NULL unless kind TABLE */
-    char prediction[16];    /* "epsilon" */
+    char prediction[16];    /* "epsilon" or "v_prediction" */
 } hs_unet_config;
 
 /* What is wrong with the values, before any weight is read: HS_EFORMAT naming the field, the value

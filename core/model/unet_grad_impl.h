@@ -17,6 +17,7 @@ struct hs_unet_grad {
     float *dtemb[3];       /* (states, max(base, dim)): of the embedding, its layers */
     size_t *state_of_rows; /* (rows), and h (rows, C H W): for the operators */
     float *h;
+    float *v_dx; /* (rows, c R R) tangents or cotangents that pass beside the network; NULL: it predicts eps */
     void *scratch;
 };
 

@@ -1,4 +1,6 @@
 /* Forward mode: tangents through the recorded walk. */
+#include <string.h>
+
 #include "core/model/unet_grad_impl.h"
 #include "core/nn/attention.h"
 #include "core/nn/resample.h"
@@ -105,6 +107,9 @@ int hs_unet_jvp_encode(hs_unet_grad *g, size_t rows, const size_t *state, const 
     HS_TRY(hs_grad_check(g, rows, state, 0));
     hs_nchw_to_nhwc(rows, u->cfg.in_ch, pixels, dx, a);
     hs_scale_all(u->cfg.center_input ? 2 : 1, rows * pixels * u->cfg.in_ch, a);
+    if (g->v_dx != NULL) {
+        memcpy(g->v_dx, dx, rows * pixels * u->cfg.in_ch * sizeof *dx);
+    }
     const float *from = a;
     for (size_t i = 0; i < u->n_enc; i++) {
         HS_TRY(stage_jvp(g, &u->enc[i], &k->enc[i], rows, state, hs_grad_enc_in(g, i), NULL, from, NULL, g->skip[i]));
@@ -140,6 +145,11 @@ int hs_unet_jvp_decode(hs_unet_grad *g, size_t rows, const size_t *state, hs_ski
     hs_groupnorm_jvp(&u->norm_out, &at, rows, state, from, NULL, NULL, NULL, 0, g->ws->normed);
     HS_TRY(conv_jvp(g, u->conv_out, rows, g->ws->normed, NULL, to));
     hs_nhwc_to_nchw(rows, u->cfg.in_ch, at.hw, to, deps);
+    if (skips == HS_SKIPS_CARRIED) {
+        hs_v_to_eps(g->ws, rows, state, g->v_dx, deps);
+    } else {
+        hs_v_scale(g->ws, rows, state, 0, deps, deps);
+    }
 out:
     return rc;
 }

@@ -81,6 +81,8 @@ struct hs_unet {
     size_t time_total; /* numbers of time term a state */
     hs_groupnorm norm_out;
     int conv_out;
+    double *v_alpha_bar; /* (v_T) the output is v; NULL: it is eps */
+    size_t v_T;
     /* of a network that is trained (unet_params.h); else NULL and 0 */
     float *theta; /* (theta_count): every parameter and copy */
     size_t theta_count, n_named, n_copy;
@@ -143,6 +145,7 @@ struct hs_unet_ws {
     float *temb_in, *temb_mid; /* (states, max(base, dim)) */
     float *time;               /* per block (states, time) */
     float *time_rows;          /* (rows, widest time) */
+    float *v_x, *v_mix;        /* (states, c R R) x_t; (states, 2) what eps takes of v and of x_t; NULL: no v */
     size_t *identity;          /* 0, 1, 2, ...: row r is state r */
     void *scratch;
     size_t scratch_bytes;
@@ -156,6 +159,13 @@ HS_CHECKED int hs_block_forward(const hs_block *k, hs_unet_ws *ws, const hs_bloc
 /* The same for a stage of the walk; side is the input's. */
 HS_CHECKED int hs_stage_forward(const hs_stage *s, hs_unet_ws *ws, const hs_block_acts *acts, size_t n,
                                 const size_t *state, const float *x, const float *skip, float *dst);
+/* A network that predicts v (unet_v.c; nothing happens elsewhere): room in a workspace; what the states of an
+ * encode are; y (rows, c R R) <- a y + b x, a and b of each row's state, x (rows, c R R) or NULL: its x_t. */
+HS_CHECKED int hs_v_room(hs_unet_ws *ws);
+HS_CHECKED int hs_v_keep(hs_unet_ws *ws, size_t n, const float *x, const int *t);
+void hs_v_to_eps(const hs_unet_ws *ws, size_t rows, const size_t *state, const float *x, float *y);
+/* to (rows, c R R; may be from) <- a from, or b from (of_x): the adjoints, in any layout of a row. */
+void hs_v_scale(const hs_unet_ws *ws, size_t rows, const size_t *state, int of_x, const float *from, float *to);
 /* HS_EIO where the weights lie in a mapped file that was changed. */
 HS_CHECKED int hs_unet_check_weights(const hs_unet *u);
 /* y (n) <- s y, and whether decoder stage s takes a skip. */

@@ -154,6 +154,9 @@ static int buffers(hs_unet_grad *g)
     }
     HS_TRY(hs_arena_alloc(&g->arena, n, sizeof *g->state_of_rows, &g->state_of_rows));
     HS_TRY(room(&g->arena, n, hs_chw_size(hs_unet_h_shape(cfg)), &g->h));
+    if (g->ws->v_x != NULL) {
+        HS_TRY(room(&g->arena, n, hs_chw_size(hs_unet_image_shape(cfg)), &g->v_dx));
+    }
     for (size_t i = 0; g->weights && i < 3; i++) {
         HS_TRY(room(&g->arena, n, embed, &g->dtemb[i]));
     }

@@ -168,6 +168,8 @@ static int decoder_vjp(hs_unet_grad *g, size_t rows, const size_t *state, hs_ski
     float *from = g->ws->a, *to = g->ws->b;
     int rc = HS_OK;
     hs_nchw_to_nhwc(rows, u->cfg.in_ch, at.hw, deps, to);
+    hs_v_scale(g->ws, rows, state, 0, to, to);
+    hs_v_scale(g->ws, rows, state, 1, deps, g->v_dx);
     HS_TRY(conv_vjp(g, u->conv_out, rows, k->u_out, to, NULL, g->ws->normed, NULL, grad));
     norm_vjp(g, &u->norm_out, &at, rows, state, g->ws->normed, (hs_groupnorm_grads){.dx = from}, grad);
     for (size_t i = u->n_dec; i-- > 0;) {
@@ -242,6 +244,9 @@ int hs_unet_vjp_encode(hs_unet_grad *g, size_t rows, const size_t *state, hs_ski
     HS_TRY(encoder_vjp(g, rows, state, skips, NULL, &found));
     hs_scale_all(cfg->center_input ? 2 : 1, rows * pixels * cfg->in_ch, found);
     hs_nhwc_to_nchw(rows, cfg->in_ch, pixels, found, dx);
+    if (g->v_dx != NULL && skips == HS_SKIPS_CARRIED) {
+        add_all(rows * pixels * cfg->in_ch, g->v_dx, dx);
+    }
 out:
     return rc;
 }

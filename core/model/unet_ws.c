@@ -107,6 +107,7 @@ static int allocate(hs_unet_ws *ws)
         ws->identity[i] = i;
     }
     HS_TRY(allocate_skips(ws));
+    HS_TRY(hs_v_room(ws));
 out:
     return rc;
 }

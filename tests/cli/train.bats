@@ -150,3 +150,16 @@ updates() { head -c 4000 "$1/checkpoint.safetensors" | grep -ao '"update":"[0-9]
     rm pics/attributes.csv
     fails 5 "attributes.csv" "$HSPACE" train $A -q -o c
 }
+
+@test "train --prediction v: the folder says so and samples, dumps and differentiates as any other" {
+    "$HSPACE" train $T --steps 30 --prediction v -q -o m
+    jq -e '.prediction_type == "v_prediction"' m/scheduler_config.json
+    "$HSPACE" info m | grep -q "predicts v_prediction"
+    "$HSPACE" sample --model m -N 4 --steps 4 -q -o x.npy
+    "$HSPACE" dump --model m -N 2 --steps 4 --keep eps -q -o a.h5
+    "$HSPACE" eval --model m --x x.npy --t 500 --jvp-x x.npy -q -o out.npz
+    "$HSPACE" train $T --steps 30 -q -o e
+    ! cmp -s m/diffusion_pytorch_model.safetensors e/diffusion_pytorch_model.safetensors
+    sed -i 's/v_prediction/sample/' m/scheduler_config.json
+    fails 3 "prediction_type" "$HSPACE" info m
+}

@@ -167,7 +167,7 @@ static void test_malformed_schedulers(void **state)
         {"beta_end", "1.5"},
         {"beta_schedule", "\"sigmoid\""},
         {"trained_betas", "[0.1,0.2]"},
-        {"prediction_type", "\"v_prediction\""},
+        {"prediction_type", "\"sample\""},
         {"rescale_betas_zero_snr", "true"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
