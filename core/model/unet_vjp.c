@@ -86,21 +86,16 @@ out:
     return rc;
 }
 
-/* dx, dskip <- the shortcut's part of the cotangent dr. */
+/* dx, dskip (NULL: not wanted) <- themselves and what goes through the shortcut's convolutions, of dr. */
 static int shortcut_vjp(hs_unet_grad *g, const hs_block *k, size_t rows, const float *x, const float *skip,
                         const float *dr, float *dx, float *dskip, float *grad)
 {
-    size_t side = hs_block_out_side(k);
     int rc = HS_OK;
     if (k->short1 != HS_NO_CONV) {
-        HS_TRY(conv_vjp(g, k->short1, rows, x, dr, NULL, dx, NULL, grad));
-    } else if (k->resample != 0) {
-        (k->resample < 0 ? hs_avgpool2_vjp : hs_upsample2_vjp)(rows, k->side, k->side, k->c1, dr, dx);
-    } else {
-        memcpy(dx, dr, rows * side * side * k->c1 * sizeof *dx);
+        HS_TRY(conv_vjp(g, k->short1, rows, x, dr, dx, dx, NULL, grad));
     }
     if (k->short2 != HS_NO_CONV) {
-        HS_TRY(conv_vjp(g, k->short2, rows, skip, dr, NULL, dskip, NULL, grad));
+        HS_TRY(conv_vjp(g, k->short2, rows, skip, dr, dskip, dskip, NULL, grad));
     }
 out:
     return rc;
@@ -121,15 +116,17 @@ static int block_vjp(hs_unet_grad *g, const hs_block *k, const hs_block_acts *ac
     }
     hs_scale_all(k->inv_scale, rows * hw * k->out, dr);
     HS_TRY(second_half_vjp(g, k, acts, rows, state, dr, grad));
-    HS_TRY(shortcut_vjp(g, k, rows, x, skip, dr, dx, dskip, grad));
+    hs_groupnorm_grads to = {.add = k->short1 == HS_NO_CONV ? dr : NULL, .dx = dx, .dx2 = dskip};
     if (k->resample != 0) {
+        (k->resample < 0 ? hs_avgpool2_vjp : hs_upsample2_vjp)(rows, k->side, k->side, k->c1, dr, dx);
+        to.add = dx;
         HS_TRY(conv_vjp(g, k->conv1, rows, acts->u1_half, ws->inner, NULL, ws->half, dadd, grad));
         (k->resample < 0 ? hs_avgpool2_vjp : hs_upsample2_vjp)(rows, k->side, k->side, k->c1, ws->half, ws->normed);
     } else {
         HS_TRY(conv_vjp(g, k->conv1, rows, acts->u1, ws->inner, NULL, ws->normed, dadd, grad));
     }
-    norm_vjp(g, &k->norm1, &at1, rows, state, ws->normed,
-             (hs_groupnorm_grads){.add = dx, .dx = dx, .add2 = dskip, .dx2 = dskip}, grad);
+    norm_vjp(g, &k->norm1, &at1, rows, state, ws->normed, to, grad);
+    HS_TRY(shortcut_vjp(g, k, rows, x, skip, dr, dx, dskip, grad));
 out:
     return rc;
 }

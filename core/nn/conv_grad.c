@@ -23,12 +23,21 @@ static void turn(hs_conv *c)
 {
     const hs_conv_shape *s = &c->shape;
     size_t taps = s->kernel * s->kernel, in = s->in_ch, out = s->out_ch;
-    for (size_t o = 0; o < out; o++) {
-        for (size_t i = 0; i < in; i++) {
+    if (s->stride == 1) {
+#pragma omp parallel for schedule(static)
+        for (size_t k = 0; k < in * out; k++) { /* written in order */
+            const float *from = c->weight + (k % out * in + k / out) * taps;
             for (size_t t = 0; t < taps; t++) {
-                size_t at = s->stride == 1 ? (i * out + o) * taps + taps - 1 - t : (o * taps + t) * in + i;
-                c->turned[at] = c->weight[(o * in + i) * taps + t];
+                c->turned[k * taps + taps - 1 - t] = from[t];
             }
+        }
+        return;
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t k = 0; k < out * taps; k++) {
+        const float *from = c->weight + k / taps * in * taps + k % taps;
+        for (size_t i = 0; i < in; i++) {
+            c->turned[k * in + i] = from[i * taps];
         }
     }
 }
