@@ -12,6 +12,8 @@
 #include "core/base/text.h"
 #include "core/io/file.h"
 #include "core/io/image.h"
+#include "core/io/store.h"
+#include "core/tensor/layout.h"
 
 enum { IMAGES_MAX = 1000000 };
 
@@ -182,6 +184,42 @@ out:
     return rc;
 }
 
+/* The images /x_0 of a store; rows are called 0, 1, ..., in its order. */
+HS_CHECKED static int score_store(hs_cmd *c, job *j, const char *path)
+{
+    hs_store *store = NULL;
+    float *px = NULL, *x = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_cmd_input(c, path));
+    HS_TRY(hs_store_open(path, &store));
+    hs_chw shape = hs_store_image(store);
+    size_t n = hs_store_n(store), d = hs_chw_size(shape);
+    HS_TRY(hs_alloc(d, sizeof *px, &px));
+    HS_TRY(hs_alloc(d, sizeof *x, &x));
+    for (size_t i = 0; i < n; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%zu", i);
+        HS_TRY(hs_fail_in(hs_store_read(store, "x_0", i, 1, px), "wanted images kept by `dump --keep x_0`"));
+        hs_nhwc_to_nchw(1, shape.c, shape.h * shape.w, px, x);
+        for (size_t k = 0; k < d; k++) {
+            x[k] = x[k] / 127.5F - 1;
+        }
+        HS_TRY(hs_fail_in(score(j, name, shape, x), path));
+        HS_TRY(hs_progress_tell(hs_cmd_progress(c), "images", i + 1, n));
+    }
+out:
+    free(px);
+    free(x);
+    hs_store_close(store);
+    return rc;
+}
+
+static int ends_with(const char *path, const char *tail)
+{
+    size_t len = strlen(path), end = strlen(tail);
+    return len > end && strcmp(path + len - end, tail) == 0;
+}
+
 HS_CHECKED static int score_all(hs_cmd *c, job *j)
 {
     const char *const *path;
@@ -189,11 +227,12 @@ HS_CHECKED static int score_all(hs_cmd *c, job *j)
     int rc = HS_OK;
     for (size_t i = 0; i < n; i++) {
         struct stat st;
-        size_t len = strlen(path[i]);
         if (stat(path[i], &st) == 0 && S_ISDIR(st.st_mode)) {
             HS_TRY(score_folder(c, j, path[i]));
-        } else if (len > 4 && strcmp(path[i] + len - 4, ".npy") == 0) {
+        } else if (ends_with(path[i], ".npy")) {
             HS_TRY(score_array(c, j, path[i]));
+        } else if (ends_with(path[i], ".h5")) {
+            HS_TRY(score_store(c, j, path[i]));
         } else {
             HS_TRY(score_file(c, j, path[i]));
         }
@@ -316,10 +355,11 @@ const hs_command hs_cmd_score = {
     .name = "score",
     .usage = "IMAGES... -o SCORES.csv",
     .purpose =
-        "Reads the factors of images off an attribute network: PNG files, folders of them, or arrays (N, C, H, W). "
-        "Images of another size are cut to the central square and resized.",
+        "Reads the factors of images off an attribute network: PNG files, folders of them, arrays (N, C, H, W), or the "
+        "images of a store (dump --keep x_0). Images of another size are cut to the central square and resized.",
     .examples = "hspace score faces/ -o scores.csv\n"
-                "hspace score samples.npy --attr my-attr/ --attributes smile,age -o scores.csv",
+                "hspace score samples.npy --attr my-attr/ --attributes smile,age -o scores.csv\n"
+                "hspace score acts.h5 -o labels.csv",
     .options = tables,
     .min_inputs = 1,
     .max_inputs = (size_t)-1,

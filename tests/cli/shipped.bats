@@ -13,13 +13,13 @@ models=$BATS_TEST_DIRNAME/../../datasets/models
 }
 
 @test "shipped: faces-a gives the eps that diffusers gives" {
-    python3 - "$BATS_TEST_DIRNAME/../support/faces-a_eps.npz" <<'END'
+    /usr/bin/python3 - "$BATS_TEST_DIRNAME/../support/faces-a_eps.npz" <<'END'
 import sys, numpy as np
 g = np.load(sys.argv[1])
 np.save("x.npy", g["x"]); np.save("eps.npy", g["eps"]); print(",".join(map(str, g["t"])), file=open("t", "w"))
 END
     "$HSPACE" eval --model faces-a --x x.npy --t "$(cat t)" -o out.npz -q
-    python3 - <<'END'
+    /usr/bin/python3 - <<'END'
 import numpy as np
 want, got = np.load("eps.npy"), np.load("out.npz")["eps"]
 error = abs(got - want).max() / abs(want).max()
@@ -31,7 +31,7 @@ END
 @test "shipped: faces-attr reads the factors of faces it never saw" {
     "$HSPACE" faces -N 200 --first 50000 --seed 7 --size 32 -o held/ >/dev/null 2>&1
     "$HSPACE" score held/ -o scores.csv -q
-    python3 - <<'END'
+    /usr/bin/python3 - <<'END'
 import csv, numpy as np
 truth, score = (list(csv.DictReader(open(f))) for f in ("held/attributes.csv", "scores.csv"))
 assert len(truth) == len(score) == 200

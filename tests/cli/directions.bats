@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# Directions found from labels.
+load support
+
+M="--model random:tiny --steps 3"
+
+@test "mean-diff: the difference of the groups' means and its held-out d', as numpy has them" {
+    /usr/bin/python3 -c "import h5py" 2>/dev/null || skip "python3-h5py is absent"
+    "$HSPACE" dump $M -N 41 -q -o a.h5
+    /usr/bin/python3 - <<'END'
+import csv, numpy as np
+rng = np.random.default_rng(0)
+v, b = rng.standard_normal(41), rng.integers(0, 2, 41)
+v[7] = v[12] # a tie
+with open("l.csv", "w") as f:
+    f.write("file,score,on\n" + "".join(f"{i},{float(v[i])!r},{b[i]}\n" for i in range(41)))
+np.savez("l.npz", score=v, on=b)
+END
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr score,on --fraction 0.3 --json -o d.h5 >out.json
+    jq -e '.results.directions | length == 2 and .[0].n_plus == 12 and .[0].n_minus == 12 and .[1].groups == "1 against 0"' out.json
+    /usr/bin/python3 - <<'END'
+import h5py, numpy as np
+h = h5py.File("a.h5")["h"][:].astype(float).reshape(41, 3, -1)
+d, l = h5py.File("d.h5"), np.load("l.npz")
+order = np.lexsort((np.arange(41), l["score"]))
+groups = [(order[::-1][:12], order[:12]), (np.flatnonzero(l["on"] == 1), np.flatnonzero(l["on"] == 0))]
+for i, pair in enumerate(groups):
+    plus, minus = (np.sort(g) for g in pair)
+    for k in range(3):
+        x = h[:, k]
+        want = x[plus].mean(0) - x[minus].mean(0)
+        got = d["delta_h"][i, k].ravel()
+        assert abs(got - want).max() < 1e-6 * abs(want).max() + 1e-7
+        assert abs(d["norm"][i, k] - np.linalg.norm(want)) < 1e-9 * np.linalg.norm(want)
+        p = [], []
+        for f in range(5):
+            v = (np.delete(x[plus], slice(f, None, 5), 0).mean(0) - np.delete(x[minus], slice(f, None, 5), 0).mean(0))
+            v /= np.linalg.norm(v)
+            p[0].extend(x[plus][f::5] @ v)
+            p[1].extend(x[minus][f::5] @ v)
+        dp = (np.mean(p[0]) - np.mean(p[1])) / np.sqrt((np.var(p[0], ddof=1) + np.var(p[1], ddof=1)) / 2)
+        assert abs(d["d_prime"][i, k] - dp) < 1e-6, (d["d_prime"][i, k], dp)
+assert [s.decode() for s in d["direction"][:]] == ["score", "on"] and d.attrs["method"] == "mean-diff"
+END
+    "$HSPACE" edit $M --direction d.h5:on --strength 1 -N 2 -q -o e.npy
+}
+
+@test "mean-diff: labels that mean nothing give d' about 0 on samples left out" {
+    "$HSPACE" dump $M -N 120 -q -o a.h5
+    /usr/bin/python3 -c '
+import numpy as np
+v = np.random.default_rng(1).standard_normal((120, 8))
+print("file," + ",".join(f"a{k}" for k in range(8)))
+for i in range(120): print(f"{i}," + ",".join(map(str, v[i])))' >l.csv
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr a0,a1,a2,a3,a4,a5,a6,a7 --json -o d.h5 |
+        jq -e '[.results.directions[].steps[].d_prime] | add / length | . < 0.35 and . > -0.35'
+}
+
+@test "mean-diff: what does not fit is refused" {
+    "$HSPACE" dump $M -N 4 -q -o a.h5
+    printf 'file,s,c,bad\n0,1,1,1\n1,2,1,x\n2,3,1,1\n3,4,1,1\n' >l.csv
+    head -4 l.csv >short.csv
+    D="direction mean-diff a.h5 -q -o d.h5"
+    fails 2 "wanted --labels" "$HSPACE" $D --attr s
+    fails 2 "wanted --labels L.csv and --attr" "$HSPACE" $D --labels l.csv
+    fails 2 "3 rows of labels for 4 samples" "$HSPACE" $D --labels short.csv --attr s
+    fails 3 "no column" "$HSPACE" $D --labels l.csv --attr smile
+    fails 3 'row 2: bad is "x"' "$HSPACE" $D --labels l.csv --attr bad
+    fails 6 "c: 4 samples against 0 .*one group is empty" "$HSPACE" $D --labels l.csv --attr c
+    fails 6 "s: 0 samples against 0" "$HSPACE" $D --labels l.csv --attr s --fraction 0.1
+    [ ! -e d.h5 ]
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr s -q -o d.h5
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr s --json -f -o d.h5 |
+        jq -e '.results.directions[0].steps[0] | .norm > 0 and .d_prime == null'
+}
+
+@test "score: the images of a store, as of its array; without images it says what is missing" {
+    "$HSPACE" sample --model faces-a -N 3 --steps 4 --seed 5 -q -o f/
+    "$HSPACE" dump --model faces-a -N 3 --steps 4 --seed 5 --keep x_0 -q -o a.h5
+    "$HSPACE" dump --model random:faces-32 -N 1 --steps 2 -q -o none.h5
+    "$HSPACE" score a.h5 -q -o store.csv
+    "$HSPACE" score f/ -q -o files.csv
+    cmp <(cut -d, -f2- store.csv) <(cut -d, -f2- files.csv)
+    fails 2 "dump --keep x_0" "$HSPACE" score none.h5 -q -o n.csv
+}
