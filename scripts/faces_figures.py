@@ -4,8 +4,9 @@
     scripts/faces_figures.py --model faces-a --work WORK [--only NAME ...] [--small] [--threads N]
 
 Images, scores and activations come from build/hspace; statistics are done here with numpy, independently of the
-C code; gnuplot draws the heat map.  h5py reads dumps.  What WORK holds already is not made again: files that
-depend on the model lie in a folder named by the hash of its weights, so that new weights start afresh.
+C code; h5py reads dumps, Pillow writes sheets of images, gnuplot draws the heat map.  What WORK holds already is
+not made again: files that depend on the model lie in a folder named by the hash of its weights, so that new
+weights start afresh.
 
 Renders are called by their index under --data-seed, the seed of the training data: 0 to 49999 were trained on,
 those from 50000 on are held out.  All intervals are 95 %, by bootstrap over images.
@@ -34,7 +35,7 @@ SIZES = {  # full, --small
     "inversion": (64, 8),
     "probe_fit": (4000, 400),
     "probe_test": (1000, 200),
-    "direction": (1024, 128),
+    "direction": (512, 128),
     "edit": (64, 16),
     "attr": (2000, 500),
     "boot": (2000, 200),
@@ -178,6 +179,16 @@ class Ridge:
         return mean + ((x - self.mean) / self.scale) @ weights
 
 
+def sheet(path, x):
+    """A picture of the images (rows, columns, 3, R, R), three times as large."""
+    from PIL import Image
+
+    rows, columns, _, side, _ = x.shape
+    x = np.clip((x + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8).transpose(0, 3, 1, 4, 2)
+    picture = Image.fromarray(x.reshape(rows * side, columns * side, 3))
+    picture.resize((picture.width * 3, picture.height * 3), Image.Resampling.NEAREST).save(path)
+
+
 # ---- The figures ---------------------------------------------------------------------------------------------
 
 
@@ -218,7 +229,7 @@ def redrawn(w, images):
 
 
 def rerender(w):
-    """Samples, drawn again at the factors read off them, and read again."""
+    """Samples, drawn again at the factors read off them, and read again; samples.png: each beside its drawing."""
     images = w.samples(w.n("frechet"))
     again = redrawn(w, images)
     a, b = w.score(images), w.score(again)
@@ -228,6 +239,8 @@ def rerender(w):
             rows.append(row(f"{name} agreement", ((a[:, k] > 0.5) == (b[:, k] > 0.5)).mean()))
         else:
             rows.append(row(f"{name} R2", r_squared(a[:, k], b[:, k])))
+    pairs = np.stack([np.load(f)[:48].reshape(6, 8, 3, 32, 32) for f in (images, again)], 1)
+    sheet(w.own / "samples.png", pairs.transpose(0, 2, 1, 3, 4, 5).reshape(6, 16, 3, 32, 32))
     error = pixel_error(images, again)
     rows.append(row("pixels apart, rms of [-1, 1], median sample", np.median(error)))
     return rows
@@ -519,24 +532,13 @@ def edit_of(w, name):
         drift.append((null - score[STRENGTHS.index(0)]).mean(0)[k] / sd[k])
     rows.append(row(f"{name}: 8 random directions of that norm, mean size", np.abs(drift).mean(), "< 0.2 sd",
                     np.abs(drift).mean() < 0.2, (np.abs(drift).min(), np.abs(drift).max())))  # fmt: skip
-    sheet(w, name, files)
+    sheet(w.own / f"edit-{name}.png", np.stack([np.load(f)[:8] for f in files], 1))
     return rows
 
 
 def edit(w):
     """The constant edit along the mean difference of h: what it does, and where images stay faces."""
     return edit_of(w, "smile") + edit_of(w, "age")
-
-
-def sheet(w, name, files):
-    """A picture: a row an image, a column a strength."""
-    from PIL import Image
-
-    x = np.stack([np.load(f)[:8] for f in files], 1)
-    x = np.clip((x + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
-    n, s = x.shape[:2]
-    grid = x.transpose(0, 3, 1, 4, 2).reshape(n * 32, s * 32, 3)
-    Image.fromarray(grid).resize((s * 96, n * 96), 0).save(w.own / f"edit-{name}.png")
 
 
 # ---- The table ---------------------------------------------------------------------------------------------------
