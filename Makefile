@@ -55,8 +55,9 @@ FUZZ_BIN := $(FUZZ_SRC:%.c=$(B)/%)
 
 # ---- Build -----------------------------------------------------------------------------------------
 # Packages first, then a make of its own: flags come from pkg-config, which may just have arrived.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) # all cores, unless -j was given
 all: deps-build ## the program at build/hspace and the library
-	@$(MAKE) --no-print-directory build/hspace
+	@$(MAKE) --no-print-directory $(JOBS) build/hspace
 
 build/hspace: $(B)/hspace
 	@ln -f $< $@ 2>/dev/null || cp $< $@
@@ -89,14 +90,14 @@ $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay.o $(B)/libhspace.a
 tests-build: $(TEST_BIN) $(FUZZ_BIN)
 
 unit: deps-build deps-test ## all cmocka tests; T=pattern for some
-	@$(MAKE) --no-print-directory tests-build
+	@$(MAKE) --no-print-directory $(JOBS) tests-build
 	@scripts/run_tests.sh $(B) $(T)
 
 cli: all deps-test ## all bats tests of the command line
 	@bats tests/cli
 
 test: deps-build deps-test ## everything: unit, parity, fault, command line
-	@$(MAKE) --no-print-directory build/hspace tests-build
+	@$(MAKE) --no-print-directory $(JOBS) build/hspace tests-build
 	@scripts/run_tests.sh $(B)
 	@bats tests/cli
 

@@ -32,6 +32,7 @@ man: build/hspace ## man pages by help2man, into build/man
 	@scripts/man.sh build/hspace build/man
 
 install: deps-build ## program, library, headers, man pages, completions; prefix, DESTDIR
+	@$(MAKE) --no-print-directory $(JOBS) build/hspace
 	@$(MAKE) --no-print-directory install-files
 install-files: build/hspace $(B)/$(SOFILE) $(B)/hspace.pc
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(mandir)/man1 \
