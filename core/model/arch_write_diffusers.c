@@ -10,6 +10,15 @@ static int no_word(const char *field, const char *what)
     return hs_fail(HS_EFORMAT, "%s: diffusers' UNet2DModel has no word for %s", field, what);
 }
 
+/* diffusers' squaredcos_cap_v2 has its numbers built in; see arch_diffusers.c. */
+static int check_schedule(const hs_schedule_spec *s)
+{
+    if (s->kind == HS_SCHEDULE_COSINE && (s->cosine_s != 0.008 || s->beta_min != 0 || s->beta_max != 0.999)) {
+        return no_word("schedule", "a cosine of other numbers than cosine_s .008, beta_min 0, beta_max .999");
+    }
+    return HS_OK;
+}
+
 static int check(const hs_unet_config *c)
 {
     for (size_t l = 0; l < c->levels; l++) {
@@ -29,7 +38,7 @@ static int check(const hs_unet_config *c)
     if (c->attn_mid && c->attn_mid_norm == c->scale_shift) {
         return no_word("attn_mid_norm", "a middle attention like this");
     }
-    return HS_OK;
+    return check_schedule(&c->schedule);
 }
 
 static json_t *types(const hs_unet_config *c, const int *attn, int upwards, const char *plain, const char *with)
@@ -68,7 +77,7 @@ static json_t *scheduler_object(const hs_unet_config *c)
     json_t *o = json_pack("{s:s, s:I, s:s, s:b, s:b, s:I}", "_class_name", "DDIMScheduler", "num_train_timesteps",
                           (json_int_t)s->T, "prediction_type", c->prediction, "clip_sample", 0, "set_alpha_to_one", 1,
                           "steps_offset", (json_int_t)0);
-    if (o == NULL || s->kind == HS_SCHEDULE_TABLE) {
+    if (s->kind == HS_SCHEDULE_TABLE) {
         json_t *table = json_array();
         for (size_t t = 0; t < s->T && table != NULL; t++) {
             json_array_append_new(table, json_real(s->table[t]));
@@ -76,10 +85,11 @@ static json_t *scheduler_object(const hs_unet_config *c)
         json_object_set_new(o, "trained_betas", table);
         return o;
     }
-    json_object_set_new(o, "beta_schedule",
-                        json_string(s->kind == HS_SCHEDULE_LINEAR          ? "linear"
-                                    : s->kind == HS_SCHEDULE_SCALED_LINEAR ? "scaled_linear"
-                                                                           : "squaredcos_cap_v2"));
+    if (s->kind == HS_SCHEDULE_COSINE) {
+        json_object_set_new(o, "beta_schedule", json_string("squaredcos_cap_v2"));
+        return o;
+    }
+    json_object_set_new(o, "beta_schedule", json_string(s->kind == HS_SCHEDULE_LINEAR ? "linear" : "scaled_linear"));
     json_object_set_new(o, "beta_start", json_real(s->beta_start));
     json_object_set_new(o, "beta_end", json_real(s->beta_end));
     return o;
