@@ -516,14 +516,15 @@ def edit_of(w, name):
     error, limit = natural(w, files)
     mean = effect[:, :, k].mean(1)
     fair = [i for i in range(len(STRENGTHS)) if error[i] <= limit]
-    best = max(fair, key=lambda i: mean[i])
+    enough = [i for i in fair if mean[i] >= 1]
+    best = min(enough, key=lambda i: STRENGTHS[i]) if enough else max(fair, key=lambda i: mean[i])
     rows = []
     for i, s in enumerate(STRENGTHS):
         side = np.abs(effect[i].mean(0))
         side[k] = 0
         label = f"{name} x{s:g}: effect, sd (apart {error[i]:.3f} of {limit:.3f}; most else {w.names[side.argmax()]} {side.max():.2f})"
         rows.append(row(label, mean[i], interval=bootstrap(n, lambda b, i=i: effect[i, b, k].mean(), w.n("boot"))))
-    rows.append(row(f"{name}: largest effect while natural, at x{STRENGTHS[best]:g}", mean[best], ">= 1 sd", mean[best] >= 1))
+    rows.append(row(f"{name}: first effect of 1 sd while natural, or the largest: x{STRENGTHS[best]:g}", mean[best], ">= 1 sd", mean[best] >= 1))
     other = w.make(w.own / f"random-{name}-{w.n('direction')}.h5", "direction", "random", "--like", f"{direction}:{name}",
                    "-k", 8, "--seed", w.seed + 3)  # fmt: skip
     at, drift = STRENGTHS[best] or 1, []
