@@ -280,7 +280,7 @@ int hs_import_directions(hs_cmd *c)
     }
     HS_TRY(hs_result_create(hs_cmd_out(c), "directions", hs_cmd_force(c), &out));
     if (ts != NULL && form_of(ts) == NETWORKS) {
-        HS_TRY(hs_direction_put_networks(out, ts, name, &count));
+        HS_TRY(hs_direction_put_networks(out, ts, name, "import", "", &count));
         HS_TRY(hs_cmd_input(c, path[0]));
     } else {
         HS_TRY(put_arrays(c, path[0], ts, name, out));

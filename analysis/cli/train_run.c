@@ -89,11 +89,6 @@ out:
     return rc;
 }
 
-HS_CHECKED static int make_folder(const char *folder)
-{
-    return mkdir(folder, 0777) == 0 || errno == EEXIST ? HS_OK : hs_fail_errno(folder, "cannot be made");
-}
-
 /* ---- train.json ---------------------------------------------------------------------------------- */
 
 /* *line <- the command that began the run: of its train.json when resumed, else this one. */
@@ -242,7 +237,7 @@ int hs_train_run_go(hs_cmd *c, hs_train_run *r, const hs_task *task)
     hs_train_result done;
     json_t *out = hs_cmd_results(c);
     int rc = HS_OK;
-    HS_TRY(make_folder(r->folder));
+    HS_TRY(hs_train_make_folder(r->folder));
     json_object_set_new(out, "parameters", json_integer((json_int_t)task->n));
     json_object_set_new(r->described, "fingerprint", json_string(task->fingerprint));
     HS_TRY(hs_train_run_write(r));

@@ -374,7 +374,8 @@ out:
     return rc;
 }
 
-int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *name, size_t *count)
+int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *name, const char *method,
+                              const char *model_sha256, size_t *count)
 {
     enum { MOST = 64 };
     int rc = HS_OK;
@@ -403,7 +404,7 @@ int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *na
         HS_TRY(put_network(r, ts, prefix[i], names[i]));
     }
     HS_TRY(hs_result_put_strings(r, "direction", "direction", n, list));
-    HS_TRY(put_origin(r, "import", "", ""));
+    HS_TRY(put_origin(r, method, "", model_sha256));
     *count = n;
 out:
     return rc;

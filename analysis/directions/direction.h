@@ -68,7 +68,9 @@ typedef struct {
 HS_CHECKED int hs_direction_put(hs_result *r, const hs_direction_set *set);
 
 /* Puts the delta networks of named tensors (released Asyrp form: "0.conv1.weight" ..., or without the
- * number) into r as directions name, name_1 ...; *count <- how many.  HS_EFORMAT when there are none. */
-HS_CHECKED int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *name, size_t *count);
+ * number) into r as directions name, name_1 ...; *count <- how many.  method "import", "asyrp"; model_sha256 "" when
+ * unknown.  HS_EFORMAT when there are none. */
+HS_CHECKED int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *name, const char *method,
+                                         const char *model_sha256, size_t *count);
 
 #endif

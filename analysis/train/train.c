@@ -169,6 +169,9 @@ HS_CHECKED static int between(job *j)
     if (j->s.row.updates >= o->table_every || j->s.update == o->rate.total) {
         HS_TRY(end_row(j));
     }
+    if (o->whole > 0 && j->s.update % o->whole != 0) {
+        goto out;
+    }
     if (hs_progress_tell(o->progress, "update", (size_t)j->s.update, (size_t)o->rate.total) != HS_OK) {
         HS_TRY(save(j));
         rc = hs_fail(HS_ESTOPPED, "train: stopped at update %llu of %llu; --resume continues",

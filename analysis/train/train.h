@@ -36,6 +36,7 @@ typedef struct {
     hs_rate rate;
     double clip, ema;                  /* 0: no clipping */
     double save_seconds, show_seconds; /* between checkpoints; between pictures (0: at the end only) */
+    uint64_t whole;                    /* checkpoints, stops and pictures after multiples of so many updates; 0: any */
     uint64_t table_every;              /* updates a row of the table averages */
     int resume;                        /* continue from the checkpoint in folder */
     int force;                         /* begin anew over a checkpoint that is there */

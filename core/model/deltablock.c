@@ -1,9 +1,11 @@
 #include "core/model/deltablock.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/alloc.h"
+#include "core/base/rng.h"
 #include "core/base/text.h"
 #include "core/model/deltablock_net.h"
 #include "core/nn/linear.h"
@@ -109,6 +111,41 @@ int hs_deltablock_load(const hs_tensors *ts, const char *prefix, hs_deltablock *
     int rc = HS_OK;
     HS_TRY(hs_calloc(1, sizeof *f, &f));
     HS_TRY(load(f, ts, prefix));
+    *out = f;
+    f = NULL;
+out:
+    hs_deltablock_free(f);
+    return rc;
+}
+
+/* Parameter i as PyTorch begins it. */
+static void draw(hs_deltablock *f, size_t i, uint64_t seed, int silent)
+{
+    size_t count = f->at[i + 1] - f->at[i], fan = i == HS_DELTA_TIME_W || i == HS_DELTA_TIME_B ? f->temb : f->c;
+    int last = i == HS_DELTA_CONV2_W || i == HS_DELTA_CONV2_B;
+    float bound = 1 / sqrtf((float)fan), *w = f->theta + f->at[i];
+    for (size_t k = 0; k < count; k++) {
+        double u = hs_rng_uniform((hs_rng){seed, HS_RNG_WEIGHTS, i}, k);
+        w[k] = i == HS_DELTA_GAMMA ? 1 : i == HS_DELTA_BETA || (silent && last) ? 0 : bound * (float)(2 * u - 1);
+    }
+}
+
+int hs_deltablock_random(size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
+{
+    hs_deltablock *f = NULL;
+    int rc = HS_OK;
+    if (c == 0 || c % HS_DELTA_GROUPS != 0 || temb == 0) {
+        return hs_fail(HS_ERANGE, "f_t of %zu channels for embeddings of %zu: wanted a multiple of %d, and at least 1",
+                       c, temb, HS_DELTA_GROUPS);
+    }
+    HS_TRY(hs_calloc(1, sizeof *f, &f));
+    f->c = c;
+    f->temb = temb;
+    HS_TRY(lay_out(f));
+    HS_TRY(hs_alloc(f->at[HS_DELTABLOCK_PARAMS], sizeof *f->theta, &f->theta));
+    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        draw(f, i, seed, silent);
+    }
     *out = f;
     f = NULL;
 out:

@@ -4,6 +4,8 @@
 #ifndef HS_MODEL_DELTABLOCK_H
 #define HS_MODEL_DELTABLOCK_H
 
+#include <stdint.h>
+
 #include "core/base/error.h"
 #include "core/io/tensors.h"
 #include "core/tensor/view.h"
@@ -13,6 +15,10 @@ typedef struct hs_deltablock hs_deltablock;
 /* *out <- the network whose tensors are prefix + "conv1.weight" ... (prefix "0." for the released
  * files).  Weights are copied.  HS_EFORMAT: missing or misshapen, with its name. */
 HS_CHECKED int hs_deltablock_load(const hs_tensors *ts, const char *prefix, hs_deltablock **out);
+/* *out <- a network of c channels (a multiple of 32) for embeddings of temb numbers: weights uniform in +-1/sqrt(fan
+ * in), biases too, norm 1 and 0, as PyTorch's layers begin; stream (seed, HS_RNG_WEIGHTS, parameter).  silent: conv2 is
+ * 0, so that dh is.  HS_ERANGE, HS_ENOMEM. */
+HS_CHECKED int hs_deltablock_random(size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out);
 void hs_deltablock_free(hs_deltablock *f);
 size_t hs_deltablock_channels(const hs_deltablock *f);
 size_t hs_deltablock_temb_dim(const hs_deltablock *f);

@@ -83,3 +83,41 @@ for i in range(120): print(f"{i}," + ",".join(map(str, v[i])))' >l.csv
     cmp <(cut -d, -f2- store.csv) <(cut -d, -f2- files.csv)
     fails 2 "dump --keep x_0" "$HSPACE" score none.h5 -q -o n.csv
 }
+
+A="--model faces-a --readout attr:smile -N 4 --batch 2 --timesteps 400,300,200 --t-edit 250"
+
+@test "asyrp: f_t moves the factor it was trained for; the same command gives the same bits" {
+    "$HSPACE" direction asyrp $A --trajectories 20 --rate 3e-3 --seed 2 -q -o d.h5
+    "$HSPACE" info d.h5 --json | jq -e '.results.kind == "directions" and .results.directions == ["smile"]'
+    "$HSPACE" sweep --model faces-a --direction d.h5 --strengths 0,1 -N 4 --timesteps 400,300,200,100,0 --t-edit 250 --seed 9 \
+        --readout attr:smile -o s.h5 --json -q | jq -e '.results.readouts[0].mean | .[1] - .[0] > 0.1'
+    "$HSPACE" direction asyrp $A --trajectories 20 --rate 3e-3 --seed 2 -q -o e.h5
+    cmp d.h5.train/f_t.safetensors e.h5.train/f_t.safetensors
+    [ "$(head -1 d.h5.train/loss.csv | cut -d, -f1,2)" = "update,loss" ]
+}
+
+@test "asyrp: kill -9 and --resume give the bits of the uninterrupted run" {
+    "$HSPACE" direction asyrp $A --trajectories 30 --save-every 0 -q -o whole.h5
+    "$HSPACE" direction asyrp $A --trajectories 30 --save-every 0 -q -o cut.h5 &
+    pid=$!
+    for i in $(seq 400); do
+        [ "$(wc -l <cut.h5.train/loss.csv 2>/dev/null || echo 0)" -ge 2 ] && break
+        sleep 0.05
+    done
+    kill -9 $pid
+    wait $pid || true
+    [ ! -e cut.h5 ]
+    "$HSPACE" direction asyrp $A --trajectories 30 --save-every 0 --resume -q -o cut.h5
+    cmp whole.h5.train/f_t.safetensors cut.h5.train/f_t.safetensors
+}
+
+@test "asyrp: what does not fit is refused" {
+    fails 2 "wanted --readout attr:NAME" "$HSPACE" direction asyrp --model faces-a -N 2 -q -o d.h5
+    fails 2 "no such factor" "$HSPACE" direction asyrp ${A/attr:smile/attr:grin} -q -o d.h5
+    fails 2 "no step at or above it" "$HSPACE" direction asyrp ${A/250/401} -q -o d.h5
+    fails 2 "reads 3 x 32 x 32, the model draws 3 x 16 x 16" "$HSPACE" direction asyrp ${A/faces-a/random:tiny} -q -o d.h5
+    fails 2 "no checkpoint to resume from" "$HSPACE" direction asyrp $A --resume -q -o d.h5
+    "$HSPACE" direction asyrp $A --trajectories 1 -q -o d.h5
+    fails 2 "another run" "$HSPACE" direction asyrp $A --trajectories 2 --by 2 --resume -f -q -o d.h5
+    "$HSPACE" direction asyrp $A --trajectories 1 --recipe paper -q -f -o d.h5
+}

@@ -193,7 +193,7 @@ static void test_released_network_round_trip(void **state)
     const char *path = temp_path("smile.h5");
     assert_ok(hs_tensors_open(shared_data("asyrp-dh/smiling_LC_CelebA_HQ.pth"), &ts));
     assert_ok(hs_result_create(path, "directions", 1, &r));
-    assert_ok(hs_direction_put_networks(r, ts, "smiling", &count));
+    assert_ok(hs_direction_put_networks(r, ts, "smiling", "import", "", &count));
     assert_int_equal(count, 1);
     assert_ok(hs_result_commit(r));
     hs_result_free(r);
