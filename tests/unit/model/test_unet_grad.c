@@ -1,12 +1,14 @@
 /* The U-Net's derivatives on small networks of every family, whatever their weights: adjoint identities,
  * batches, and what is refused.  (test_unet_differences.c has differences of the forward pass, tests/parity
  * PyTorch's numbers.) */
+#include "core/model/attr_map.h"
 #include "core/model/unet_grad.h"
 
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 
+#include "core/base/rng.h"
 #include "core/model/attrnet.h"
 #include "tests/support/support.h"
 #include "tests/support/unets.h"
@@ -23,40 +25,15 @@ static double alpha_bar(int t)
 
 /* ---- <J v, u> = <v, J^T u> ------------------------------------------------------------------------ */
 
-/* d readout / dh: an attribute network after x0hat. */
+/* d readout / dh: an attribute network after x0hat, two rows at once. */
 typedef struct {
     hs_unet_jacobian x0hat;
     hs_attrnet *a;
-    hs_attrnet_ws *ws;
+    hs_attr_map *map;
+    hs_conv_mode mode;
     size_t d_x;
-    float *image; /* (d_x) between the two */
+    float *image; /* (d_x) */
 } readout;
-
-static int readout_apply(void *ctx, size_t k, const float *X, float *Y)
-{
-    readout *r = ctx;
-    hs_linop op = hs_unet_linop(&r->x0hat);
-    int rc = HS_OK;
-    for (size_t i = 0; i < k; i++) {
-        HS_TRY(op.apply(op.ctx, 1, X + i * op.n, r->image));
-        HS_TRY(hs_attrnet_jvp(r->ws, 1, r->image, Y + i * FACTORS));
-    }
-out:
-    return rc;
-}
-
-static int readout_adjoint(void *ctx, size_t k, const float *Y, float *X)
-{
-    readout *r = ctx;
-    hs_linop op = hs_unet_linop(&r->x0hat);
-    int rc = HS_OK;
-    for (size_t i = 0; i < k; i++) {
-        HS_TRY(hs_attrnet_vjp(r->ws, 1, Y + i * FACTORS, r->image));
-        HS_TRY(op.apply_adjoint(op.ctx, 1, r->image, X + i * op.n));
-    }
-out:
-    return rc;
-}
 
 static void readout_begin(readout *r, const recorded *s, hs_conv_mode mode, uint64_t seed)
 {
@@ -70,14 +47,13 @@ static void readout_begin(readout *r, const recorded *s, hs_conv_mode mode, uint
     for (int i = 2; i < FACTORS; i++) {
         c.factor[i] = (hs_attr_factor){.name = {(char)('a' + i)}, .sd = i};
     }
-    *r = (readout){.d_x = s->d_x, .image = room(s->d_x)};
+    *r = (readout){.d_x = s->d_x, .mode = mode, .image = room(s->d_x)};
     assert_ok(hs_attrnet_random(&c, seed, &r->a));
-    assert_ok(hs_attrnet_ws_create(r->a, 1, 1, mode, &r->ws));
 }
 
 static void readout_end(readout *r)
 {
-    hs_attrnet_ws_free(r->ws);
+    hs_attr_map_free(r->map);
     hs_attrnet_free(r->a);
     free(r->image);
 }
@@ -85,15 +61,15 @@ static void readout_end(readout *r)
 /* The read-out's operator at x0hat of a state. */
 static hs_linop readout_at(readout *r, const recorded *s, size_t state)
 {
-    float out[FACTORS];
     double ab = alpha_bar(s->t[state]);
     for (size_t i = 0; i < s->d_x; i++) {
         size_t k = state * s->d_x + i;
         r->image[i] = (float)((s->x[k] - sqrt(1 - ab) * s->eps[k]) / sqrt(ab));
     }
-    assert_ok(hs_attrnet_forward(r->ws, 1, r->image, out, NULL));
     r->x0hat = (hs_unet_jacobian){s->g, HS_MAP_X0HAT_H, state, ab};
-    return (hs_linop){FACTORS, s->d_h, readout_apply, readout_adjoint, r};
+    hs_attr_map_free(r->map);
+    assert_ok(hs_attr_map_create(&r->x0hat, r->a, r->image, 2, r->mode, &r->map));
+    return hs_attr_map_linop(r->map);
 }
 
 enum { MAPS = HS_MAP_X0HAT_X + 2 }; /* the last: the read-out */
@@ -363,6 +339,43 @@ static void test_fixed_network(void **state)
     recorded_end(&s);
 }
 
+/* The read-out's map by hand: x0hat's, then the network's; and what it refuses. */
+static void test_readout_map(void **state)
+{
+    (void)state;
+    enum { K = 3 };
+    recorded s;
+    readout r;
+    recorded_begin(&s, UNET_TINY, HS_CONV_AUTO, 3, 0);
+    readout_begin(&r, &s, HS_CONV_AUTO, 3);
+    hs_linop op = readout_at(&r, &s, 1), x0hat = hs_unet_linop(&r.x0hat);
+    float *dh = room(K * s.d_h), *image = room(s.d_x), got[K * FACTORS], want[FACTORS], out[FACTORS];
+    hs_attrnet_ws *ws;
+    hs_rng_normal((hs_rng){4, HS_RNG_TEST, 0}, 0, K * s.d_h, dh);
+    assert_ok(hs_attrnet_ws_create(r.a, 1, 1, HS_CONV_AUTO, &ws));
+    assert_ok(hs_attrnet_forward(ws, 1, r.image, out, NULL));
+    assert_ok(op.apply(op.ctx, K, dh, got));
+    for (size_t i = 0; i < K; i++) {
+        assert_ok(x0hat.apply(x0hat.ctx, 1, dh + i * s.d_h, image));
+        assert_ok(hs_attrnet_jvp(ws, 1, image, want));
+        assert_true(max_rel_f32(got + i * FACTORS, want, FACTORS) < 1e-5);
+    }
+    hs_attrnet_config c = *hs_attrnet_config_of(r.a);
+    hs_attrnet *other;
+    hs_attr_map *map;
+    c.image_size *= 2;
+    assert_ok(hs_attrnet_random(&c, 1, &other));
+    assert_code(hs_attr_map_create(&r.x0hat, other, image, 1, HS_CONV_AUTO, &map), HS_ESHAPE);
+    assert_code(hs_attr_map_create(&r.x0hat, r.a, image, 0, HS_CONV_AUTO, &map), HS_ERANGE);
+    r.x0hat.map = HS_MAP_EPS_H;
+    assert_code(hs_attr_map_create(&r.x0hat, r.a, image, 1, HS_CONV_AUTO, &map), HS_ERANGE);
+    hs_attrnet_free(other);
+    hs_attrnet_ws_free(ws);
+    free(dh), free(image);
+    readout_end(&r);
+    recorded_end(&s);
+}
+
 int main(void)
 {
     omp_set_num_threads(1); /* networks this small gain nothing by a second, and lose much on a busy machine */
@@ -376,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_rows_out_of_range),
         cmocka_unit_test(test_nothing_recorded),
         cmocka_unit_test(test_fixed_network),
+        cmocka_unit_test(test_readout_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
