@@ -17,6 +17,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_train,
     &hs_cmd_pca,
     &hs_cmd_direction_mean,
+    &hs_cmd_direction_probe,
     &hs_cmd_direction_asyrp,
     &hs_cmd_direction_random,
     &hs_cmd_edit,

@@ -15,19 +15,6 @@ static int number(const char *cell, double *v)
     return end != cell && *end == '\0' && isfinite(*v);
 }
 
-HS_CHECKED static int read_column(const hs_csv *table, size_t column, size_t n, const char *name, double *value)
-{
-    for (size_t i = 0; i < n; i++) {
-        const char *cell = hs_csv_cell(table->row[i], column);
-        if (!number(cell, &value[i])) {
-            char shown[48];
-            hs_text_escape(cell, shown, sizeof shown);
-            return hs_fail(HS_EFORMAT, "row %zu: %s is \"%s\"; wanted a finite number", i + 1, name, shown);
-        }
-    }
-    return HS_OK;
-}
-
 static int all_zero_or_one(size_t n, const double *v)
 {
     size_t i = 0;
@@ -35,6 +22,29 @@ static int all_zero_or_one(size_t n, const double *v)
         i++;
     }
     return i == n;
+}
+
+int hs_labels_column(const hs_csv *table, const char *attribute, size_t n, double *value, int *binary)
+{
+    size_t column;
+    char name[64];
+    if (table->n != n) {
+        return hs_fail(HS_ESHAPE, "%zu rows of labels for %zu samples", table->n, n);
+    }
+    int rc = hs_csv_column(table, attribute, &column);
+    hs_text_escape(attribute, name, sizeof name);
+    for (size_t i = 0; i < n && rc == HS_OK; i++) {
+        const char *cell = hs_csv_cell(table->row[i], column);
+        if (!number(cell, &value[i])) {
+            char shown[48];
+            hs_text_escape(cell, shown, sizeof shown);
+            return hs_fail(HS_EFORMAT, "row %zu: %s is \"%s\"; wanted a finite number", i + 1, name, shown);
+        }
+    }
+    if (rc == HS_OK) {
+        *binary = all_zero_or_one(n, value);
+    }
+    return rc;
 }
 
 typedef struct {
@@ -88,20 +98,16 @@ static void group_by_value(size_t n, hs_labels *l)
 int hs_labels_of(const hs_csv *table, const char *attribute, size_t n, double fraction, hs_labels *out)
 {
     int rc = HS_OK;
-    size_t column;
+    int binary;
     hs_labels l = {0};
     if (!(fraction > 0 && fraction <= 0.5)) {
         return hs_fail(HS_ERANGE, "fraction %g: must be above 0 and at most 0.5", fraction);
     }
-    if (table->n != n) {
-        return hs_fail(HS_ESHAPE, "%zu rows of labels for %zu samples", table->n, n);
-    }
-    HS_TRY(hs_csv_column(table, attribute, &column));
     hs_text_escape(attribute, l.name, sizeof l.name);
     HS_TRY(hs_alloc(n, sizeof *l.value, &l.value));
     HS_TRY(hs_calloc(n, sizeof *l.side, &l.side));
-    HS_TRY(read_column(table, column, n, l.name, l.value));
-    if (all_zero_or_one(n, l.value)) {
+    HS_TRY(hs_labels_column(table, attribute, n, l.value, &binary));
+    if (binary) {
         group_by_value(n, &l);
     } else {
         HS_TRY(group_by_ends(n, fraction, &l));

@@ -22,6 +22,9 @@ typedef struct {
  * rows; HS_EFORMAT: no such column, or a cell that isn't a finite number (both named); HS_ERANGE: fraction outside
  * (0, 0.5]; HS_EDEGENERATE: all samples are of one group. */
 HS_CHECKED int hs_labels_of(const hs_csv *table, const char *attribute, size_t n, double fraction, hs_labels *out);
+/* value (n) <- the column, as numbers; *binary <- whether all are 0 or 1.  Errors as above, but HS_ERANGE and
+ * HS_EDEGENERATE. */
+HS_CHECKED int hs_labels_column(const hs_csv *table, const char *attribute, size_t n, double *value, int *binary);
 void hs_labels_free(hs_labels *l);
 
 #endif
