@@ -10,6 +10,7 @@
 #include "analysis/figures/matrix.h"
 #include "analysis/figures/scree.h"
 #include "analysis/figures/sweep.h"
+#include "analysis/figures/theorem1.h"
 #include "core/base/alloc.h"
 #include "core/io/result.h"
 
@@ -320,6 +321,29 @@ out:
     return rc;
 }
 
+static int plot_theorem1(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    int rc = HS_OK;
+    hs_figure_coefficients c[HS_FIGURE_COLOURS];
+    double *t, *symmetric, *asymmetric;
+    char label[64];
+    for (size_t i = 0; i < s->n; i++) {
+        size_t S = 0;
+        HS_TRY(get_array(s, i, "timestep", 1, &S, &t));
+        HS_TRY(get_array(s, i, "symmetric", 1, &S, &symmetric));
+        HS_TRY(get_array(s, i, "asymmetric", 1, &S, &asymmetric));
+        snprintf(label, sizeof label, "%zu steps", S);
+        HS_TRY(keep_text(s, label, &c[i].label));
+        c[i].S = S;
+        c[i].t = t;
+        c[i].symmetric = symmetric;
+        c[i].asymmetric = asymmetric;
+    }
+    HS_TRY(hs_figure_theorem1(c, s->n, opt, drawn));
+out:
+    return rc;
+}
+
 static const struct {
     const char *kind;
     int (*plot)(sources *s, const hs_figure_options *opt, int *drawn);
@@ -328,7 +352,8 @@ static const struct {
              {"sweep", plot_sweep, HS_FIGURE_COLOURS},
              {"interpolation", plot_sweep, HS_FIGURE_COLOURS},
              {"pca", plot_pca, 1},
-             {"similarity", plot_similarity, 1}};
+             {"similarity", plot_similarity, 1},
+             {"theorem1", plot_theorem1, HS_FIGURE_COLOURS}};
 
 int hs_figure_from_results(const char *const *path, size_t n, const char *kind, const hs_figure_options *opt,
                            int *drawn)
@@ -361,9 +386,10 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
         HS_TRY(kinds[k].plot(&s, &o, drawn));
     }
     if (!found) {
-        HS_TRY(hs_fail(HS_ERANGE,
-                       "%s: no figure of kind \"%s\"; there are linearity, sweep, interpolation, pca, similarity",
-                       path[0], kind));
+        HS_TRY(hs_fail(
+            HS_ERANGE,
+            "%s: no figure of kind \"%s\"; there are linearity, sweep, interpolation, pca, similarity, theorem1",
+            path[0], kind));
     }
 out:
     sources_close(&s);

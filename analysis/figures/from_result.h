@@ -7,6 +7,7 @@
  * interpolation (sample, strength); attribute direction: one panel a read-out, the files are its curves
  * pca           /explained_variance_ratio (timestep, component) or (component), /timestep, attribute n
  * similarity    /similarity (row, column), texts or numbers /row and /column, attributes metric and n
+ * theorem1      /symmetric and /asymmetric (timestep), /timestep: the files are the curves
  *
  * A file whose attribute untrained is 1 has that word stamped on its picture. */
 #ifndef HS_FIGURES_FROM_RESULT_H

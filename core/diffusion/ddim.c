@@ -24,19 +24,22 @@ static coefs step_coefs(double ab, double ab_next, double eta)
                    .sigma = sigma};
 }
 
+/* x' of one number; *p <- P_t after clipping. */
+static double next_of(coefs c, int clip, float x_t, float eps_p, float eps_d, float z, double *p)
+{
+    *p = ((double)x_t - c.noise * (double)eps_p) * c.inv;
+    if (clip) {
+        *p = fmin(fmax(*p, -1.0), 1.0);
+    }
+    return c.next_p * *p + c.dir * (double)eps_d + c.sigma * (double)z;
+}
+
 static void apply(coefs c, int clip, size_t nd, const float *x_t, const float *eps_p, const float *eps_d,
                   const float *z, float *x_next, float *pred_x0)
 {
     for (size_t i = 0; i < nd; i++) {
-        double p = ((double)x_t[i] - c.noise * (double)eps_p[i]) * c.inv;
-        if (clip) {
-            p = fmin(fmax(p, -1.0), 1.0);
-        }
-        double v = c.next_p * p + c.dir * (double)eps_d[i];
-        if (z != NULL) {
-            v += c.sigma * (double)z[i];
-        }
-        x_next[i] = (float)v;
+        double p;
+        x_next[i] = (float)next_of(c, clip, x_t[i], eps_p[i], eps_d[i], z != NULL ? z[i] : 0, &p);
         if (pred_x0 != NULL) {
             pred_x0[i] = (float)p;
         }
@@ -47,6 +50,16 @@ void hs_ddim_step(const hs_step *step, double eta, int clip, size_t nd, const fl
                   const float *eps_d, const float *z, float *x_next, float *pred_x0)
 {
     apply(step_coefs(step->alpha_bar, step->alpha_bar_next, eta), clip, nd, x_t, eps_p, eps_d, z, x_next, pred_x0);
+}
+
+void hs_ddim_step_f64(const hs_step *step, size_t nd, const float *x_t, const float *eps_p, const float *eps_d,
+                      double *x_next)
+{
+    coefs c = step_coefs(step->alpha_bar, step->alpha_bar_next, 0);
+    for (size_t i = 0; i < nd; i++) {
+        double p;
+        x_next[i] = next_of(c, 0, x_t[i], eps_p[i], eps_d[i], 0, &p);
+    }
 }
 
 /* The state of one run: a copy of x, so that the caller's stays whole when a step fails. */

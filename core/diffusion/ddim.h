@@ -51,6 +51,10 @@ typedef struct {
 void hs_ddim_step(const hs_step *step, double eta, int clip, size_t nd, const float *x_t, const float *eps_p,
                   const float *eps_d, const float *z, float *x_next, float *pred_x0);
 
+/* The same step with eta = 0 before it is rounded to float32, for small differences of two. */
+void hs_ddim_step_f64(const hs_step *step, size_t nd, const float *x_t, const float *eps_p, const float *eps_d,
+                      double *x_next);
+
 /* x (n, d): x_T in, x_0 out; all S steps in descending order.  x is untouched on error.
  * HS_ERANGE: eta outside [0, 1], or above 0 without a source of noise.  HS_EDEGENERATE: x is no
  * longer finite.  What the predictor, the noise or the observer returns is passed on;

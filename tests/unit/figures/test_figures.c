@@ -11,6 +11,7 @@
 #include "analysis/figures/palette.h"
 #include "analysis/figures/scree.h"
 #include "analysis/figures/sweep.h"
+#include "analysis/figures/theorem1.h"
 #include "core/io/file.h"
 #include "core/io/image.h"
 #include "core/io/result.h"
@@ -342,6 +343,39 @@ static void test_pca_and_similarity_files(void **state)
     free(svg);
 }
 
+static void test_theorem1_files(void **state)
+{
+    (void)state;
+    need_gnuplot();
+    char path[2][256];
+    const char *h5[8] = {path[0], path[1], path[0], path[0], path[0], path[0], path[0], path[0]};
+    const char *out = temp_path("t1.svg");
+    const int64_t t[3] = {999, 500, 0};
+    const double symmetric[3] = {-0.5, -0.25, -0.125}, asymmetric[3] = {-1.5, -1.25, -0.125};
+    int drawn;
+    for (size_t i = 0, S = 3; i < 2; i++, S--) {
+        hs_result *r;
+        snprintf(path[i], sizeof path[i], "%s", temp_path(i == 0 ? "t3.h5" : "t2.h5"));
+        assert_ok(hs_result_create(path[i], "theorem1", 1, &r));
+        assert_ok(hs_result_put_i64(r, "timestep", "timestep", 1, &S, t));
+        assert_ok(hs_result_put_f64(r, "symmetric", "timestep", 1, &S, symmetric));
+        assert_ok(hs_result_put_f64(r, "asymmetric", "timestep", 1, &S, asymmetric));
+        assert_ok(hs_result_commit(r));
+        hs_result_free(r);
+    }
+    assert_ok(hs_figure_from_results(h5, 2, NULL, &(hs_figure_options){.out = out}, &drawn));
+    assert_int_equal(drawn, 1);
+    char *dat = slurp(temp_path("t1.dat")), *svg = slurp(out);
+    assert_non_null(strstr(dat, "999 -0.5 -1.5\n500 -0.25 -1.25\n0 -0.125 -0.125\n"));
+    assert_non_null(strstr(svg, "2 steps"));
+    free(dat);
+    free(svg);
+    hs_figure_options again = {.out = out, .force = 1};
+    assert_code(hs_figure_from_results(h5, 8, NULL, &again, &drawn), HS_ERANGE);
+    assert_code(hs_figure_theorem1(NULL, 0, &again, &drawn), HS_ESHAPE);
+    assert_code(hs_figure_theorem1(&(hs_figure_coefficients){.label = ""}, 1, &again, &drawn), HS_ESHAPE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_linearity_file),
         cmocka_unit_test(test_sweep_files),
         cmocka_unit_test(test_pca_and_similarity_files),
+        cmocka_unit_test(test_theorem1_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
