@@ -19,6 +19,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_direction_mean,
     &hs_cmd_direction_probe,
     &hs_cmd_direction_asyrp,
+    &hs_cmd_direction_jacobian,
     &hs_cmd_direction_random,
     &hs_cmd_edit,
     &hs_cmd_sweep,
