@@ -21,6 +21,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_direction_asyrp,
     &hs_cmd_direction_jacobian,
     &hs_cmd_direction_random,
+    &hs_cmd_direction_orthogonalize,
     &hs_cmd_edit,
     &hs_cmd_sweep,
     &hs_cmd_interpolate,

@@ -12,6 +12,7 @@ extern const hs_command hs_cmd_theorem1;
 extern const hs_command hs_cmd_direction_random;
 extern const hs_command hs_cmd_direction_mean;
 extern const hs_command hs_cmd_direction_probe;
+extern const hs_command hs_cmd_direction_orthogonalize;
 extern const hs_command hs_cmd_direction_asyrp;
 extern const hs_command hs_cmd_direction_jacobian;
 extern const hs_command hs_cmd_pca;
