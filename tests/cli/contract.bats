@@ -10,7 +10,7 @@ M="--model random:tiny"
     "$HSPACE" help pca | grep -q '^Usage: hspace pca '
     "$HSPACE" help direction random | grep -q '^Usage: hspace direction random '
     "$HSPACE" direction --help | grep -q 'direction random'
-    fails 2 'wanted one of: random' "$HSPACE" direction
+    fails 2 'wanted one of: .*random' "$HSPACE" direction
     fails 2 "'rnadom' is unknown" "$HSPACE" direction rnadom
 }
 
