@@ -63,7 +63,7 @@ HS_CHECKED static int score_held_out(hs_cmd *c, hs_train_run *r)
 {
     hs_data_options o = {.image = r->data.image,
                          .factors = 1,
-                         .seed = hs_cmd_seed(c),
+                         .seed = hs_train_data_seed(c),
                          .first = r->data.n,
                          .images = (size_t)hs_cmd_int(c, "held-out")};
     hs_attr_score score[HS_ATTR_FACTORS_MAX];

@@ -21,7 +21,8 @@ enum { TABLE_EVERY = 100 };
 const hs_opt hs_opts_train[] = {
     {"data", 0, HS_OPT_STR, NULL, 0, 0, NULL, "SOURCE", "Input",
      "faces[:STYLE] (rendered), a folder of PNG files, or an idx file as MNIST's"},
-    {"images", 0, HS_OPT_INT, "50000", 2, 0x1p31, NULL, "N", "Input", "renders of a generator, by the seed"},
+    {"images", 0, HS_OPT_INT, "50000", 2, 0x1p31, NULL, "N", "Input", "renders of a generator"},
+    {"data-seed", 0, HS_OPT_INT, NULL, 0, 0x1p53, NULL, "N", "Input", "of a generator; --seed when left out"},
     {"fit", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Input", "cut and resize images of another size"},
     {"skip-bad", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Input",
      "leave unreadable images out instead of refusing them"},
@@ -171,6 +172,11 @@ static void set_loop(const hs_cmd *c, hs_train_options *o)
                             .progress = hs_cmd_progress(c)};
 }
 
+unsigned long long hs_train_data_seed(const hs_cmd *c)
+{
+    return hs_cmd_given(c, "data-seed") ? (unsigned long long)hs_cmd_int(c, "data-seed") : hs_cmd_seed(c);
+}
+
 HS_CHECKED static int load(hs_cmd *c, hs_chw image, int factors, hs_train_run *r)
 {
     const char *source = hs_cmd_str(c, "data");
@@ -179,7 +185,8 @@ HS_CHECKED static int load(hs_cmd *c, hs_chw image, int factors, hs_train_run *r
                          .fit = hs_cmd_flag(c, "fit"),
                          .skip_bad = hs_cmd_flag(c, "skip-bad"),
                          .factors = factors,
-                         .seed = hs_cmd_seed(c),
+                         .seed = hs_cmd_given(c, "data-seed") ? (unsigned long long)hs_cmd_int(c, "data-seed")
+                                                              : hs_cmd_seed(c),
                          .images = (size_t)hs_cmd_int(c, "images"),
                          .progress = hs_cmd_progress(c)};
     int rc = HS_OK;
@@ -187,8 +194,8 @@ HS_CHECKED static int load(hs_cmd *c, hs_chw image, int factors, hs_train_run *r
     HS_TRY(hs_data_open(source, &o, &r->data));
     if (stat(source, &st) == 0) {
         HS_TRY(hs_cmd_input_sha(c, source, r->data.sha256));
-        if (hs_cmd_given(c, "images")) {
-            hs_cmd_warn(c, "--images has no effect: %s is no generator", source);
+        if (hs_cmd_given(c, "images") || hs_cmd_given(c, "data-seed")) {
+            hs_cmd_warn(c, "--images and --data-seed have no effect: %s is no generator", source);
         }
     }
 out:

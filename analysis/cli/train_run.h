@@ -24,6 +24,8 @@ typedef struct {
     json_t *described; /* train.json */
 } hs_train_run;
 
+/* The seed of what a generator renders: --data-seed, else --seed. */
+unsigned long long hs_train_data_seed(const hs_cmd *c);
 /* Reads the options, makes the folder (or checks it), loads the data: images of this shape, with their factors. */
 HS_CHECKED int hs_train_run_open(hs_cmd *c, hs_chw image, int factors, hs_train_run *r);
 void hs_train_run_free(hs_train_run *r);

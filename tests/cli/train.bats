@@ -32,6 +32,15 @@ updates() { head -c 4000 "$1/checkpoint.safetensors" | grep -ao '"update":"[0-9]
     ! grep -q . err.txt
 }
 
+@test "train: --data-seed keeps the images while the weights and their order change" {
+    "$HSPACE" train $T --steps 2 -o a >/dev/null 2>&1
+    "$HSPACE" train ${T/--seed 3/--seed 4} --data-seed 3 --steps 2 -o b >/dev/null 2>&1
+    "$HSPACE" train ${T/--seed 3/--seed 4} --steps 2 -o c >/dev/null 2>&1
+    [ "$(jq -r .data_sha256 a/train.json)" = "$(jq -r .data_sha256 b/train.json)" ]
+    [ "$(jq -r .data_sha256 a/train.json)" != "$(jq -r .data_sha256 c/train.json)" ]
+    [ "$(state a)" != "$(state b)" ]
+}
+
 @test "train: the same command gives the same bits, another seed others" {
     "$HSPACE" train $T --steps 6 -o a >/dev/null 2>&1
     "$HSPACE" train $T --steps 6 -o b >/dev/null 2>&1
