@@ -35,6 +35,7 @@ hdf5.h:core/io
 hdf5_hl.h:core/io
 png.h:core/io
 zip.h:core/io
+utf8proc.h:core/io
 dnnl.h:core/nn
 T
 }
