@@ -27,6 +27,12 @@ typedef struct {
     uint64_t saved_at;    /* update of the last checkpoint */
 } job;
 
+/* The block of theta that an update moves, see hs_task.span. */
+typedef struct {
+    size_t first, count;
+    uint64_t visit;
+} span;
+
 int hs_train_fingerprint(const hs_task *task, const hs_train_options *o, hs_str *out)
 {
     hs_str_add(out, task->fingerprint);
@@ -34,6 +40,10 @@ int hs_train_fingerprint(const hs_task *task, const hs_train_options *o, hs_str 
                 (unsigned long long)o->rate.warmup, o->rate.flat, o->rate.last);
     hs_str_addf(out, "beta1 %.17g\nbeta2 %.17g\neps %.17g\ndecay %.17g\nclip %.17g\nema %.17g\n", o->adam.beta1,
                 o->adam.beta2, o->adam.eps, o->adam.decay, o->clip, o->ema);
+    if (o->sgd || o->rate.every > 0) { /* not said otherwise: checkpoints made before there was a choice */
+        hs_str_addf(out, "optimizer %s\nevery %llu\ngamma %.17g\n", o->sgd ? "sgd" : "adam",
+                    (unsigned long long)o->rate.every, o->rate.gamma);
+    }
     return hs_str_ok(out);
 }
 
@@ -121,22 +131,39 @@ HS_CHECKED static int check_finite(const job *j, uint64_t k, const char *what, d
                    (unsigned long long)k, value, (unsigned long long)j->saved_at);
 }
 
+/* theta, its moments and its average move by the gradient. */
+static void move(job *j, const span *at, double rate, double scale)
+{
+    const hs_task *t = j->task;
+    hs_train_state *s = &j->s;
+    hs_adam adam = j->o->adam;
+    size_t first = at->first;
+    adam.rate = rate;
+    if (j->o->sgd) {
+        hs_sgd_step(rate, at->count, scale, t->grad + first, t->theta + first);
+    } else {
+        hs_adam_step(&adam, at->visit, at->count, scale, t->grad + first, s->m + first, s->v + first, t->theta + first);
+    }
+    hs_ema_step(j->o->ema, at->visit, at->count, t->theta + first, s->average + first);
+}
+
 /* Update k; allocates nothing. */
 HS_CHECKED static int update(job *j, uint64_t k)
 {
     const hs_task *t = j->task;
     hs_train_state *s = &j->s;
-    hs_adam adam = j->o->adam;
+    span at = {0, t->n, k};
     double loss = 0, norm, started = hs_clock();
     int rc = HS_OK;
-    memset(t->grad, 0, t->n * sizeof *t->grad);
+    if (t->span != NULL) {
+        t->span(t->ctx, k, &at.first, &at.count, &at.visit);
+    }
+    memset(t->grad + at.first, 0, at.count * sizeof *t->grad);
     HS_TRY(t->loss(t->ctx, k, &loss));
     HS_TRY(check_finite(j, k, "loss", loss));
-    norm = hs_grad_norm(t->n, t->grad);
+    norm = hs_grad_norm(at.count, t->grad + at.first);
     HS_TRY(check_finite(j, k, "gradient's norm", norm));
-    adam.rate = hs_rate_at(&j->o->rate, k);
-    hs_adam_step(&adam, k, t->n, hs_clip_scale(norm, j->o->clip), t->grad, s->m, s->v, t->theta);
-    hs_ema_step(j->o->ema, k, t->n, t->theta, s->average);
+    move(j, &at, hs_rate_at(&j->o->rate, k), hs_clip_scale(norm, j->o->clip));
     HS_TRY(t->refresh(t->ctx));
     s->update = k;
     s->row.updates++;

@@ -20,6 +20,9 @@ typedef struct {
     float *theta, *grad;
     /* grad (all zero before) <- the gradient of the loss of update k = 1, 2, ... at theta. */
     HS_CHECKED int (*loss)(void *ctx, uint64_t k, double *loss);
+    /* The block of theta that update k moves, and how many updates have moved it by then, k included; NULL: all of
+     * it, k.  Nothing else is touched: what an optimizer remembers of the rest stays. */
+    void (*span)(void *ctx, uint64_t k, size_t *first, size_t *count, uint64_t *visit);
     /* theta was changed. */
     HS_CHECKED int (*refresh)(void *ctx);
     /* Writes weights (n; the average) as what a user opens, atomically, over what is there. */
@@ -32,6 +35,7 @@ typedef struct {
 } hs_task;
 
 typedef struct {
+    int sgd;      /* plain gradient descent instead of Adam */
     hs_adam adam; /* its rate is set by the rate below */
     hs_rate rate;
     double clip, ema;                  /* 0: no clipping */

@@ -23,6 +23,17 @@ static const hs_tensor *find(const hs_tensors *ts, const char *prefix, const cha
     return hs_tensors_find(ts, full);
 }
 
+static int is_matrix(size_t i)
+{
+    return i == HS_DELTA_CONV1_W || i == HS_DELTA_TIME_W || i == HS_DELTA_CONV2_W;
+}
+
+/* Rows of parameter i: its first size. */
+static size_t rows_of(const hs_deltablock *f, size_t i)
+{
+    return i == HS_DELTA_CONV2_W || i == HS_DELTA_CONV2_B ? f->io : f->c;
+}
+
 /* *out <- the tensor of parameter i, of the right shape; 1x1 kernels have 1s behind. */
 static int take(const hs_deltablock *f, const hs_tensors *ts, const char *prefix, size_t i, const hs_tensor **out)
 {
@@ -31,8 +42,8 @@ static int take(const hs_deltablock *f, const hs_tensors *ts, const char *prefix
     if (t == NULL) {
         return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing", shown);
     }
-    size_t count = f->at[i + 1] - f->at[i], n0 = f->c, n1 = count / f->c;
-    size_t matrix = i == HS_DELTA_CONV1_W || i == HS_DELTA_TIME_W || i == HS_DELTA_CONV2_W, want_rank = 1 + matrix;
+    size_t n0 = rows_of(f, i), n1 = (f->at[i + 1] - f->at[i]) / n0, matrix = (size_t)is_matrix(i),
+           want_rank = 1 + matrix;
     int fits = t->rank >= want_rank && t->dim[0] == n0 && (!matrix || t->dim[1] == n1);
     for (size_t k = want_rank; fits && k < t->rank; k++) {
         fits = matrix && t->dim[k] == 1;
@@ -58,14 +69,16 @@ static int find_sizes(hs_deltablock *f, const hs_tensors *ts, const char *prefix
                        shown);
     }
     const hs_tensor *conv = find(ts, prefix, "conv1.weight", shown);
-    if (conv == NULL || conv->rank < 2 || conv->dim[0] % HS_DELTA_GROUPS != 0 || conv->dim[0] == 0) {
-        return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing or not (C, C, 1, 1) with C a multiple of %d", shown,
-                       HS_DELTA_GROUPS);
+    if (conv == NULL || conv->rank < 2 || conv->dim[0] % HS_DELTA_GROUPS != 0 || conv->dim[0] == 0 ||
+        conv->dim[1] == 0) {
+        return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing or not (hidden, C, 1, 1), hidden a multiple of %d",
+                       shown, HS_DELTA_GROUPS);
     }
     const hs_tensor *time = find(ts, prefix, "temb_proj.weight", shown);
     if (time == NULL || time->rank != 2 || time->dim[1] == 0) {
-        return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing or not (C, temb)", shown);
+        return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing or not (hidden, temb)", shown);
     }
+    f->io = (size_t)conv->dim[1];
     f->c = (size_t)conv->dim[0];
     f->temb = (size_t)time->dim[1];
     return HS_OK;
@@ -76,9 +89,9 @@ static int lay_out(hs_deltablock *f)
 {
     size_t square, time, all = 0;
     int rc = HS_OK;
-    HS_TRY(hs_size_mul(f->c, f->c, &square));
+    HS_TRY(hs_size_mul(f->c, f->io, &square));
     HS_TRY(hs_size_mul(f->c, f->temb, &time));
-    const size_t count[HS_DELTABLOCK_PARAMS] = {square, f->c, time, f->c, f->c, f->c, square, f->c};
+    const size_t count[HS_DELTABLOCK_PARAMS] = {square, f->c, time, f->c, f->c, f->c, square, f->io};
     for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
         f->at[i] = all;
         HS_TRY(hs_size_add(all, count[i], &all));
@@ -121,8 +134,9 @@ out:
 /* Parameter i as PyTorch begins it. */
 static void draw(hs_deltablock *f, size_t i, uint64_t seed, int silent)
 {
-    size_t count = f->at[i + 1] - f->at[i], fan = i == HS_DELTA_TIME_W || i == HS_DELTA_TIME_B ? f->temb : f->c;
     int last = i == HS_DELTA_CONV2_W || i == HS_DELTA_CONV2_B;
+    size_t count = f->at[i + 1] - f->at[i];
+    size_t fan = i == HS_DELTA_TIME_W || i == HS_DELTA_TIME_B ? f->temb : last ? f->c : f->io;
     float bound = 1 / sqrtf((float)fan), *w = f->theta + f->at[i];
     for (size_t k = 0; k < count; k++) {
         double u = hs_rng_uniform((hs_rng){seed, HS_RNG_WEIGHTS, i}, k);
@@ -130,15 +144,18 @@ static void draw(hs_deltablock *f, size_t i, uint64_t seed, int silent)
     }
 }
 
-int hs_deltablock_random(size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
+int hs_deltablock_random(size_t io, size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
 {
     hs_deltablock *f = NULL;
     int rc = HS_OK;
-    if (c == 0 || c % HS_DELTA_GROUPS != 0 || temb == 0) {
-        return hs_fail(HS_ERANGE, "f_t of %zu channels for embeddings of %zu: wanted a multiple of %d, and at least 1",
-                       c, temb, HS_DELTA_GROUPS);
+    if (io == 0 || c == 0 || c % HS_DELTA_GROUPS != 0 || temb == 0) {
+        return hs_fail(HS_ERANGE,
+                       "f_t of %zu channels, %zu hidden, for embeddings of %zu: wanted at least 1, hidden a multiple "
+                       "of %d",
+                       io, c, temb, HS_DELTA_GROUPS);
     }
     HS_TRY(hs_calloc(1, sizeof *f, &f));
+    f->io = io;
     f->c = c;
     f->temb = temb;
     HS_TRY(lay_out(f));
@@ -163,6 +180,11 @@ void hs_deltablock_free(hs_deltablock *f)
 
 size_t hs_deltablock_channels(const hs_deltablock *f)
 {
+    return f->io;
+}
+
+size_t hs_deltablock_hidden(const hs_deltablock *f)
+{
     return f->c;
 }
 
@@ -179,7 +201,7 @@ float *hs_deltablock_theta(hs_deltablock *f, size_t *count)
 
 hs_deltablock_param hs_deltablock_param_at(const hs_deltablock *f, size_t i)
 {
-    return (hs_deltablock_param){param_name[i], f->at[i], f->at[i + 1] - f->at[i]};
+    return (hs_deltablock_param){param_name[i], f->at[i], f->at[i + 1] - f->at[i], rows_of(f, i), is_matrix(i)};
 }
 
 const float *hs_delta_at(const hs_deltablock *f, hs_delta_param p)
@@ -194,8 +216,8 @@ hs_groupnorm hs_delta_norm(const hs_deltablock *f)
 
 int hs_delta_fits(const hs_deltablock *f, hs_chw shape)
 {
-    if (shape.c != f->c) {
-        return hs_fail(HS_ESHAPE, "f_t works on %zu channels, h has %zu", f->c, shape.c);
+    if (shape.c != f->io) {
+        return hs_fail(HS_ESHAPE, "f_t works on %zu channels, h has %zu", f->io, shape.c);
     }
     return HS_OK;
 }
@@ -217,16 +239,16 @@ void hs_delta_run(const hs_deltablock *f, size_t n, size_t hw, const float *h, c
                   const hs_delta_acts *a, float *dh)
 {
     const hs_groupnorm norm = hs_delta_norm(f);
-    hs_nchw_to_nhwc(n, f->c, hw, h, a->h);
-    hs_linear_forward(n * hw, f->c, f->c, a->h, hs_delta_at(f, HS_DELTA_CONV1_W), hs_delta_at(f, HS_DELTA_CONV1_B),
+    hs_nchw_to_nhwc(n, f->io, hw, h, a->h);
+    hs_linear_forward(n * hw, f->io, f->c, a->h, hs_delta_at(f, HS_DELTA_CONV1_W), hs_delta_at(f, HS_DELTA_CONV1_B),
                       a->v);
     if (temb != NULL) {
         add_time(f, n, hw, temb, a);
     }
     hs_groupnorm_forward(&norm, n, hw, f->c, a->v, 0, NULL, NULL, NULL, 0, a->u, a->stats);
-    hs_linear_forward(n * hw, f->c, f->c, a->u, hs_delta_at(f, HS_DELTA_CONV2_W), hs_delta_at(f, HS_DELTA_CONV2_B),
+    hs_linear_forward(n * hw, f->c, f->io, a->u, hs_delta_at(f, HS_DELTA_CONV2_W), hs_delta_at(f, HS_DELTA_CONV2_B),
                       a->out);
-    hs_nhwc_to_nchw(n, f->c, hw, a->out, dh);
+    hs_nhwc_to_nchw(n, f->io, hw, a->out, dh);
 }
 
 int hs_deltablock_forward(const hs_deltablock *f, size_t n, hs_chw shape, const float *h, const float *temb, float *dh)
@@ -235,7 +257,7 @@ int hs_deltablock_forward(const hs_deltablock *f, size_t n, hs_chw shape, const 
     hs_delta_acts a = {0};
     int rc = HS_OK;
     HS_TRY(hs_delta_fits(f, shape));
-    HS_TRY(hs_alloc(n * hw, f->c * sizeof(float), &a.h));
+    HS_TRY(hs_alloc(n * hw, f->io * sizeof(float), &a.h));
     HS_TRY(hs_alloc(n * hw, f->c * sizeof(float), &a.v));
     HS_TRY(hs_alloc(n, f->temb * sizeof(float), &a.act));
     HS_TRY(hs_alloc(n, f->c * sizeof(float), &a.term));

@@ -1,6 +1,6 @@
 /* The delta network f_t of Asyrp, DDPM type (arXiv:2210.10960 and its code):
  *   dh = conv2(silu(GN(conv1(h) + temb_proj(silu(temb))))), 1x1 convolutions, GroupNorm(32, eps 1e-6),
- *   no residual. */
+ *   no residual.  h has C channels, what is between the convolutions `hidden` (C in the released networks). */
 #ifndef HS_MODEL_DELTABLOCK_H
 #define HS_MODEL_DELTABLOCK_H
 
@@ -15,21 +15,24 @@ typedef struct hs_deltablock hs_deltablock;
 /* *out <- the network whose tensors are prefix + "conv1.weight" ... (prefix "0." for the released
  * files).  Weights are copied.  HS_EFORMAT: missing or misshapen, with its name. */
 HS_CHECKED int hs_deltablock_load(const hs_tensors *ts, const char *prefix, hs_deltablock **out);
-/* *out <- a network of c channels (a multiple of 32) for embeddings of temb numbers: weights uniform in +-1/sqrt(fan
- * in), biases too, norm 1 and 0, as PyTorch's layers begin; stream (seed, HS_RNG_WEIGHTS, parameter).  silent: conv2 is
- * 0, so that dh is.  HS_ERANGE, HS_ENOMEM. */
-HS_CHECKED int hs_deltablock_random(size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out);
+/* *out <- a network of c channels, `hidden` (a multiple of 32) inside, for embeddings of temb numbers: weights uniform
+ * in +-1/sqrt(fan in), biases too, norm 1 and 0, as PyTorch's layers begin; stream (seed, HS_RNG_WEIGHTS, parameter).
+ * silent: conv2 is 0, so that dh is.  HS_ERANGE, HS_ENOMEM. */
+HS_CHECKED int hs_deltablock_random(size_t c, size_t hidden, size_t temb, uint64_t seed, int silent,
+                                    hs_deltablock **out);
 void hs_deltablock_free(hs_deltablock *f);
 size_t hs_deltablock_channels(const hs_deltablock *f);
+size_t hs_deltablock_hidden(const hs_deltablock *f);
 size_t hs_deltablock_temb_dim(const hs_deltablock *f);
 
-/* The parameters, one block: conv1.weight (C, C), conv1.bias, temb_proj.weight (C, temb), temb_proj.bias,
- * norm2.weight, norm2.bias, conv2.weight (C, C), conv2.bias.  May be changed between evaluations. */
+/* The parameters, one block: conv1.weight (hidden, C), conv1.bias, temb_proj.weight (hidden, temb), temb_proj.bias,
+ * norm2.weight, norm2.bias, conv2.weight (C, hidden), conv2.bias.  May be changed between evaluations. */
 enum { HS_DELTABLOCK_PARAMS = 8 };
 float *hs_deltablock_theta(hs_deltablock *f, size_t *count);
 typedef struct {
     const char *name;
-    size_t offset, count;
+    size_t offset, count, rows; /* a vector, or a matrix of so many rows */
+    int matrix;
 } hs_deltablock_param;
 hs_deltablock_param hs_deltablock_param_at(const hs_deltablock *f, size_t i); /* i < HS_DELTABLOCK_PARAMS */
 

@@ -13,7 +13,7 @@ struct hs_deltablock_grad {
     int timed;               /* with temb */
     hs_arena arena;
     hs_delta_acts a;
-    float *d[2];  /* (rows, hw, c) tangents or cotangents */
+    float *d[2];  /* (rows, hw, widest) tangents or cotangents */
     float *dterm; /* (states, c) */
     void *scratch;
 };
@@ -23,14 +23,16 @@ static int room(hs_deltablock_grad *g)
     const hs_deltablock *f = g->f;
     const hs_groupnorm norm = hs_delta_norm(f);
     float **map[] = {&g->a.h, &g->a.v, &g->a.u};
-    size_t each = 0;
+    size_t each = 0, outer = 0, widest;
     int rc = HS_OK;
     HS_TRY(hs_size_mul(g->hw, f->c * sizeof(float), &each));
+    HS_TRY(hs_size_mul(g->hw, f->io * sizeof(float), &outer));
+    widest = outer > each ? outer : each;
     for (size_t i = 0; i < 3; i++) {
-        HS_TRY(hs_arena_alloc(&g->arena, g->states, each, map[i]));
+        HS_TRY(hs_arena_alloc(&g->arena, g->states, i == 0 ? outer : each, map[i]));
     }
     for (size_t i = 0; i < 2; i++) {
-        HS_TRY(hs_arena_alloc(&g->arena, g->rows, each, &g->d[i]));
+        HS_TRY(hs_arena_alloc(&g->arena, g->rows, widest, &g->d[i]));
     }
     g->a.out = g->d[0];
     HS_TRY(hs_arena_alloc(&g->arena, g->states, f->temb * sizeof(float), &g->a.act));
@@ -107,14 +109,14 @@ int hs_deltablock_jvp(hs_deltablock_grad *g, size_t rows, const size_t *state, c
     const hs_deltablock *f = g->f;
     const hs_groupnorm norm = hs_delta_norm(f);
     const hs_groupnorm_at at = norm_at(g);
-    size_t c = f->c, all = rows * g->hw;
+    size_t c = f->c, io = f->io, all = rows * g->hw;
     int rc = HS_OK;
     HS_TRY(check(g, rows, state));
-    hs_nchw_to_nhwc(rows, c, g->hw, v, g->d[0]);
-    hs_linear_forward(all, c, c, g->d[0], hs_delta_at(f, HS_DELTA_CONV1_W), NULL, g->d[1]);
+    hs_nchw_to_nhwc(rows, io, g->hw, v, g->d[0]);
+    hs_linear_forward(all, io, c, g->d[0], hs_delta_at(f, HS_DELTA_CONV1_W), NULL, g->d[1]);
     hs_groupnorm_jvp(&norm, &at, rows, state, g->d[1], NULL, NULL, NULL, 0, g->d[1]);
-    hs_linear_forward(all, c, c, g->d[1], hs_delta_at(f, HS_DELTA_CONV2_W), NULL, g->d[0]);
-    hs_nhwc_to_nchw(rows, c, g->hw, g->d[0], v_out);
+    hs_linear_forward(all, c, io, g->d[1], hs_delta_at(f, HS_DELTA_CONV2_W), NULL, g->d[0]);
+    hs_nhwc_to_nchw(rows, io, g->hw, g->d[0], v_out);
 out:
     return rc;
 }
@@ -127,25 +129,25 @@ static void pull_to_norm(hs_deltablock_grad *g, size_t rows, const size_t *state
     const hs_groupnorm_at at = norm_at(g);
     hs_groupnorm_grads to = {.dx = g->d[1]};
     size_t c = f->c, all = rows * g->hw;
-    hs_nchw_to_nhwc(rows, c, g->hw, u, g->d[0]);
+    hs_nchw_to_nhwc(rows, f->io, g->hw, u, g->d[0]);
     if (grad != NULL) {
-        hs_linear_vjp_weights(all, c, c, g->a.u, g->d[0], grad + f->at[HS_DELTA_CONV2_W],
+        hs_linear_vjp_weights(all, c, f->io, g->a.u, g->d[0], grad + f->at[HS_DELTA_CONV2_W],
                               grad + f->at[HS_DELTA_CONV2_B]);
         to.dgamma = grad + f->at[HS_DELTA_GAMMA];
         to.dbeta = grad + f->at[HS_DELTA_BETA];
     }
-    hs_linear_vjp(all, c, c, hs_delta_at(f, HS_DELTA_CONV2_W), g->d[0], g->d[1]);
+    hs_linear_vjp(all, c, f->io, hs_delta_at(f, HS_DELTA_CONV2_W), g->d[0], g->d[1]);
     hs_groupnorm_vjp(&norm, &at, rows, state, g->d[1], &to, g->scratch);
 }
 
 int hs_deltablock_vjp(hs_deltablock_grad *g, size_t rows, const size_t *state, const float *u, float *u_out)
 {
-    size_t c = g->f->c;
+    size_t io = g->f->io;
     int rc = HS_OK;
     HS_TRY(check(g, rows, state));
     pull_to_norm(g, rows, state, u, NULL);
-    hs_linear_vjp(rows * g->hw, c, c, hs_delta_at(g->f, HS_DELTA_CONV1_W), g->d[1], g->d[0]);
-    hs_nhwc_to_nchw(rows, c, g->hw, g->d[0], u_out);
+    hs_linear_vjp(rows * g->hw, io, g->f->c, hs_delta_at(g->f, HS_DELTA_CONV1_W), g->d[1], g->d[0]);
+    hs_nhwc_to_nchw(rows, io, g->hw, g->d[0], u_out);
 out:
     return rc;
 }
@@ -172,7 +174,7 @@ int hs_deltablock_backward(hs_deltablock_grad *g, const float *u, float *grad)
     int rc = HS_OK;
     HS_TRY(check(g, g->n, NULL));
     pull_to_norm(g, g->n, NULL, u, grad);
-    hs_linear_vjp_weights(g->n * g->hw, c, c, g->a.h, g->d[1], grad + f->at[HS_DELTA_CONV1_W],
+    hs_linear_vjp_weights(g->n * g->hw, f->io, c, g->a.h, g->d[1], grad + f->at[HS_DELTA_CONV1_W],
                           grad + f->at[HS_DELTA_CONV1_B]);
     if (g->timed) {
         sum_pixels(g);

@@ -17,17 +17,17 @@ typedef enum {
 } hs_delta_param;
 
 struct hs_deltablock {
-    size_t c, temb;
+    size_t io, c, temb;                  /* channels of h; hidden; of the embedding */
     size_t at[HS_DELTABLOCK_PARAMS + 1]; /* where each begins; the last: their count */
     float *theta;
 };
 
 /* What an evaluation leaves, pixels first. */
 typedef struct {
-    float *h;     /* (n, hw, c) */
+    float *h;     /* (n, hw, io) */
     float *v;     /* (n, hw, c) into the norm */
     float *u;     /* (n, hw, c) out of it; may be v */
-    float *out;   /* (n, hw, c); may be h */
+    float *out;   /* (n, hw, io); may be h */
     float *act;   /* (n, temb) silu(temb) */
     float *term;  /* (n, c) its projection */
     float *stats; /* (n, groups, 2), or NULL */

@@ -1,6 +1,7 @@
 #include "core/nn/optim.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "core/base/simd.h"
 
@@ -40,6 +41,22 @@ void hs_adam_step(const hs_adam *a, uint64_t k, size_t n, double scale, const fl
 #pragma omp parallel for schedule(static) if (n > RUN)
     for (size_t i = 0; i < n; i += RUN) {
         adam_run(&u, n - i < RUN ? n - i : RUN, grad + i, m + i, v + i, theta + i);
+    }
+}
+
+HS_SIMD static void sgd_run(float step, size_t n, const float *grad, float *theta)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        theta[i] -= step * grad[i];
+    }
+}
+
+void hs_sgd_step(double rate, size_t n, double scale, const float *grad, float *theta)
+{
+#pragma omp parallel for schedule(static) if (n > RUN)
+    for (size_t i = 0; i < n; i += RUN) {
+        sgd_run((float)(rate * scale), n - i < RUN ? n - i : RUN, grad + i, theta + i);
     }
 }
 
@@ -96,6 +113,10 @@ HS_SIMD static void ema_run(float taken, size_t n, const float *theta, float *av
 void hs_ema_step(double most, uint64_t k, size_t n, const float *theta, float *average)
 {
     double warming = (1 + (double)k) / (10 + (double)k), decay = most < warming ? most : warming;
+    if (!(most > 0)) { /* a + (b - a) need not be b */
+        memcpy(average, theta, n * sizeof *average);
+        return;
+    }
 #pragma omp parallel for schedule(static) if (n > RUN)
     for (size_t i = 0; i < n; i += RUN) {
         ema_run((float)(1 - decay), n - i < RUN ? n - i : RUN, theta + i, average + i);
@@ -105,6 +126,9 @@ void hs_ema_step(double most, uint64_t k, size_t n, const float *theta, float *a
 double hs_rate_at(const hs_rate *r, uint64_t k)
 {
     double at = (double)k, total = (double)r->total, end = r->flat * total;
+    if (r->every > 0) {
+        return r->rate * pow(r->gamma, (double)((k - 1) / r->every));
+    }
     if (k < r->warmup) {
         return r->rate * at / (double)r->warmup;
     }

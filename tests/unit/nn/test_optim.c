@@ -170,7 +170,7 @@ static void test_ema(void **state)
 static void test_rate(void **state)
 {
     (void)state;
-    const hs_rate r = {2e-4, 0.5, 0.1, 100, 1000};
+    const hs_rate r = {2e-4, 0.5, 0.1, 100, 1000, 0, 0};
     assert_near(hs_rate_at(&r, 1), 2e-6, 1e-18);
     assert_near(hs_rate_at(&r, 50), 1e-4, 1e-18);
     assert_near(hs_rate_at(&r, 100), 2e-4, 1e-18);
@@ -178,12 +178,37 @@ static void test_rate(void **state)
     assert_near(hs_rate_at(&r, 750), 2e-4 * 0.55, 1e-16);
     assert_near(hs_rate_at(&r, 1000), 2e-5, 1e-16);
     assert_near(hs_rate_at(&r, 1500), 2e-5, 1e-16);
-    const hs_rate plain = {1, 1, 0, 0, 10}, all_warm = {1, 0, 0, 10, 10}, late = {1, 0.2, 0, 5, 10};
+    const hs_rate plain = {1, 1, 0, 0, 10, 0, 0}, all_warm = {1, 0, 0, 10, 10, 0, 0}, late = {1, 0.2, 0, 5, 10, 0, 0};
     for (uint64_t k = 1; k <= 10; k++) {
         assert_true(hs_rate_at(&plain, k) == 1);
         assert_near(hs_rate_at(&all_warm, k), 0.1 * (double)k, 1e-15);
         assert_near(hs_rate_at(&late, k), k <= 5 ? 0.2 * (double)k : 2 - 0.2 * (double)k, 1e-15);
     }
+}
+
+/* torch's StepLR(3, 0.5): constant over three updates, then half of that. */
+static void test_step_rate(void **state)
+{
+    (void)state;
+    const hs_rate r = {.rate = 0.5, .total = 10, .every = 3, .gamma = 0.5};
+    static const double want[10] = {0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125, 0.125, 0.0625};
+    for (uint64_t k = 1; k <= 10; k++) {
+        assert_true(hs_rate_at(&r, k) == want[k - 1]);
+    }
+}
+
+static void test_sgd(void **state)
+{
+    (void)state;
+    float *theta = normals(1, N, 1), *before = normals(1, N, 1), *grad = normals(2, N, 1), *average = normals(3, N, 1);
+    hs_sgd_step(0.5, N, 0.25, grad, theta);
+    for (size_t i = 0; i < N; i++) {
+        assert_near((double)theta[i], (double)before[i] - 0.125 * (double)grad[i],
+                    6e-8 * fabs((double)before[i]) + 3e-8 * fabs((double)grad[i]));
+    }
+    hs_ema_step(0, 7, N, theta, average); /* no averaging: the same bits */
+    assert_memory_equal(theta, average, N * sizeof *theta);
+    free(theta), free(before), free(grad), free(average);
 }
 
 static void test_same_bits_for_any_number_of_threads(void **state)
@@ -225,6 +250,8 @@ int main(void)
         cmocka_unit_test(test_clip_scale),
         cmocka_unit_test(test_ema),
         cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_step_rate),
+        cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_same_bits_for_any_number_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static void begin(setup *s, int silent)
     assert_ok(hs_model_open("random:tiny", NULL, NULL, &s->m));
     u = hs_unet_config_of(s->m.unet);
     assert_ok(hs_steps_from_list(&s->m.schedule, 5, t, &s->steps));
-    assert_ok(hs_deltablock_random(hs_unet_h_shape(u).c, u->temb_dim, 3, silent, &s->f));
+    assert_ok(hs_deltablock_random(hs_unet_h_shape(u).c, hs_unet_h_shape(u).c, u->temb_dim, 3, silent, &s->f));
     assert_ok(hs_attrnet_random(&c, 4, &s->phi));
     hs_rng_normal((hs_rng){5, HS_RNG_TEST, 0}, 0, N * D, s->x_T);
 }
@@ -178,8 +178,9 @@ static void test_refusals(void **state)
     hs_attrnet_free(s.phi);
     assert_ok(hs_attrnet_random(&c, 4, &s.phi));
     assert_code(hs_asyrp_task_create(s.m.unet, &s.steps, s.f, s.phi, N, s.x_T, &o, "", "x", &a), HS_ESHAPE);
-    assert_code(hs_deltablock_random(33, 64, 1, 0, &f), HS_ERANGE);
-    assert_code(hs_deltablock_random(64, 0, 1, 0, &f), HS_ERANGE);
+    assert_code(hs_deltablock_random(64, 33, 64, 1, 0, &f), HS_ERANGE);
+    assert_code(hs_deltablock_random(64, 64, 0, 1, 0, &f), HS_ERANGE);
+    assert_code(hs_deltablock_random(0, 64, 64, 1, 0, &f), HS_ERANGE);
     end(&s);
 }
 
