@@ -34,6 +34,8 @@ lapacke.h:core/linalg
 hdf5.h:core/io
 hdf5_hl.h:core/io
 png.h:core/io
+jpeglib.h:core/io
+jerror.h:core/io
 zip.h:core/io
 utf8proc.h:core/io
 dnnl.h:core/nn

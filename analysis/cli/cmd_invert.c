@@ -9,7 +9,7 @@
 #include "core/model/asyrp.h"
 
 static const hs_opt options[] = {
-    {"images", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "PATH...", "Input", "PNG files or folders of them"},
+    {"images", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "PATH...", "Input", "PNG or JPEG files or folders of them"},
     {"x-0", 0, HS_OPT_STR, NULL, 0, 0, NULL, "X.npy", "Input", "images (N, C, H, W) in [-1, 1]"},
     {"fit", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Input", "resize and crop images of another size"},
     {"check", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Output", "sample back and report PSNR and largest error"},

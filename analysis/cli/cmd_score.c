@@ -121,7 +121,7 @@ out:
     return rc;
 }
 
-/* A PNG; its row is called as its file. */
+/* An image file; its row is called as its file. */
 HS_CHECKED static int score_file(hs_cmd *c, job *j, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -354,9 +354,9 @@ out:
 const hs_command hs_cmd_score = {
     .name = "score",
     .usage = "IMAGES... -o SCORES.csv",
-    .purpose =
-        "Reads the factors of images off an attribute network: PNG files, folders of them, arrays (N, C, H, W), or the "
-        "images of a store (dump --keep x_0). Images of another size are cut to the central square and resized.",
+    .purpose = "Reads the factors of images off an attribute network: PNG and JPEG files, folders of them, arrays (N, "
+               "C, H, W), or the "
+               "images of a store (dump --keep x_0). Images of another size are cut to the central square and resized.",
     .examples = "hspace score faces/ -o scores.csv\n"
                 "hspace score samples.npy --attr my-attr/ --attributes smile,age -o scores.csv\n"
                 "hspace score acts.h5 -o labels.csv",

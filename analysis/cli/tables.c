@@ -46,7 +46,8 @@ const hs_opt hs_opts_sampler[] = {
 
 const hs_opt hs_opts_source[] = {
     {"N", 'N', HS_OPT_INT, NULL, 1, 0x1p31, NULL, "n", "Input", "number of samples from the prior"},
-    {"images", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "PATH...", "Input", "PNG files or folders of them, inverted to x_T"},
+    {"images", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "PATH...", "Input",
+     "PNG or JPEG files or folders of them, inverted to x_T"},
     {"x-T", 0, HS_OPT_STR, NULL, 0, 0, NULL, "X.npy", "Input", "starting noise (N, C, H, W)"},
     {"fit", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Input", "resize and crop images of another size"},
     {0}};

@@ -20,7 +20,7 @@ enum { TABLE_EVERY = 100 };
 
 const hs_opt hs_opts_train[] = {
     {"data", 0, HS_OPT_STR, NULL, 0, 0, NULL, "SOURCE", "Input",
-     "faces[:STYLE] (rendered), a folder of PNG files, or an idx file as MNIST's"},
+     "faces[:STYLE] (rendered), a folder of PNG or JPEG files, or an idx file as MNIST's"},
     {"images", 0, HS_OPT_INT, "50000", 2, 0x1p31, NULL, "N", "Input", "renders of a generator"},
     {"data-seed", 0, HS_OPT_INT, NULL, 0, 0x1p53, NULL, "N", "Input", "of a generator; --seed when left out"},
     {"fit", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Input", "cut and resize images of another size"},

@@ -2,12 +2,12 @@
  *
  * Sources
  *   faces[:STYLE]   renders number first ... first + images - 1 of datasets/faces.h, with their factors
- *   a folder        its *.png in the order of their names; with factors: its attributes.csv
+ *   a folder        its *.png, *.jpg, *.jpeg in the order of their names; with factors: its attributes.csv
  *   an idx file     images.idx3-ubyte of MNIST and its kin, or gzipped; grey is spread over the channels
  * A name that exists as a file or folder is that; images of another size need `fit` (a central square,
  * resized bicubically).
  *
- * attributes.csv: a header, then a row an image: its file name first (with or without .png), then numbers.
+ * attributes.csv: a header, then a row an image: its file name first (with or without its ending), then numbers.
  * A column of nothing but 0 and 1 is binary. */
 #ifndef HS_TRAIN_DATA_H
 #define HS_TRAIN_DATA_H

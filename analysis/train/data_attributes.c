@@ -53,7 +53,7 @@ static const char *find_row(const hs_csv *t, const char *image)
     snprintf(name, sizeof name, "%s", base != NULL ? base + 1 : image);
     char **found = t->n > 0 ? bsearch(&key, t->row, t->n, sizeof *t->row, by_text) : NULL;
     if (found == NULL && t->n > 0) {
-        name[strlen(name) - 4] = '\0';
+        *strrchr(name, '.') = '\0'; /* hs_image_list gives names with an ending only */
         found = bsearch(&key, t->row, t->n, sizeof *t->row, by_text);
     }
     return found != NULL ? *found : NULL;

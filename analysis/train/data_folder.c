@@ -1,4 +1,4 @@
-/* A folder of PNG files. */
+/* A folder of PNG and JPEG files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

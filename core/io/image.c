@@ -1,4 +1,4 @@
-/* PNG: the chunk walk comes first, libpng (low-level interface, so that gamma stays out) after. */
+/* PNG: the chunk walk comes first, libpng (low-level interface, so that gamma stays out) after.  JPEG: jpeg.c. */
 #include "core/io/image.h"
 
 #include <ctype.h>
@@ -17,6 +17,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
+#include "core/io/jpeg.h"
 
 void hs_image_free(hs_image *im)
 {
@@ -31,17 +32,14 @@ static int refuse_other(const unsigned char *b, size_t len)
     static const struct {
         size_t at, n;
         const char *magic, *name;
-    } known[] = {{0, 3, "\xff\xd8\xff", "JPEG"}, {0, 4, "GIF8", "GIF"},   {8, 4, "WEBP", "WebP"}, {0, 2, "BM", "BMP"},
-                 {4, 4, "ftyp", "HEIF/AVIF"},    {0, 4, "II*\0", "TIFF"}, {0, 4, "MM\0*", "TIFF"}};
+    } known[] = {{0, 4, "GIF8", "GIF"},       {8, 4, "WEBP", "WebP"},  {0, 2, "BM", "BMP"},
+                 {4, 4, "ftyp", "HEIF/AVIF"}, {0, 4, "II*\0", "TIFF"}, {0, 4, "MM\0*", "TIFF"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (len >= known[i].at + known[i].n && memcmp(b + known[i].at, known[i].magic, known[i].n) == 0) {
-            return hs_fail(HS_EFORMAT,
-                           i == 0 ? "a %s image; JPEG comes in a later release, convert it to PNG"
-                                  : "a %s image; convert it to PNG",
-                           known[i].name);
+            return hs_fail(HS_EFORMAT, "a %s image; convert it to PNG or JPEG", known[i].name);
         }
     }
-    return hs_fail(HS_EFORMAT, "not a PNG image");
+    return hs_fail(HS_EFORMAT, "not a PNG or JPEG image");
 }
 
 /* ---- The chunk walk: structure, budget, CRCs --------------------------------------------------- */
@@ -262,23 +260,15 @@ static int convert_channels(size_t channels, hs_image *im)
     return HS_OK;
 }
 
-int hs_image_decode(const void *bytes, size_t len, size_t channels, const hs_image_limits *limits, hs_image *out)
+HS_CHECKED static int decode_png_bytes(const void *bytes, size_t len, const hs_image_limits *lim, hs_image *out)
 {
-    static const unsigned char magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    const hs_image_limits lim = limits != NULL ? *limits : HS_IMAGE_LIMITS;
     int rc = HS_OK;
     source s = {.b = bytes, .len = len};
     hs_image im = {0};
     png_structp png = NULL;
     png_infop info = NULL;
     png_bytep *rows = NULL;
-    if (channels != 0 && channels != 1 && channels != 3) {
-        return hs_fail(HS_ERANGE, "images have 1 or 3 channels; %zu wanted", channels);
-    }
-    if (len < 8 || memcmp(bytes, magic, 8) != 0) {
-        return refuse_other(bytes, len);
-    }
-    HS_TRY(walk(bytes, len, &lim));
+    HS_TRY(walk(bytes, len, lim));
     png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_error);
     info = png != NULL ? png_create_info_struct(png) : NULL;
     if (info == NULL) {
@@ -286,12 +276,35 @@ int hs_image_decode(const void *bytes, size_t len, size_t channels, const hs_ima
     }
     HS_TRY(decode_png(&s, png, info, &im, &rows));
     HS_TRY(expand_palette(png, info, &im));
-    HS_TRY(convert_channels(channels, &im));
     *out = im;
     im = (hs_image){0};
 out:
     png_destroy_read_struct(&png, &info, NULL);
     free(rows);
+    hs_image_free(&im);
+    return rc;
+}
+
+int hs_image_decode(const void *bytes, size_t len, size_t channels, const hs_image_limits *limits, hs_image *out)
+{
+    static const unsigned char magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    const hs_image_limits lim = limits != NULL ? *limits : HS_IMAGE_LIMITS;
+    int rc = HS_OK;
+    hs_image im = {0};
+    if (channels != 0 && channels != 1 && channels != 3) {
+        return hs_fail(HS_ERANGE, "images have 1 or 3 channels; %zu wanted", channels);
+    }
+    if (hs_jpeg_is(bytes, len)) {
+        HS_TRY(hs_jpeg_decode(bytes, len, &lim, &im));
+    } else if (len >= 8 && memcmp(bytes, magic, 8) == 0) {
+        HS_TRY(decode_png_bytes(bytes, len, &lim, &im));
+    } else {
+        return refuse_other(bytes, len);
+    }
+    HS_TRY(convert_channels(channels, &im));
+    *out = im;
+    im = (hs_image){0};
+out:
     hs_image_free(&im);
     return rc;
 }
@@ -334,10 +347,11 @@ out:
     return rc;
 }
 
-static int is_png_name(const char *name)
+static int is_image_name(const char *name)
 {
-    size_t n = strlen(name);
-    return n > 4 && strcasecmp(name + n - 4, ".png") == 0;
+    const char *dot = strrchr(name, '.');
+    return dot != NULL && dot != name &&
+           (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -387,17 +401,17 @@ static int list_into(DIR *d, const char *dir, size_t max, size_t *n, char ***lis
         if (++seen > max) {
             HS_TRY(hs_fail(HS_ELIMIT, "%s: more than %zu entries", dir, max));
         }
-        if (is_png_name(e->d_name) && fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode)) {
+        if (is_image_name(e->d_name) && fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode)) {
             HS_TRY(push_path(dir, e->d_name, &cap, n, list));
         } else {
             others++;
         }
     }
     if (*n == 0) {
-        HS_TRY(hs_fail(HS_EFORMAT, "%s: no PNG images (%zu other entries)", dir, others));
+        HS_TRY(hs_fail(HS_EFORMAT, "%s: no PNG or JPEG images (%zu other entries)", dir, others));
     }
     if (others > 0) {
-        hs_log(HS_LOG_WARNING, "%s: %zu entries that are not .png files are left out", dir, others);
+        hs_log(HS_LOG_WARNING, "%s: %zu entries that are not .png, .jpg or .jpeg files are left out", dir, others);
     }
 out:
     return rc;

@@ -1,7 +1,7 @@
-/* Images: PNG in and out, and their way to and from the networks' float scale.
+/* Images: PNG and JPEG in, PNG out, and their way to and from the networks' float scale.
  *
  * A file is judged by its first bytes, never by its name.  Width, height and pixels are checked in
- * the header before anything is allocated; every chunk's length and CRC before libpng sees the
+ * the header before anything is allocated (JPEG: jpeg.h); every chunk's length and CRC before libpng sees the
  * file; text, colour profiles and other ancillary chunks are never inflated.  Gamma is ignored and
  * 16 bits are cut to 8, as Pillow does, so that pixels equal those of Python users.
  *
@@ -59,8 +59,8 @@ HS_CHECKED int hs_image_from_float(const float *x, hs_chw s, hs_image *out);
  * pixels between neighbours.  HS_ESHAPE (channels, or no image), HS_ELIMIT, HS_ENOMEM. */
 HS_CHECKED int hs_image_grid(const float *x, size_t rows, size_t cols, hs_chw s, size_t gap, hs_image *out);
 
-/* *list (n; each and the list by free()) <- the paths DIR/NAME of the folder's files named *.png
- * (any case), sorted bytewise by name; other entries are counted in a warning of the log.
+/* *list (n; each and the list by free()) <- the paths DIR/NAME of the folder's files named *.png, *.jpg
+ * and *.jpeg (any case), sorted bytewise by name; other entries are counted in a warning of the log.
  * HS_EFORMAT: none; HS_ELIMIT: more than max entries of any kind; HS_EIO, HS_ENOMEM. */
 HS_CHECKED int hs_image_list(const char *dir, size_t max, char ***list, size_t *n);
 void hs_image_list_free(char **list, size_t n);

@@ -132,3 +132,20 @@ psnr() {
         [ ! -e s.npy ]
     done
 }
+
+@test "JPEG goes wherever PNG does: alone, in a folder, to be scored, to be trained on; damaged ones are refused" {
+    jpeg="$BATS_TEST_DIRNAME/../fuzz/corpus/image"
+    mkdir photos
+    cp "$jpeg/jpeg_rgb.jpg" photos/a.jpg
+    cp "$jpeg/jpeg_progressive.jpg" photos/b.JPEG
+    fails 2 'a.jpg: 19 x 13 pixels; wanted 16 x 16 .*--fit' "$HSPACE" invert $M --images photos/a.jpg --steps 3 -q -o y.npy
+    "$HSPACE" invert $M --images photos,"$jpeg/jpeg_grey.jpg" --fit --steps 3 -q -o y.npy --json | jq -e '.results.n == 3'
+    "$HSPACE" score photos -q -o s.csv
+    [ "$(wc -l <s.csv)" -eq 3 ]
+    "$HSPACE" train --data photos --fit --arch tiny --batch 2 --steps 2 --grid 1 --grid-steps 2 -q -o m
+    [ -s m/loss.csv ]
+    head -c 300 photos/a.jpg >cut.jpg
+    fails 3 '^hspace: cut.jpg: damaged JPEG: ' "$HSPACE" invert $M --images cut.jpg --fit --steps 3 -q -o z.npy
+    fails 3 '^hspace: .*CMYK.*; convert it to RGB' "$HSPACE" invert $M --images "$jpeg/jpeg_cmyk.jpg" --fit --steps 3 -q -o z.npy
+    [ ! -e z.npy ]
+}

@@ -349,7 +349,7 @@ static void test_other_formats_are_named(void **state)
     static const struct {
         const char *bytes, *name;
         size_t len;
-    } row[] = {{"\xff\xd8\xff\xe0xxxxxxxx", "JPEG", 12},
+    } row[] = {{"\xff\xd8\xff\xe0xxxxxxxx", "damaged JPEG", 12},
                {"GIF89axxxxxx", "GIF", 12},
                {"RIFFxxxxWEBPVP8 ", "WebP", 16},
                {"BMxxxxxxxxxx", "BMP", 12},
@@ -357,8 +357,8 @@ static void test_other_formats_are_named(void **state)
                 "ftypheic",
                 "HEIF", 12},
                {"II*\0xxxxxxxx", "TIFF", 12},
-               {"hello, world", "not a PNG image", 12},
-               {"", "not a PNG image", 0}};
+               {"hello, world", "not a PNG or JPEG image", 12},
+               {"", "not a PNG or JPEG image", 0}};
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         hs_image im;
         assert_code(hs_image_decode(row[i].bytes, row[i].len, 3, NULL, &im), HS_EFORMAT);
@@ -446,7 +446,7 @@ static void test_write_then_read(void **state)
     const char *lies = temp_path("lies.png");
     write_bytes(lies, "\xff\xd8\xff\xe0", 4);
     assert_code(hs_image_read(lies, 0, NULL, &back), HS_EFORMAT);
-    assert_non_null(strstr(hs_error_message(), "lies.png: a JPEG"));
+    assert_non_null(strstr(hs_error_message(), "lies.png: damaged JPEG"));
     const char *fifo = temp_path("fifo.png");
     assert_int_equal(mkfifo(fifo, 0600), 0);
     assert_code(hs_image_read(fifo, 0, NULL, &back), HS_EFORMAT);
@@ -458,7 +458,8 @@ static void test_folder_listing(void **state)
     char dir[256], name[300];
     snprintf(dir, sizeof dir, "%s", temp_path("folder"));
     assert_int_equal(mkdir(dir, 0700), 0);
-    static const char *const entries[] = {"b.png", "a.PNG", "a\nb.png", "Z.png", "notes.txt", ".png"};
+    static const char *const entries[] = {"b.png", "a.PNG", "a\nb.png", "Z.png", "notes.txt",
+                                          ".png",  "c.Jpg", ".jpg",     "d.jpeg"};
     char **list;
     size_t n;
     assert_code(hs_image_list(dir, 100, &list, &n), HS_EFORMAT);
@@ -471,8 +472,8 @@ static void test_folder_listing(void **state)
     snprintf(name, sizeof name, "%s/pipe.png", dir);
     assert_int_equal(mkfifo(name, 0600), 0);
     assert_ok(hs_image_list(dir, 100, &list, &n));
-    assert_int_equal(n, 4);
-    static const char *const want[] = {"Z.png", "a\nb.png", "a.PNG", "b.png"};
+    assert_int_equal(n, 6);
+    static const char *const want[] = {"Z.png", "a\nb.png", "a.PNG", "b.png", "c.Jpg", "d.jpeg"};
     for (size_t i = 0; i < n; i++) {
         assert_string_equal(strrchr(list[i], '/') + 1, want[i]);
     }
