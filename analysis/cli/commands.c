@@ -22,6 +22,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_direction_jacobian,
     &hs_cmd_direction_random,
     &hs_cmd_direction_orthogonalize,
+    &hs_cmd_direction_freeze,
     &hs_cmd_edit,
     &hs_cmd_sweep,
     &hs_cmd_interpolate,

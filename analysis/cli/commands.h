@@ -15,6 +15,7 @@ extern const hs_command hs_cmd_direction_probe;
 extern const hs_command hs_cmd_direction_orthogonalize;
 extern const hs_command hs_cmd_direction_asyrp;
 extern const hs_command hs_cmd_direction_jacobian;
+extern const hs_command hs_cmd_direction_freeze;
 extern const hs_command hs_cmd_pca;
 extern const hs_command hs_cmd_dump;
 extern const hs_command hs_cmd_info;

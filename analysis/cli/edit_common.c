@@ -12,6 +12,8 @@ const hs_opt hs_opts_edit[] = {
      "asymmetric: the edit enters the predicted x_0 only (Asyrp)"},
     {"t-edit", 0, HS_OPT_STR, "0", 0, 0, NULL, "T", "Edit", "edit where t >= T; 0: at every step"},
     {"t-boost", 0, HS_OPT_STR, "0", 0, 0, NULL, "T", "Edit", "eta = 1 where t < T (quality boosting); 0: nowhere"},
+    {"match", 0, HS_OPT_STR, NULL, 0, 0, "exact|nearest|linear", "HOW", "Edit",
+     "what a direction gives at a timestep it doesn't store; as its file says when left out"},
     {"rescale", 0, HS_OPT_STR, "none", 0, 0, "none|count|alpha", "RULE", "Edit",
      "scale a direction found with another number of steps"},
     {0}};
@@ -60,6 +62,10 @@ HS_CHECKED static int open_directions(hs_cmd *c, size_t n_max, hs_edit_job *job)
         job->n_dir++; /* from here on the job frees it */
         job->coef[i] = 1;
         HS_TRY(hs_direction_fits(d, hs_unet_h_shape(cfg), cfg->temb_dim, job->model.sha256, hs_cmd_force(c)));
+        if (hs_cmd_str(c, "match") != NULL) {
+            HS_TRY(hs_match_of(hs_cmd_str(c, "match"), &d->match));
+        }
+        HS_TRY(hs_direction_covers(d, &job->steps, job->plan.t_edit));
         HS_TRY(hs_cmd_input(c, d->file));
     }
 out:

@@ -88,21 +88,21 @@ out:
     return rc;
 }
 
-HS_CHECKED static int read_timesteps(hs_result_in *r, hs_direction *d)
+HS_CHECKED static int read_timesteps(hs_result_in *r, const char *array, hs_direction *d)
 {
     int rc;
     double *v = NULL;
     size_t rank, dim[8];
-    HS_TRY(hs_result_shape(r, "timestep", &rank, dim));
+    HS_TRY(hs_result_shape(r, array, &rank, dim));
     if (rank != 1 || dim[0] != d->S) {
-        rc = hs_fail(HS_EFORMAT, "%.200s: /timestep does not match the %zu steps of /delta_h", d->file, d->S);
+        rc = hs_fail(HS_EFORMAT, "%.200s: /%.80s does not match the %zu steps of dh", d->file, array, d->S);
         goto out;
     }
-    HS_TRY(hs_result_get_f64(r, "timestep", &v));
+    HS_TRY(hs_result_get_f64(r, array, &v));
     HS_TRY(hs_alloc(d->S, sizeof *d->t, &d->t));
     for (size_t k = 0; k < d->S; k++) {
         if (!(v[k] >= 0 && v[k] < 1e9) || (k > 0 && v[k] >= v[k - 1])) {
-            rc = hs_fail(HS_EFORMAT, "%.200s: /timestep must be descending and not negative", d->file);
+            rc = hs_fail(HS_EFORMAT, "%.200s: /%.80s must be descending and not negative", d->file, array);
             goto out;
         }
         d->t[k] = (int)v[k];
@@ -122,7 +122,33 @@ HS_CHECKED static int check_finite(const hs_direction *d, size_t size)
     return HS_OK;
 }
 
-/* The dh of direction i of n: rank 5 with timesteps, rank 4 without. */
+HS_CHECKED static int read_match(hs_result_in *r, const char *array, hs_direction *d)
+{
+    char *text = NULL;
+    int rc = HS_OK;
+    if (hs_result_attr_get_str(r, array, "match", &text) == HS_OK) {
+        rc = hs_match_of(text, &d->match) == HS_OK
+                 ? HS_OK
+                 : hs_fail(HS_EFORMAT, "%.200s: /%.80s: match '%.40s' is unknown", d->file, array, text);
+    }
+    free(text);
+    return rc;
+}
+
+/* Room for the dh of shape ([S,] C, H, W), the last `rank` of dim. */
+HS_CHECKED static int make_room(size_t rank, const size_t *dim, hs_direction *d, size_t *size)
+{
+    int rc;
+    const size_t *chw = dim + rank - 3;
+    d->shape = (hs_chw){chw[0], chw[1], chw[2]};
+    d->S = rank == 4 ? dim[0] : 0;
+    HS_TRY(hs_size_mul(d->S > 0 ? d->S : 1, hs_chw_size(d->shape), size));
+    HS_TRY(hs_alloc(*size, sizeof *d->dh, &d->dh));
+out:
+    return rc;
+}
+
+/* The dh of direction i of n in /delta_h: rank 5 with timesteps, rank 4 without. */
 HS_CHECKED static int read_delta(hs_result_in *r, size_t i, size_t n, hs_direction *d)
 {
     int rc;
@@ -134,15 +160,36 @@ HS_CHECKED static int read_delta(hs_result_in *r, size_t i, size_t n, hs_directi
                      rank, dim[0], n);
         goto out;
     }
-    const size_t *chw = dim + rank - 3;
-    d->shape = (hs_chw){chw[0], chw[1], chw[2]};
-    d->S = rank == 5 ? dim[1] : 0;
-    HS_TRY(hs_size_mul(d->S > 0 ? d->S : 1, hs_chw_size(d->shape), &size));
-    HS_TRY(hs_alloc(size, sizeof *d->dh, &d->dh));
+    HS_TRY(make_room(rank - 1, dim + 1, d, &size));
     HS_TRY(hs_result_get_rows(r, "delta_h", i, 1, d->dh));
     HS_TRY(check_finite(d, size));
+    HS_TRY(read_match(r, "delta_h", d));
     if (d->S > 0) {
-        HS_TRY(read_timesteps(r, d));
+        HS_TRY(read_timesteps(r, "timestep", d));
+    }
+out:
+    return rc;
+}
+
+/* The dh in an array of its own, NAME.delta_h: rank 4 with NAME.timestep, rank 3 without. */
+HS_CHECKED static int read_named(hs_result_in *r, const char *array, hs_direction *d)
+{
+    int rc;
+    size_t rank, dim[8], size;
+    char times[128];
+    HS_TRY(hs_result_shape(r, array, &rank, dim));
+    if (rank != 3 && rank != 4) {
+        rc = hs_fail(HS_EFORMAT, "%.200s: /%.80s has %zu dimensions; wanted ([timestep,] channel, y, x)", d->file,
+                     array, rank);
+        goto out;
+    }
+    HS_TRY(make_room(rank, dim, d, &size));
+    HS_TRY(hs_result_get_rows(r, array, 0, dim[0], d->dh));
+    HS_TRY(check_finite(d, size));
+    HS_TRY(read_match(r, array, d));
+    if (d->S > 0) {
+        snprintf(times, sizeof times, "%.80s.timestep", d->name);
+        HS_TRY(read_timesteps(r, times, d));
     }
 out:
     return rc;
@@ -209,7 +256,7 @@ int hs_direction_open(const char *spec, hs_direction *out)
     int rc;
     hs_result_in *r = NULL;
     size_t n = 0, i = 0;
-    char **names = NULL, *name = NULL;
+    char **names = NULL, *name = NULL, own[128];
     hs_direction d = {0};
     HS_TRY(split_spec(spec, &d.file, &name));
     HS_TRY(hs_result_open(d.file, &r));
@@ -218,7 +265,10 @@ int hs_direction_open(const char *spec, hs_direction *out)
     HS_TRY(hs_strdup(names[i], &d.name));
     HS_TRY(optional_attr(r, "model_sha256", &d.model_sha256));
     HS_TRY(optional_attr(r, "tap", &d.tap));
-    HS_TRY(hs_result_has(r, "delta_h") ? read_delta(r, i, n, &d) : read_network(r, &d));
+    snprintf(own, sizeof own, "%.80s.delta_h", d.name);
+    HS_TRY(hs_result_has(r, own)         ? read_named(r, own, &d)
+           : hs_result_has(r, "delta_h") ? read_delta(r, i, n, &d)
+                                         : read_network(r, &d));
     *out = d;
     memset(&d, 0, sizeof d);
 out:
@@ -260,6 +310,42 @@ int hs_direction_fits(const hs_direction *d, hs_chw h, size_t temb_dim, const ch
     return HS_OK;
 }
 
+static const char *const match_names[] = {"linear", "nearest", "exact"};
+
+const char *hs_match_name(hs_match m)
+{
+    return match_names[m];
+}
+
+int hs_match_of(const char *text, hs_match *out)
+{
+    for (size_t i = 0; i < sizeof match_names / sizeof *match_names; i++) {
+        if (strcmp(text, match_names[i]) == 0) {
+            *out = (hs_match)i;
+            return HS_OK;
+        }
+    }
+    return hs_fail(HS_ERANGE, "'%.40s' is unknown; wanted exact, nearest or linear", text);
+}
+
+int hs_direction_covers(const hs_direction *d, const hs_steps *steps, int t_edit)
+{
+    size_t at = 0;
+    for (size_t k = 0; d->S > 0 && d->match == HS_MATCH_EXACT && k < steps->S && steps->step[k].t >= t_edit; k++) {
+        int t = steps->step[k].t;
+        while (at < d->S && d->t[at] > t) {
+            at++;
+        }
+        if (at == d->S || d->t[at] != t) {
+            return hs_fail(HS_ESHAPE,
+                           "%.200s:%.60s: nothing at t = %d, which the sampler visits; --match nearest or linear takes "
+                           "what is there",
+                           d->file, d->name, t);
+        }
+    }
+    return HS_OK;
+}
+
 void hs_direction_at(const hs_direction *d, int t, float *out)
 {
     size_t size = hs_chw_size(d->shape), above = 0;
@@ -272,6 +358,9 @@ void hs_direction_at(const hs_direction *d, int t, float *out)
     }
     size_t below = above + 1 < d->S && d->t[above] > t ? above + 1 : above;
     double w = below == above ? 0 : (double)(d->t[above] - t) / (double)(d->t[above] - d->t[below]);
+    if (d->match != HS_MATCH_LINEAR) {
+        w = w > 0.5 ? 1 : 0;
+    }
     const float *a = d->dh + above * size, *b = d->dh + below * size;
     for (size_t i = 0; i < size; i++) {
         out[i] = (float)((1 - w) * (double)a[i] + w * (double)b[i]);
@@ -298,7 +387,7 @@ out:
     return hs_fail_in(rc, "--rescale");
 }
 
-HS_CHECKED static int put_origin(hs_result *r, const char *method, const char *tap, const char *model_sha256)
+int hs_direction_put_origin(hs_result *r, const char *method, const char *tap, const char *model_sha256)
 {
     int rc;
     HS_TRY(hs_result_attr_str(r, NULL, "method", method));
@@ -327,9 +416,40 @@ int hs_direction_put(hs_result *r, const hs_direction_set *set)
     }
     HS_TRY(hs_result_attr_str(r, "delta_h", "long_name", "change of h added at strength 1"));
     HS_TRY(hs_result_attr_str(r, "delta_h", "units", "1"));
-    HS_TRY(put_origin(r, set->method, set->tap, set->model_sha256));
+    HS_TRY(hs_direction_put_origin(r, set->method, set->tap, set->model_sha256));
 out:
     free(t);
+    return rc;
+}
+
+int hs_direction_put_named(hs_result *r, const char *name, hs_chw shape, size_t S, const int *t, hs_match match,
+                           const float *dh)
+{
+    int rc;
+    int64_t *list = NULL;
+    char times[128], array[128], dims[160];
+    const size_t with_t[] = {S, shape.c, shape.h, shape.w};
+    if (strlen(name) > 50 || name[0] == '\0' || strpbrk(name, "/,") != NULL) {
+        return hs_fail(HS_ERANGE, "direction '%.60s': wanted a name of 1 to 50 bytes without '/' and ','", name);
+    }
+    snprintf(times, sizeof times, "%s.timestep", name);
+    snprintf(array, sizeof array, "%s.delta_h", name);
+    snprintf(dims, sizeof dims, "%s,channel,y,x", times);
+    if (S > 0) {
+        HS_TRY(hs_alloc(S, sizeof *list, &list));
+        for (size_t k = 0; k < S; k++) {
+            list[k] = t[k];
+        }
+        HS_TRY(hs_result_put_i64(r, times, times, 1, &S, list));
+        HS_TRY(hs_result_put_f32(r, array, dims, 4, with_t, dh));
+    } else {
+        HS_TRY(hs_result_put_f32(r, array, "channel,y,x", 3, with_t + 1, dh));
+    }
+    HS_TRY(hs_result_attr_str(r, array, "long_name", "change of h added at strength 1"));
+    HS_TRY(hs_result_attr_str(r, array, "units", "1"));
+    HS_TRY(hs_result_attr_str(r, array, "match", hs_match_name(match)));
+out:
+    free(list);
     return rc;
 }
 
@@ -404,7 +524,7 @@ int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *na
         HS_TRY(put_network(r, ts, prefix[i], names[i]));
     }
     HS_TRY(hs_result_put_strings(r, "direction", "direction", n, list));
-    HS_TRY(put_origin(r, method, "", model_sha256));
+    HS_TRY(hs_direction_put_origin(r, method, "", model_sha256));
     *count = n;
 out:
     return rc;

@@ -4,9 +4,12 @@
  * network f_t(h, temb).  Files hold several under names:
  *   /direction (direction) strings, /timestep (timestep),
  *   /delta_h (direction, timestep, channel, y, x) or (direction, channel, y, x) when constant in t,
+ *   or, where a file holds directions of several forms (or deltas beside them), NAME.delta_h ([timestep,] channel, y,
+ *   x) each, with NAME.timestep;
  *   or, for delta networks, the arrays NAME.conv1.weight, NAME.conv1.bias ... ;
- *   attributes method, tap, model_sha256 ("" when unknown).
- * Strength 1 adds the stored dh.  Per-sample deltas are another kind of file and refused here. */
+ *   attributes method, tap, model_sha256 ("" when unknown); of the array: match (below), linear when left out.
+ * Strength 1 adds the stored dh.  Per-sample deltas are another kind of file and refused here, but for the
+ * directions that `direction freeze` puts beside them. */
 #ifndef HS_DIRECTIONS_DIRECTION_H
 #define HS_DIRECTIONS_DIRECTION_H
 
@@ -18,12 +21,23 @@
 #include "core/model/deltablock.h"
 #include "core/tensor/view.h"
 
+/* What is taken at a timestep that isn't stored. */
+typedef enum {
+    HS_MATCH_LINEAR,  /* between the stored neighbours, beyond them the end */
+    HS_MATCH_NEAREST, /* the nearest; of two as near the larger t */
+    HS_MATCH_EXACT    /* nothing: hs_direction_covers refuses */
+} hs_match;
+/* *out <- "linear", "nearest", "exact".  HS_ERANGE. */
+HS_CHECKED int hs_match_of(const char *text, hs_match *out);
+const char *hs_match_name(hs_match m);
+
 typedef struct {
     char *file, *name;
-    hs_chw shape;             /* of dh; of a network only the channels */
-    size_t S;                 /* stored timesteps; 0: constant in t, or a network */
-    int *t;                   /* (S) descending, NULL when S is 0 */
-    float *dh;                /* (max(S, 1), C H W), NULL for a network */
+    hs_chw shape; /* of dh; of a network only the channels */
+    size_t S;     /* stored timesteps; 0: constant in t, or a network */
+    int *t;       /* (S) descending, NULL when S is 0 */
+    float *dh;    /* (max(S, 1), C H W), NULL for a network */
+    hs_match match;
     hs_deltablock *net;       /* f_t, or NULL */
     char *model_sha256, *tap; /* "" when the file doesn't say */
 } hs_direction;
@@ -41,9 +55,12 @@ HS_CHECKED int hs_direction_names(const char *path, size_t *n, char ***names);
  * names them (force: only the shape); a network f_t: the same channels and embedding width. */
 HS_CHECKED int hs_direction_fits(const hs_direction *d, hs_chw h, size_t temb_dim, const char *model_sha256, int force);
 
-/* out (C H W) <- dh at timestep t: the stored one, else linear in t between the stored neighbours,
- * else the nearest end.  Not for networks. */
+/* out (C H W) <- dh at timestep t: the stored one, else what d->match says (exact: as nearest, for who didn't ask
+ * hs_direction_covers).  Not for networks. */
 void hs_direction_at(const hs_direction *d, int t, float *out);
+
+/* HS_ESHAPE, naming the first, when d->match is exact and a timestep of steps at or above t_edit is not stored. */
+HS_CHECKED int hs_direction_covers(const hs_direction *d, const hs_steps *steps, int t_edit);
 
 /* *factor <- hs_rescale_factor of the direction's own timesteps and steps, over t >= t_edit: 1 for
  * HS_RESCALE_NONE.  HS_ERANGE: another rule for a direction that doesn't know its timesteps, or whose timesteps
@@ -66,6 +83,13 @@ typedef struct {
 /* Puts names, timesteps, an empty /delta_h and the attributes into r; the caller fills /delta_h row by
  * row (hs_result_put_rows) and commits. */
 HS_CHECKED int hs_direction_put(hs_result *r, const hs_direction_set *set);
+
+/* Puts one direction of its own form, NAME.delta_h: dh (max(S, 1), C H W) at t (S), S = 0: constant in t.  The caller
+ * puts /direction with all names and the origin (hs_direction_put_origin).  HS_ERANGE: a name of more than 50 bytes, or
+ * one that can't be a name of arrays. */
+HS_CHECKED int hs_direction_put_named(hs_result *r, const char *name, hs_chw shape, size_t S, const int *t,
+                                      hs_match match, const float *dh);
+HS_CHECKED int hs_direction_put_origin(hs_result *r, const char *method, const char *tap, const char *model_sha256);
 
 /* Puts the delta networks of named tensors (released Asyrp form: "0.conv1.weight" ..., or without the
  * number) into r as directions name, name_1 ...; *count <- how many.  method "import", "asyrp"; model_sha256 "" when

@@ -106,6 +106,73 @@ static void test_between_timesteps_linear_beyond_nearest(void **state)
     hs_direction_free(&d);
 }
 
+/* Exact, nearest and in between: what is taken where nothing is stored. */
+static void test_matching_of_timesteps(void **state)
+{
+    (void)state;
+    hs_direction d;
+    float out[D];
+    hs_schedule schedule;
+    hs_steps steps;
+    const hs_schedule_spec spec = {.kind = HS_SCHEDULE_LINEAR, .T = 1000, .beta_start = 1e-4, .beta_end = 0.02};
+    open_named(write_set("d.h5", ""), "pc0", &d);
+    d.match = HS_MATCH_NEAREST;
+    hs_direction_at(&d, 700, out); /* half way: the larger t */
+    assert_near(out[1], value(0, 0, 1), 0);
+    hs_direction_at(&d, 699, out);
+    assert_near(out[1], value(0, 1, 1), 0);
+    assert_ok(hs_schedule_create(&spec, &schedule));
+    const int there[] = {900, 500}, missing[] = {900, 600, 500};
+    assert_ok(hs_steps_from_list(&schedule, 2, there, &steps));
+    d.match = HS_MATCH_EXACT;
+    assert_ok(hs_direction_covers(&d, &steps, 0));
+    hs_steps_free(&steps);
+    assert_ok(hs_steps_from_list(&schedule, 3, missing, &steps));
+    assert_code(hs_direction_covers(&d, &steps, 0), HS_ESHAPE);
+    assert_non_null(strstr(hs_error_message(), "t = 600"));
+    assert_ok(hs_direction_covers(&d, &steps, 700)); /* not asked for below t_edit */
+    d.match = HS_MATCH_LINEAR;
+    assert_ok(hs_direction_covers(&d, &steps, 0));
+    hs_match m;
+    assert_ok(hs_match_of("nearest", &m));
+    assert_int_equal(m, HS_MATCH_NEAREST);
+    assert_code(hs_match_of("some", &m), HS_ERANGE);
+    hs_steps_free(&steps);
+    hs_schedule_free(&schedule);
+    hs_direction_free(&d);
+}
+
+/* Directions of two forms in one file, beside deltas that are none. */
+static void test_directions_of_their_own_form(void **state)
+{
+    (void)state;
+    const char *path = temp_path("mixed.h5");
+    static const char *const names[] = {"timed", "constant"};
+    static const int t[2] = {700, 20};
+    static const float v[2 * D] = {1, 2, 3}, deltas[4] = {0};
+    const size_t dim[5] = {1, 1, 4, 1, 1};
+    hs_result *r = NULL;
+    hs_direction d;
+    assert_ok(hs_result_create(path, "deltas", 1, &r));
+    assert_ok(hs_result_put_f32(r, "delta_h", "sample,timestep,c,b,a", 5, dim, deltas));
+    assert_ok(hs_result_put_strings(r, "direction", "direction", 2, names));
+    assert_ok(hs_direction_put_named(r, "timed", (hs_chw){C, H, W}, 2, t, HS_MATCH_EXACT, v));
+    assert_ok(hs_direction_put_named(r, "constant", (hs_chw){C, H, W}, 0, NULL, HS_MATCH_LINEAR, v));
+    assert_code(hs_direction_put_named(r, "a/b", (hs_chw){C, H, W}, 0, NULL, HS_MATCH_LINEAR, v), HS_ERANGE);
+    assert_ok(hs_result_commit(r));
+    hs_result_free(r);
+    open_named(path, "timed", &d);
+    assert_int_equal(d.S, 2);
+    assert_int_equal(d.t[1], 20);
+    assert_int_equal(d.match, HS_MATCH_EXACT);
+    assert_memory_equal(d.dh, v, sizeof v);
+    hs_direction_free(&d);
+    open_named(path, "1", &d);
+    assert_int_equal(d.S, 0);
+    assert_int_equal(d.shape.c, C);
+    hs_direction_free(&d);
+}
+
 static void test_fits(void **state)
 {
     (void)state;
@@ -212,6 +279,8 @@ int main(void)
         cmocka_unit_test(test_names_then_indices),
         cmocka_unit_test(test_a_file_of_another_kind_is_refused),
         cmocka_unit_test(test_between_timesteps_linear_beyond_nearest),
+        cmocka_unit_test(test_matching_of_timesteps),
+        cmocka_unit_test(test_directions_of_their_own_form),
         cmocka_unit_test(test_fits),
         cmocka_unit_test(test_step_count_rule),
         cmocka_unit_test(test_random_has_the_norms_and_depends_on_seed_and_index),

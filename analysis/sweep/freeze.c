@@ -1,0 +1,180 @@
+#include "analysis/sweep/freeze.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+
+struct hs_freeze {
+    hs_freeze_plan plan;
+    hs_steps first; /* the recorded steps alone; borrows */
+    hs_chw h_shape;
+    size_t d_h, d_x, d_temb;
+    hs_unet_ws *ws;
+    float *h, *temb, *dh, *x; /* (batch, .) */
+    int *t;                   /* (batch) */
+    float *delta;             /* of the run at hand, borrowed */
+};
+
+int hs_freeze_create(const hs_freeze_plan *plan, hs_freeze **out)
+{
+    int rc;
+    hs_freeze *f = NULL;
+    const hs_unet_config *cfg = hs_unet_config_of(plan->model->unet);
+    size_t B = plan->batch;
+    HS_TRY(hs_calloc(1, sizeof *f, &f));
+    if (plan->dir->net == NULL || plan->edited == 0 || plan->edited > plan->steps->S) {
+        rc = hs_fail(HS_ERANGE, "freeze: %s",
+                     plan->dir->net == NULL ? "wanted a delta network; a stored direction is the same for every sample"
+                                            : "no step of the sampler is recorded");
+        goto out;
+    }
+    f->plan = *plan;
+    f->first = *plan->steps;
+    f->first.S = plan->edited;
+    f->h_shape = hs_unet_h_shape(cfg);
+    f->d_h = hs_chw_size(f->h_shape);
+    f->d_x = hs_chw_size(hs_unet_image_shape(cfg));
+    f->d_temb = cfg->temb_dim;
+    HS_TRY(hs_unet_ws_create(plan->model->unet, B, B, plan->conv, &f->ws));
+    HS_TRY(hs_alloc(B, f->d_h * sizeof(float), &f->h));
+    HS_TRY(hs_alloc(B, f->d_h * sizeof(float), &f->dh));
+    HS_TRY(hs_alloc(B, f->d_temb * sizeof(float), &f->temb));
+    HS_TRY(hs_alloc(B, f->d_x * sizeof(float), &f->x));
+    HS_TRY(hs_alloc(B, sizeof *f->t, &f->t));
+    *out = f;
+    f = NULL;
+out:
+    hs_freeze_free(f);
+    return rc;
+}
+
+void hs_freeze_free(hs_freeze *f)
+{
+    if (f != NULL) {
+        hs_unet_ws_free(f->ws);
+        free(f->h);
+        free(f->dh);
+        free(f->temb);
+        free(f->x);
+        free(f->t);
+        free(f);
+    }
+}
+
+/* The plain predictor, with f_t of each state put aside. */
+HS_CHECKED static int predict(void *ctx, size_t n, const float *x_t, int t, size_t step, float *eps_p, float *eps_d)
+{
+    hs_freeze *f = ctx;
+    const hs_unet *u = f->plan.model->unet;
+    int rc;
+    for (size_t i = 0; i < n; i++) {
+        f->t[i] = t;
+    }
+    HS_TRY(hs_unet_encode(u, f->ws, n, x_t, f->t, f->h));
+    for (size_t i = 0; i < n; i++) {
+        memcpy(f->temb + i * f->d_temb, hs_unet_temb(f->ws, i), f->d_temb * sizeof *f->temb);
+    }
+    HS_TRY(hs_deltablock_forward(f->plan.dir->net, n, f->h_shape, f->h, f->temb, f->dh));
+    for (size_t i = 0; i < n; i++) {
+        memcpy(f->delta + (i * f->plan.edited + step) * f->d_h, f->dh + i * f->d_h, f->d_h * sizeof *f->dh);
+    }
+    HS_TRY(hs_unet_decode(u, f->ws, n, NULL, f->h, eps_p));
+    memcpy(eps_d, eps_p, n * f->d_x * sizeof *eps_d);
+out:
+    return rc;
+}
+
+int hs_freeze_run(hs_freeze *f, size_t n, const float *x_T, float *delta)
+{
+    hs_ddim_options o = f->plan.ddim;
+    o.observe = NULL;
+    o.progress = NULL;
+    f->delta = delta;
+    memcpy(f->x, x_T, n * f->d_x * sizeof *x_T);
+    return hs_ddim_sample(&(hs_predictor){predict, f}, &f->first, &o, n, f->d_x, f->x);
+}
+
+/* ---- Means ---- */
+
+int hs_freeze_mean_create(size_t S, size_t d, hs_freeze_mean *out)
+{
+    int rc;
+    hs_freeze_mean m = {.S = S, .d = d};
+    HS_TRY(hs_calloc(S, d * sizeof *m.sum, &m.sum));
+    HS_TRY(hs_calloc(S, sizeof *m.norm, &m.norm));
+    *out = m;
+    return HS_OK;
+out:
+    hs_freeze_mean_free(&m);
+    return rc;
+}
+
+void hs_freeze_mean_free(hs_freeze_mean *m)
+{
+    free(m->sum);
+    free(m->norm);
+    memset(m, 0, sizeof *m);
+}
+
+void hs_freeze_mean_add(hs_freeze_mean *m, size_t n, const float *delta)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < m->S; k++) {
+            const float *v = delta + (i * m->S + k) * m->d;
+            double *sum = m->sum + k * m->d, squares = 0;
+            for (size_t j = 0; j < m->d; j++) {
+                sum[j] += (double)v[j];
+                squares += (double)v[j] * (double)v[j];
+            }
+            m->norm[k] += sqrt(squares);
+        }
+    }
+    m->n += n;
+}
+
+static double norm_of(size_t d, const double *v)
+{
+    double sum = 0;
+    for (size_t j = 0; j < d; j++) {
+        sum += v[j] * v[j];
+    }
+    return sqrt(sum);
+}
+
+int hs_freeze_mean_finish(const hs_freeze_mean *m, float *mean, float *global, float *global_unit, double *norm_each,
+                          double *norm_mean)
+{
+    int rc = HS_OK;
+    double *g = NULL, n = (double)m->n;
+    HS_TRY(hs_calloc(2, m->d * sizeof *g, &g));
+    double *u = g + m->d;
+    for (size_t k = 0; k < m->S; k++) {
+        const double *sum = m->sum + k * m->d;
+        double norm = norm_of(m->d, sum);
+        if (m->n == 0 || !(norm > 0)) {
+            rc = hs_fail(HS_EDEGENERATE, "freeze: the mean dh of step %zu is 0", k);
+            goto out;
+        }
+        norm_each[k] = m->norm[k] / n;
+        norm_mean[k] = norm / n;
+        for (size_t j = 0; j < m->d; j++) {
+            mean[k * m->d + j] = (float)(sum[j] / n);
+            g[j] += sum[j] / (n * (double)m->S);
+            u[j] += sum[j] / norm;
+        }
+    }
+    double of_g = norm_of(m->d, g), of_u = norm_of(m->d, u);
+    if (!(of_g > 0) || !(of_u > 0)) {
+        rc = hs_fail(HS_EDEGENERATE, "freeze: the means of the steps cancel");
+        goto out;
+    }
+    for (size_t j = 0; j < m->d; j++) {
+        global[j] = (float)g[j];
+        global_unit[j] = (float)(u[j] * (of_g / of_u));
+    }
+out:
+    free(g);
+    return rc;
+}
