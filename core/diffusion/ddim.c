@@ -28,10 +28,15 @@ static coefs step_coefs(double ab, double ab_next, double eta)
 static double next_of(coefs c, int clip, float x_t, float eps_p, float eps_d, float z, double *p)
 {
     *p = ((double)x_t - c.noise * (double)eps_p) * c.inv;
-    if (clip) {
+    double d = (double)eps_d;
+    if (clip != HS_CLIP_NONE) {
         *p = fmin(fmax(*p, -1.0), 1.0);
     }
-    return c.next_p * *p + c.dir * (double)eps_d + c.sigma * (double)z;
+    if (clip == HS_CLIP_BOTH) {
+        double own = ((double)x_t - c.noise * d) * c.inv;
+        d = ((double)x_t - fmin(fmax(own, -1.0), 1.0) / c.inv) / c.noise;
+    }
+    return c.next_p * *p + c.dir * d + c.sigma * (double)z;
 }
 
 static void apply(coefs c, int clip, size_t nd, const float *x_t, const float *eps_p, const float *eps_d,

@@ -61,6 +61,12 @@ HS_CHECKED int hs_steps_create(const hs_schedule *s, const hs_steps_spec *spec, 
 /* The steps of an explicit list of timesteps, strictly descending, 0 <= t < T; the next of each is
  * its neighbour, of the last alpha_bar = 1. */
 HS_CHECKED int hs_steps_from_list(const hs_schedule *s, size_t S, const int *t, hs_steps *out);
+
+/* guided-diffusion's timestep_respacing: "ddimN": every i-th timestep from 0, i the least that gives N; "N" or
+ * "A,B,...": T cut into as many sections of nearly one length, that many timesteps evenly in each, both its ends among
+ * them.  alpha_bar is the full process's, of the last step 1.  HS_ERANGE: another text, a count that a section hasn't
+ * or no i gives. */
+HS_CHECKED int hs_steps_respaced(const hs_schedule *s, const char *respacing, hs_steps *out);
 void hs_steps_free(hs_steps *s);
 
 #endif

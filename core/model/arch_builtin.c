@@ -83,6 +83,43 @@ static void tiny(hs_unet_config *c)
     c->groups = 8;
 }
 
+/* The 256 x 256 networks of guided-diffusion's kind: its flags learn_sigma, use_scale_shift_norm, resblock_updown,
+ * num_head_channels 64. */
+static void adm256_of(hs_unet_config *c, size_t base, size_t blocks)
+{
+    hs_arch_adm_defaults(c);
+    hs_arch_set_levels(c, base, 6, (const size_t[]){1, 1, 2, 2, 4, 4}, blocks);
+    c->image_size = 256;
+    c->out_ch = 6;
+    c->head_ch = 64;
+    c->scale_shift = 1;
+    for (size_t i = 0; i < 6; i++) {
+        c->resnet_updown[i] = i < 5;
+        c->resnet_up[i] = i > 0;
+    }
+    set_attention(c, 4);
+}
+
+/* FFHQ, CelebA-HQ (P2 weighting), AFHQ-dog (iDDPM), MetFaces, as Asyrp runs them: attention at 16 x 16. */
+static void adm256(hs_unet_config *c)
+{
+    adm256_of(c, 128, 1);
+}
+
+/* OpenAI's ImageNet models: attention at 32, 16 and 8. */
+static void adm_imagenet(hs_unet_config *c)
+{
+    adm256_of(c, 256, 2);
+    set_attention(c, 3);
+    set_attention(c, 5);
+}
+
+static void adm_imagenet_cond(hs_unet_config *c)
+{
+    adm_imagenet(c);
+    c->classes = 1000;
+}
+
 /* The faces that hspace trains and ships.  Betas end at .01: with .02 an alpha_bar_T of 4e-5 multiplies
  * the error of eps by 157 at the first step of a small picture's sampling. */
 static void faces32(hs_unet_config *c)
@@ -104,6 +141,10 @@ static const struct {
     {"ddpm-cifar10-32", "DDPM of CIFAR-10, 32 x 32, h 256 x 4 x 4, linear T = 1000 (35.7 M)", cifar10},
     {"ddpm-256", "DDPM of CelebA-HQ, church, bedroom, cat, 256 x 256, h 512 x 8 x 8, linear T = 1000 (113.7 M)",
      ddpm256},
+    {"adm-256", "ADM of FFHQ, CelebA-HQ, AFHQ-dog, MetFaces, 256 x 256, h 512 x 8 x 8, linear T = 1000 (93.6 M)",
+     adm256},
+    {"adm-imagenet-256", "ADM of ImageNet, 256 x 256, h 1024 x 8 x 8, linear T = 1000 (552.8 M)", adm_imagenet},
+    {"adm-imagenet-256-cond", "the same, of 1000 classes: --class (553.8 M)", adm_imagenet_cond},
     {"faces-32", "the faces that ship, 32 x 32, h 128 x 8 x 8, linear T = 1000 up to .01 (2.7 M)", faces32},
     {"tiny", "for tests and the untrained demo, 16 x 16, h 64 x 4 x 4, linear T = 1000", tiny},
 };

@@ -9,32 +9,6 @@
 #include "core/base/text.h"
 #include "core/model/arch.h"
 
-static int is_known(const char *key, const char *const *known, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(key, known[i]) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* A misspelt key would silently mean a default. */
-static int only_known(const json_t *o, const char *what, const char *const *known, size_t n)
-{
-    const char *key;
-    json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)o, key, v)
-    {
-        if (!is_known(key, known, n)) {
-            char shown[64];
-            hs_text_escape(key, shown, sizeof shown);
-            return hs_fail(HS_EFORMAT, "%s has no field \"%s\"", what, shown);
-        }
-    }
-    return HS_OK;
-}
-
 static int level_flags(const json_t *o, const char *key, size_t levels, int *out)
 {
     const json_t *a = json_object_get(o, key);
@@ -88,6 +62,9 @@ static int read_numbers(const json_t *o, hs_unet_config *c)
     HS_TRY(hs_json_size(o, "in_ch", 1, 1024, &c->in_ch));
     HS_TRY(hs_json_size(o, "out_ch", 1, 2048, &c->out_ch));
     HS_TRY(hs_json_size(o, "head_ch", 0, 65536, &c->head_ch));
+    HS_TRY(hs_json_size(o, "heads", 0, 65536, &c->heads));
+    HS_TRY(hs_json_size(o, "heads_up", 0, 65536, &c->heads_up));
+    HS_TRY(hs_json_size(o, "classes", 0, 1000000, &c->classes));
     HS_TRY(hs_json_size(o, "groups", 1, 16384, &c->groups));
     HS_TRY(hs_json_real(o, "norm_eps", 1e-30, 1, &c->norm_eps));
     HS_TRY(hs_json_size(o, "temb_base", 2, 65536, &c->temb_base));
@@ -105,19 +82,36 @@ out:
     return rc;
 }
 
+const char *const hs_arch_names[HS_ARCH_NAMES] = {"diffusers", "ddpm", "adm"};
+const char *const hs_arch_qkv[HS_ARCH_QKV] = {"apart", "by_head", "whole"};
+
+/* *which <- the place of a word among n. */
+static int word_of(const char *key, const char *word, const char *const *words, size_t n, size_t *which)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *which = i;
+            return HS_OK;
+        }
+    }
+    return hs_fail(HS_EFORMAT, "%s must be \"%s\", \"%s\" or \"%s\"", key, words[0], words[1], words[2]);
+}
+
 static int read_texts(const json_t *o, hs_unet_config *c)
 {
-    const char *family = "hspace", *names = "ddpm", *prediction = "epsilon";
+    const char *family = "hspace", *names = "ddpm", *prediction = "epsilon", *qkv = "apart";
+    size_t which = 0;
     int rc = HS_OK;
     HS_TRY(hs_json_text(o, "family", &family));
     HS_TRY(hs_json_text(o, "names", &names));
     HS_TRY(hs_json_text(o, "prediction", &prediction));
+    HS_TRY(hs_json_text(o, "qkv", &qkv));
     hs_text_escape(family, c->family, sizeof c->family);
     hs_text_escape(prediction, c->prediction, sizeof c->prediction);
-    if (strcmp(names, "ddpm") != 0 && strcmp(names, "diffusers") != 0) {
-        return hs_fail(HS_EFORMAT, "names must be \"ddpm\" or \"diffusers\"");
-    }
-    c->names = names[1] == 'd' ? HS_NAMES_DDPM : HS_NAMES_DIFFUSERS;
+    HS_TRY(word_of("names", names, hs_arch_names, HS_ARCH_NAMES, &which));
+    c->names = (hs_names)which;
+    HS_TRY(word_of("qkv", qkv, hs_arch_qkv, HS_ARCH_QKV, &which));
+    c->qkv = (hs_qkv_order)which;
 out:
     return rc;
 }
@@ -133,13 +127,14 @@ static int read_schedule(const json_t *o, hs_unet_config *c)
     if (o == NULL) {
         return HS_OK;
     }
-    HS_TRY(only_known(o, "schedule", known, sizeof known / sizeof known[0]));
+    HS_TRY(hs_json_only(o, "schedule", known, sizeof known / sizeof known[0]));
     HS_TRY(hs_json_text(o, "kind", &kind));
-    if (!is_known(kind, kinds, 4)) {
-        return hs_fail(HS_EFORMAT, "schedule.kind must be linear, scaled_linear, cosine or table");
+    s->kind = HS_SCHEDULE_LINEAR; /* the names stand in the order of hs_schedule_kind */
+    while (s->kind < HS_SCHEDULE_TABLE && strcmp(kind, kinds[s->kind]) != 0) {
+        s->kind++;
     }
-    while (strcmp(kind, kinds[s->kind]) != 0) {
-        s->kind++; /* the names stand in the order of hs_schedule_kind */
+    if (strcmp(kind, kinds[s->kind]) != 0) {
+        return hs_fail(HS_EFORMAT, "schedule.kind must be linear, scaled_linear, cosine or table");
     }
     s->cosine_s = 0.008;
     s->beta_max = 0.999;
@@ -160,18 +155,44 @@ out:
 int hs_arch_read_hspace(const json_t *root, hs_unet_config *out)
 {
     static const char *const known[] = {
-        "hspace_arch",      "family",       "names",          "image_size",      "in_ch",
-        "out_ch",           "ch",           "blocks",         "attn_down",       "attn_up",
-        "attn_mid",         "head_ch",      "groups",         "norm_eps",        "temb_base",
-        "temb_dim",         "schedule",     "temb_cos_first", "temb_freq_shift", "scale_shift",
-        "mid_scale",        "resnet_up",    "resnet_updown",  "down_pad",        "attn_mid_norm",
-        "attn_adds_normed", "center_input", "prediction",
+        "hspace_arch",
+        "family",
+        "names",
+        "image_size",
+        "in_ch",
+        "out_ch",
+        "ch",
+        "blocks",
+        "attn_down",
+        "attn_up",
+        "attn_mid",
+        "head_ch",
+        "groups",
+        "norm_eps",
+        "temb_base",
+        "temb_dim",
+        "schedule",
+        "temb_cos_first",
+        "temb_freq_shift",
+        "scale_shift",
+        "mid_scale",
+        "resnet_up",
+        "resnet_updown",
+        "down_pad",
+        "attn_mid_norm",
+        "attn_adds_normed",
+        "center_input",
+        "prediction",
+        "heads",
+        "heads_up",
+        "qkv",
+        "classes",
     };
     hs_unet_config c;
     size_t version = 1;
     int rc = HS_OK;
     hs_arch_ddpm_defaults(&c);
-    HS_TRY(only_known(root, "the architecture", known, sizeof known / sizeof known[0]));
+    HS_TRY(hs_json_only(root, "the architecture", known, sizeof known / sizeof known[0]));
     HS_TRY(hs_json_size(root, "hspace_arch", 1, 1, &version));
     HS_TRY(read_texts(root, &c));
     HS_TRY(read_levels(root, &c));

@@ -1,6 +1,8 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/text.h"
 #include "core/io/json.h"
 #include "core/model/arch.h"
 
@@ -67,4 +69,23 @@ int hs_json_reals(const json_t *o, const char *key, size_t n, double **out)
 out:
     free(v);
     return rc;
+}
+
+int hs_json_only(const json_t *o, const char *what, const char *const *known, size_t n)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)o, key, v)
+    {
+        size_t i = 0;
+        while (i < n && strcmp(key, known[i]) != 0) {
+            i++;
+        }
+        if (i == n) {
+            char shown[64];
+            hs_text_escape(key, shown, sizeof shown);
+            return hs_fail(HS_EFORMAT, "%s has no field \"%s\"", what, shown);
+        }
+    }
+    return HS_OK;
 }

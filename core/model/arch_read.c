@@ -29,10 +29,11 @@ static int read_object(const json_t *root, const json_t *scheduler, hs_unet_conf
     if (json_object_get(root, "hspace_arch") != NULL) {
         return hs_arch_read_hspace(root, out);
     }
-    if (json_object_get(root, "num_channels") != NULL && json_object_get(root, "attention_resolutions") != NULL) {
-        return hs_fail(HS_EFORMAT, "guided-diffusion (ADM) model flags: this family of networks isn't supported yet");
+    if (json_object_get(root, "num_channels") != NULL || json_object_get(root, "num_res_blocks") != NULL) {
+        return hs_arch_read_adm(root, out);
     }
-    return hs_fail(HS_EFORMAT, "not a U-Net configuration: neither _class_name (diffusers) nor hspace_arch is there");
+    return hs_fail(HS_EFORMAT, "not a U-Net configuration: none of _class_name (diffusers), num_channels "
+                               "(guided-diffusion), hspace_arch is there");
 }
 
 static int read_config(const unsigned char *text, size_t len, const char *scheduler, hs_unet_config *out)

@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "core/model/arch.h"
+
 static json_t *sizes(size_t n, const size_t *v)
 {
     json_t *a = json_array();
@@ -46,8 +48,8 @@ static json_t *config_object(const hs_unet_config *c)
 {
     size_t n = c->levels;
     json_t *o = json_pack("{s:i, s:s, s:s, s:I, s:I, s:I}", "hspace_arch", 1, "family", c->family, "names",
-                          c->names == HS_NAMES_DDPM ? "ddpm" : "diffusers", "image_size", (json_int_t)c->image_size,
-                          "in_ch", (json_int_t)c->in_ch, "out_ch", (json_int_t)c->out_ch);
+                          hs_arch_names[c->names], "image_size", (json_int_t)c->image_size, "in_ch",
+                          (json_int_t)c->in_ch, "out_ch", (json_int_t)c->out_ch);
     json_object_set_new(o, "ch", sizes(n, c->ch));
     json_object_set_new(o, "blocks", sizes(n, c->blocks));
     json_object_set_new(o, "attn_down", flags(n, c->attn_down));
@@ -58,6 +60,12 @@ static json_t *config_object(const hs_unet_config *c)
     json_object_set_new(o, "attn_mid_norm", json_boolean(c->attn_mid_norm));
     json_object_set_new(o, "attn_adds_normed", json_boolean(c->attn_adds_normed));
     json_object_set_new(o, "head_ch", json_integer((json_int_t)c->head_ch));
+    if (c->names == HS_NAMES_ADM) {
+        json_object_set_new(o, "heads", json_integer((json_int_t)c->heads));
+        json_object_set_new(o, "heads_up", json_integer((json_int_t)c->heads_up));
+        json_object_set_new(o, "qkv", json_string(hs_arch_qkv[c->qkv]));
+        json_object_set_new(o, "classes", json_integer((json_int_t)c->classes));
+    }
     json_object_set_new(o, "groups", json_integer((json_int_t)c->groups));
     json_object_set_new(o, "norm_eps", json_real(c->norm_eps));
     json_object_set_new(o, "temb_base", json_integer((json_int_t)c->temb_base));

@@ -29,6 +29,9 @@ static int check(const hs_unet_config *c)
             return no_word("resnet_updown", "this file's writer, of resampling residual blocks");
         }
     }
+    if (c->names == HS_NAMES_ADM) {
+        return no_word("names", "a network of guided-diffusion's");
+    }
     if (c->temb_base != c->ch[0]) {
         return no_word("temb_base", "a sinusoid that isn't as wide as the first level");
     }

@@ -103,7 +103,7 @@ HS_CHECKED static int encode(hs_asyrp *a, const batch *b, const float *x_t)
         a->t[k] = b->t;
         a->image[k] = (b->first + k) * b->per / a->edit.m;
     }
-    HS_TRY(hs_unet_encode(a->unet, a->ws, b->count, a->x, a->t, a->h));
+    HS_TRY(hs_unet_encode_images(a->unet, a->ws, b->count, a->image, a->x, a->t, a->h));
     for (size_t k = 0; k < b->count && a->edit.observe_h != NULL; k++) {
         for (size_t j = 0; j < b->per; j++) {
             size_t row = (b->first + k) * b->per + j;

@@ -47,7 +47,8 @@ typedef struct hs_asyrp hs_asyrp;
 
 /* *out <- a predictor for up to n images on u; edit NULL: plain, m = 1.  edit is copied; u, ws and what
  * edit points to are borrowed and must outlive it.  States beyond hs_unet_ws_states(ws) are cut into
- * batches by index.  HS_ERANGE (m = 0), HS_ENOMEM. */
+ * batches by index; image i has the class of the network's image hs_unet_ws_first + i.
+ * HS_ERANGE (m = 0), HS_ENOMEM. */
 HS_CHECKED int hs_asyrp_create(const hs_unet *u, hs_unet_ws *ws, const hs_edit *edit, size_t n, hs_asyrp **out);
 void hs_asyrp_free(hs_asyrp *a);
 

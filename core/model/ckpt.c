@@ -12,7 +12,8 @@
 struct hs_params {
     const hs_tensors *ts; /* NULL: random */
     const hs_name_table *names;
-    size_t levels;
+    size_t levels, blocks[HS_LEVELS_MAX];
+    int attn_up[HS_LEVELS_MAX];
     char prefix[HS_NAME_MAX];
     size_t prefixes;     /* networks the file holds */
     unsigned char *seen; /* per tensor of the file */
@@ -25,11 +26,33 @@ struct hs_params {
 
 /* ---- Names -------------------------------------------------------------------------------------- */
 
-static void expand(const char *pattern, size_t levels, size_t l, size_t j, hs_str *out)
+/* The number that a letter of a pattern stands for. */
+static size_t number_of(const hs_params *p, char letter, size_t l, size_t j)
+{
+    size_t n = 0;
+    switch (letter) {
+    case 'l': return l;
+    case 'u': return p->levels - 1 - l;
+    case 'a': return p->attn_up[l] ? 2 : 1;
+    case 'e':
+        for (size_t i = 0; i < l; i++) {
+            n += p->blocks[i] + 1;
+        }
+        return n + j + 1;
+    case 'd':
+        for (size_t i = l + 1; i < p->levels; i++) {
+            n += p->blocks[i] + 1;
+        }
+        return n + (j < p->blocks[l] ? j : p->blocks[l]); /* an up-sampler is in the last block */
+    default: return j;
+    }
+}
+
+static void expand(const hs_params *params, const char *pattern, size_t l, size_t j, hs_str *out)
 {
     for (const char *p = pattern; *p != '\0'; p++) {
         if (p[0] == '{') {
-            hs_str_addf(out, "%zu", p[1] == 'l' ? l : p[1] == 'u' ? levels - 1 - l : j);
+            hs_str_addf(out, "%zu", number_of(params, p[1], l, j));
             p += 2;
         } else {
             hs_str_add_bytes(out, p, 1);
@@ -38,13 +61,13 @@ static void expand(const char *pattern, size_t levels, size_t l, size_t j, hs_st
 }
 
 /* prefix.site.part.leaf in a scheme of names. */
-static int spell(const char *prefix, const hs_name_table *names, size_t levels, hs_site site, size_t l, size_t j,
+static int spell(const hs_params *p, const char *prefix, const hs_name_table *names, hs_site site, size_t l, size_t j,
                  const char *part, const char *leaf, char name[HS_NAME_MAX])
 {
     hs_str s = {0};
     int rc = HS_OK;
     hs_str_add(&s, prefix);
-    expand(names->site[site], levels, l, j, &s);
+    expand(p, names->site[site], l, j, &s);
     if (part != NULL) {
         hs_str_addf(&s, ".%s", part);
     }
@@ -63,7 +86,7 @@ out:
 static int full_name(const hs_params *p, hs_site site, size_t l, size_t j, const char *part, const char *leaf,
                      char name[HS_NAME_MAX])
 {
-    return spell(p->prefix, p->names, p->levels, site, l, j, part, leaf, name);
+    return spell(p, p->prefix, p->names, site, l, j, part, leaf, name);
 }
 
 static const char *leaf_of(hs_param_kind kind)
@@ -71,14 +94,14 @@ static const char *leaf_of(hs_param_kind kind)
     return kind == HS_BIAS ? "bias" : "weight";
 }
 
-int hs_params_diffusers_name(const hs_params *p, hs_site site, size_t l, size_t j, hs_part part, hs_param_kind kind,
-                             char name[HS_NAME_MAX])
+int hs_params_saved_name(const hs_params *p, hs_site site, size_t l, size_t j, hs_part part, hs_param_kind kind,
+                         char name[HS_NAME_MAX])
 {
-    const hs_name_table *t = &hs_name_table_diffusers;
+    const hs_name_table *t = p->names == &hs_name_table_adm ? p->names : &hs_name_table_diffusers;
     if (t->site[site] == NULL) {
         return hs_fail(HS_EFORMAT, "diffusers has no name for a part of this network");
     }
-    return spell("", t, p->levels, site, l, j, t->part[part], leaf_of(kind), name);
+    return spell(p, "", t, site, l, j, t->part[part], leaf_of(kind), name);
 }
 
 static void shape_text(size_t rank, const uint64_t *dim, char *out, size_t size)
@@ -94,7 +117,8 @@ static void shape_text(size_t rank, const uint64_t *dim, char *out, size_t size)
 
 static const hs_name_table *table_of(const hs_unet_config *cfg)
 {
-    return cfg->names == HS_NAMES_DDPM ? &hs_name_table_ddpm : &hs_name_table_diffusers;
+    static const hs_name_table *const table[] = {&hs_name_table_diffusers, &hs_name_table_ddpm, &hs_name_table_adm};
+    return table[cfg->names];
 }
 
 static int begin(const hs_unet_config *cfg, hs_params **out)
@@ -104,17 +128,17 @@ static int begin(const hs_unet_config *cfg, hs_params **out)
     HS_TRY(hs_calloc(1, sizeof *p, &p));
     p->names = table_of(cfg);
     p->levels = cfg->levels;
+    memcpy(p->blocks, cfg->blocks, sizeof p->blocks);
+    memcpy(p->attn_up, cfg->attn_up, sizeof p->attn_up);
     *out = p;
 out:
     return rc;
 }
 
-static const char anchor[] = "conv_in.weight"; /* both schemes call the input convolution so */
-
 /* Length of the prefix before the anchor, or -1 where the name doesn't end with it. */
-static long prefix_length(const char *name)
+static long prefix_length(const char *name, const char *anchor)
 {
-    size_t n = strlen(name), a = sizeof anchor - 1;
+    size_t n = strlen(name), a = strlen(anchor);
     if (n < a || strcmp(name + n - a, anchor) != 0 || (n > a && name[n - a - 1] != '.')) {
         return -1;
     }
@@ -140,7 +164,7 @@ static int choose_prefix(hs_params *p)
     int best = -1, ties = 0;
     for (size_t i = 0; i < hs_tensors_count(p->ts); i++) {
         const char *name = hs_tensors_at(p->ts, i)->name;
-        long len = prefix_length(name);
+        long len = prefix_length(name, p->names->anchor);
         if (len < 0) {
             continue;
         }
@@ -157,7 +181,7 @@ static int choose_prefix(hs_params *p)
         }
     }
     if (best < 0) {
-        return hs_fail(HS_EFORMAT, "no U-Net in the file: no tensor is called \"%s\"", anchor);
+        return hs_fail(HS_EFORMAT, "no U-Net in the file: no tensor is called \"%s\"", p->names->anchor);
     }
     if (ties > 1) {
         return hs_fail(HS_EFORMAT, "the file holds %zu networks and none is marked as averaged weights (ema)",

@@ -15,6 +15,7 @@ typedef enum {
     HS_SITE_CONV_IN,
     HS_SITE_TEMB_0,
     HS_SITE_TEMB_1,
+    HS_SITE_CLASS, /* one row a class */
     HS_SITE_DOWN_BLOCK,
     HS_SITE_DOWN_ATTN,
     HS_SITE_DOWN_SAMPLE,     /* strided convolution */
@@ -43,21 +44,25 @@ typedef enum {
     HS_PART_Q,
     HS_PART_K,
     HS_PART_V,
+    HS_PART_QKV, /* all three in one matrix */
     HS_PART_PROJ,
     HS_PART_COUNT
 } hs_part;
 
 /* A naming scheme.  In site patterns {l} is the level, {u} the level counted from the bottom, {j} the
- * block; NULL: the scheme has no such place.  Parts are appended after a dot; older is another name
+ * block, {e} and {d} the blocks counted through the encoder (from 1) and the decoder, {a} what stands
+ * before an up-sampler in its decoder block; NULL: the scheme has no such place.  anchor is the input
+ * convolution's weight.  Parts are appended after a dot; older is another name
  * of the part that files of an earlier version use. */
 typedef struct {
+    const char *anchor;
     const char *site[HS_SITE_COUNT];
     const char *part[HS_PART_COUNT];
     const char *older[HS_PART_COUNT];
     const char *const *ignorable; /* names that may be there beside the network; ends with NULL */
 } hs_name_table;
 
-extern const hs_name_table hs_name_table_diffusers, hs_name_table_ddpm;
+extern const hs_name_table hs_name_table_diffusers, hs_name_table_ddpm, hs_name_table_adm;
 
 enum { HS_NAME_MAX = 160 };
 
@@ -83,9 +88,10 @@ void hs_params_into(hs_params *p, float *block, size_t room);
 HS_CHECKED int hs_params_reserve(hs_params *p, hs_arena *arena, size_t n, float **out);
 /* Floats that everything taken and reserved fills in a block. */
 size_t hs_params_room(const hs_params *p);
-/* The name a diffusers file gives to a parameter at a site, without a prefix. */
-HS_CHECKED int hs_params_diffusers_name(const hs_params *p, hs_site site, size_t l, size_t j, hs_part part,
-                                        hs_param_kind kind, char name[HS_NAME_MAX]);
+/* The name that a file to be saved gives to a parameter at a site: diffusers' of the families it has
+ * names for, else the family's own. */
+HS_CHECKED int hs_params_saved_name(const hs_params *p, hs_site site, size_t l, size_t j, hs_part part,
+                                    hs_param_kind kind, char name[HS_NAME_MAX]);
 
 /* *out <- the parameter of a part at a site: its "weight" (kernel, gain) or "bias", of shape dim.
  * Kernels of 1x1 convolutions are asked for with rank 2 and may stand with 1s behind in the file.

@@ -4,6 +4,7 @@
 static const char *const ignorable[] = {"logvar", NULL};
 
 const hs_name_table hs_name_table_ddpm = {
+    .anchor = "conv_in.weight",
     .site =
         {
             [HS_SITE_CONV_IN] = "conv_in",

@@ -3,6 +3,7 @@
 static const char *const ignorable[] = {NULL};
 
 const hs_name_table hs_name_table_diffusers = {
+    .anchor = "conv_in.weight",
     .site =
         {
             [HS_SITE_CONV_IN] = "conv_in",

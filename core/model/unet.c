@@ -73,6 +73,7 @@ void hs_unet_free(hs_unet *u)
         hs_unet_config_free(&u->cfg);
         free(u->theta);
         free(u->v_alpha_bar);
+        free(u->class_of);
         free(u);
     }
 }
@@ -113,6 +114,7 @@ static void embed(const hs_unet *u, hs_unet_ws *ws, size_t n, const int *t)
     hs_linear_forward(n, cfg->temb_base, cfg->temb_dim, ws->temb_in, u->temb_w[0], u->temb_b[0], ws->temb_mid);
     hs_silu(n * cfg->temb_dim, ws->temb_mid, ws->temb_mid);
     hs_linear_forward(n, cfg->temb_dim, cfg->temb_dim, ws->temb_mid, u->temb_w[1], u->temb_b[1], ws->temb);
+    hs_class_add(ws, n, ws->temb);
     hs_silu(n * cfg->temb_dim, ws->temb, ws->temb_mid);
     stages_time(u->enc, u->n_enc, ws, n, ws->temb_mid);
     block_time(&u->mid[0], ws, n, ws->temb_mid);
@@ -140,6 +142,12 @@ int hs_unet_check_weights(const hs_unet *u)
 
 int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, const int *t, float *h)
 {
+    return hs_unet_encode_images(u, ws, n, NULL, x, t, h);
+}
+
+int hs_unet_encode_images(const hs_unet *u, hs_unet_ws *ws, size_t n, const size_t *of, const float *x, const int *t,
+                          float *h)
+{
     hs_chw shape = hs_unet_h_shape(&u->cfg);
     const hs_record *k = ws->record;
     float *out_h = k != NULL ? k->mid_out[1] : ws->b;
@@ -149,6 +157,7 @@ int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, c
     }
     HS_TRY(hs_unet_check_weights(u));
     HS_TRY(hs_v_keep(ws, n, x, t));
+    HS_TRY(hs_class_keep(ws, n, of));
     ws->n = n;
     embed(u, ws, n, t);
     float *image = k != NULL ? k->image : ws->a, *mid = k != NULL ? k->mid_out[0] : ws->a;

@@ -30,6 +30,10 @@ HS_CHECKED int hs_unet_random(const hs_unet_config *cfg, unsigned long long seed
  * sqrt(ab) v + sqrt(1 - ab) x_t, in decode and in every derivative.  alpha_bar (T) is copied; for workspaces made
  * later, which take t in 0 ... T - 1 (else HS_ERANGE).  HS_ENOMEM. */
 HS_CHECKED int hs_unet_predicts_v(hs_unet *u, size_t T, const double *alpha_bar);
+/* Of a class-conditional network: image i is of class y[i], i < n, or every image of y[0] where n is 1.  y is copied;
+ * not to be called while the network is evaluated.  HS_ERANGE: n is 0, a class that isn't one of the network's, a
+ * network that isn't class-conditional. */
+HS_CHECKED int hs_unet_set_classes(hs_unet *u, size_t n, const int *y);
 void hs_unet_free(hs_unet *u);
 const hs_unet_config *hs_unet_config_of(const hs_unet *u);
 size_t hs_unet_parameters(const hs_unet *u);
@@ -43,8 +47,14 @@ void hs_unet_ws_free(hs_unet_ws *ws);
 size_t hs_unet_ws_states(const hs_unet_ws *ws);
 
 /* h (n, C, H, W) <- encoder and middle block of x (n, c, R, R) at t (n); n <= states.  Skips and
- * time embeddings of the n states stay in ws until the next encode. */
+ * time embeddings of the n states stay in ws until the next encode.  State i is image first + i (see
+ * hs_unet_ws_first), which says its class.  HS_ERANGE: a class is needed and none was set. */
 HS_CHECKED int hs_unet_encode(const hs_unet *u, hs_unet_ws *ws, size_t n, const float *x, const int *t, float *h);
+/* The same, state i being image first + of[i]. */
+HS_CHECKED int hs_unet_encode_images(const hs_unet *u, hs_unet_ws *ws, size_t n, const size_t *of, const float *x,
+                                     const int *t, float *h);
+/* Where the encodes of ws that follow stand among all images (hs_unet_set_classes); 0 in a new workspace. */
+void hs_unet_ws_first(hs_unet_ws *ws, size_t first);
 
 /* eps (rows, in_ch, R, R) <- decoder of h (rows, C, H, W), row r with the skips and time embedding
  * of encoded state state[r] (NULL: state r).  Of a network that also gives a variance (out_ch = 2
@@ -54,7 +64,7 @@ HS_CHECKED int hs_unet_decode(const hs_unet *u, hs_unet_ws *ws, size_t rows, con
                               float *eps);
 
 /* The time embedding of encoded state i after the second dense layer, before SiLU: (temb_dim), what
- * a delta network f_t receives.  Borrowed until the next encode. */
+ * a delta network f_t receives; with a class, the class's embedding added.  Borrowed until the next encode. */
 const float *hs_unet_temb(const hs_unet_ws *ws, size_t i);
 /* Skip s of encoded state i as (C, H, W): for tests and taps. */
 HS_CHECKED int hs_unet_skip(const hs_unet *u, const hs_unet_ws *ws, size_t s, size_t i, float *out);

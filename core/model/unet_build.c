@@ -23,7 +23,7 @@ static int remember(const place *at, hs_part part, hs_param_kind kind, size_t ra
         n->dim[i] = dim[i];
         n->count *= dim[i];
     }
-    return hs_params_diffusers_name(at->p, at->site, at->l, at->j, part, kind, n->name);
+    return hs_params_saved_name(at->p, at->site, at->l, at->j, part, kind, n->name);
 }
 
 static int take(const place *at, hs_part part, hs_param_kind kind, size_t fan_in, size_t rank, const size_t *dim,
@@ -165,12 +165,31 @@ out:
     return rc;
 }
 
+/* One matrix with the three of each head together -> the three of all heads. */
+static int take_by_head(const place *at, size_t c, size_t heads, const float **w, const float **b)
+{
+    const float *stored_w = NULL, *stored_b = NULL;
+    float *own_w = NULL, *own_b = NULL;
+    size_t d = c / heads;
+    int rc = HS_OK;
+    HS_TRY(take_linear(at, HS_PART_QKV, 3 * c, c, &stored_w, &stored_b));
+    HS_TRY(hs_params_reserve(at->p, &at->u->arena, 3 * c * c, &own_w));
+    HS_TRY(hs_params_reserve(at->p, &at->u->arena, 3 * c, &own_b));
+    for (size_t i = 0; i < 3; i++) {
+        copy_apart(at, own_w + i * c * c, d * c, stored_w + i * d * c, 3 * d * c, heads, d * c);
+        copy_apart(at, own_b + i * c, d, stored_b + i * d, 3 * d, heads, d);
+    }
+    *w = own_w;
+    *b = own_b;
+out:
+    return rc;
+}
+
 /* q, k and v one below the other, so that one product gives all three. */
-static int take_qkv(const place *at, size_t c, size_t side, int *index)
+static int take_apart(const place *at, size_t c, const float **all_w, const float **all_b)
 {
     static const hs_part parts[3] = {HS_PART_Q, HS_PART_K, HS_PART_V};
     float *w = NULL, *b = NULL;
-    char name[48];
     int rc = HS_OK;
     HS_TRY(hs_params_reserve(at->p, &at->u->arena, 3 * c * c, &w));
     HS_TRY(hs_params_reserve(at->p, &at->u->arena, 3 * c, &b));
@@ -179,6 +198,22 @@ static int take_qkv(const place *at, size_t c, size_t side, int *index)
         HS_TRY(take_linear(at, parts[i], c, c, &wi, &bi));
         copy_apart(at, w + i * c * c, c, wi, c, c, c);
         copy_apart(at, b + i * c, c, bi, c, 1, c);
+    }
+    *all_w = w;
+    *all_b = b;
+out:
+    return rc;
+}
+
+static int take_qkv(const place *at, size_t c, size_t side, size_t heads, int *index)
+{
+    const float *w = NULL, *b = NULL;
+    char name[48];
+    int rc = HS_OK;
+    switch (at->u->cfg.qkv) {
+    case HS_QKV_APART: HS_TRY(take_apart(at, c, &w, &b)); break;
+    case HS_QKV_BY_HEAD: HS_TRY(take_by_head(at, c, heads, &w, &b)); break;
+    case HS_QKV_WHOLE: HS_TRY(take_linear(at, HS_PART_QKV, 3 * c, c, &w, &b)); break;
     }
     conv_name(at, "qkv", name);
     *index = add_conv(at, name, point(c, 3 * c), side, w, b);
@@ -192,12 +227,12 @@ static int build_attn(const place *at, int with_norm, hs_block *k)
     size_t c = k->out, side = k->side;
     int rc = HS_OK;
     k->has_attn = 1;
-    k->attn.heads = cfg->head_ch == 0 ? 1 : c / cfg->head_ch;
+    k->attn.heads = hs_unet_heads(cfg, c, at->decoder);
     k->attn.adds_normed = cfg->attn_adds_normed;
     if (with_norm) {
         HS_TRY(take_norm(at, HS_PART_ATTN_NORM, c, 0, &k->attn.norm));
     }
-    HS_TRY(take_qkv(at, c, side, &k->attn.qkv));
+    HS_TRY(take_qkv(at, c, side, k->attn.heads, &k->attn.qkv));
     HS_TRY(take_conv(at, HS_PART_PROJ, "proj", point(c, c), side, &k->attn.proj));
 out:
     return rc;
@@ -331,6 +366,11 @@ static int build_time(hs_unet *u, hs_params *p)
     HS_TRY(take_linear(&at, HS_PART_SELF, cfg->temb_dim, cfg->temb_base, &u->temb_w[0], &u->temb_b[0]));
     at.site = HS_SITE_TEMB_1;
     HS_TRY(take_linear(&at, HS_PART_SELF, cfg->temb_dim, cfg->temb_dim, &u->temb_w[1], &u->temb_b[1]));
+    at.site = HS_SITE_CLASS;
+    if (cfg->classes > 0) {
+        const size_t dim[2] = {cfg->classes, cfg->temb_dim};
+        HS_TRY(take(&at, HS_PART_SELF, HS_KERNEL, cfg->temb_dim, 2, dim, &u->class_w));
+    }
 out:
     return rc;
 }

@@ -5,7 +5,7 @@
 
 #include "core/base/text.h"
 
-enum { SIDE_MAX = 4096, CH_MAX = 16384, BLOCKS_MAX = 64, TEMB_MAX = 65536, T_MAX = 1000000 };
+enum { SIDE_MAX = 4096, CH_MAX = 16384, BLOCKS_MAX = 64, TEMB_MAX = 65536, T_MAX = 1000000, CLASSES_MAX = 1000000 };
 
 static int check_count(const char *field, size_t v, size_t lo, size_t hi)
 {
@@ -33,6 +33,30 @@ static int has_attention(const hs_unet_config *c, size_t level)
     return c->attn_down[level] || c->attn_up[level] || (level + 1 == c->levels && c->attn_mid);
 }
 
+/* Every head as wide as the others. */
+static int check_heads(const hs_unet_config *c, size_t i)
+{
+    size_t down = hs_unet_heads(c, c->ch[i], 0), up = hs_unet_heads(c, c->ch[i], 1);
+    if (!has_attention(c, i)) {
+        return HS_OK;
+    }
+    if (c->head_ch != 0 && c->ch[i] % c->head_ch != 0) {
+        return hs_fail(HS_EFORMAT,
+                       "head_ch (attention_head_dim, num_head_channels) is %zu, must divide the channels of level %zu: "
+                       "%zu",
+                       c->head_ch, i, c->ch[i]);
+    }
+    if (c->ch[i] % down != 0) {
+        return hs_fail(HS_EFORMAT, "heads (num_heads) is %zu, must divide the channels of level %zu: %zu", down, i,
+                       c->ch[i]);
+    }
+    if (c->ch[i] % up != 0) {
+        return hs_fail(HS_EFORMAT, "heads_up (num_heads_upsample) is %zu, must divide the channels of level %zu: %zu",
+                       up, i, c->ch[i]);
+    }
+    return HS_OK;
+}
+
 static int check_level(const hs_unet_config *c, size_t i)
 {
     int rc = HS_OK;
@@ -42,10 +66,7 @@ static int check_level(const hs_unet_config *c, size_t i)
         return hs_fail(HS_EFORMAT, "groups (norm_num_groups) is %zu, must divide the channels of level %zu: %zu",
                        c->groups, i, c->ch[i]);
     }
-    if (c->head_ch != 0 && has_attention(c, i) && c->ch[i] % c->head_ch != 0) {
-        return hs_fail(HS_EFORMAT, "head_ch (attention_head_dim) is %zu, must divide the channels of level %zu: %zu",
-                       c->head_ch, i, c->ch[i]);
-    }
+    HS_TRY(check_heads(c, i));
     HS_TRY(check_flag("attn_down", c->attn_down[i]));
     HS_TRY(check_flag("attn_up", c->attn_up[i]));
     HS_TRY(check_flag("resnet_updown", c->resnet_updown[i]));
@@ -126,14 +147,23 @@ out:
 int hs_unet_config_check(const hs_unet_config *c)
 {
     int rc = HS_OK;
-    if (c->names != HS_NAMES_DIFFUSERS && c->names != HS_NAMES_DDPM) {
-        return hs_fail(HS_EFORMAT, "names is %d, must be diffusers or ddpm", (int)c->names);
+    if (c->names != HS_NAMES_DIFFUSERS && c->names != HS_NAMES_DDPM && c->names != HS_NAMES_ADM) {
+        return hs_fail(HS_EFORMAT, "names is %d, must be diffusers, ddpm or adm", (int)c->names);
+    }
+    if ((c->names == HS_NAMES_ADM) != (c->qkv != HS_QKV_APART)) {
+        return hs_fail(HS_EFORMAT, "qkv is %d: one matrix of q, k and v is adm's, three are the others'", (int)c->qkv);
     }
     HS_TRY(check_sizes(c));
     HS_TRY(check_real("norm_eps", c->norm_eps, 0, 1));
     HS_TRY(check_real("mid_scale (mid_block_scale_factor)", c->mid_scale, 0, 1e6));
     HS_TRY(check_time(c));
     HS_TRY(check_count("down_pad (downsample_padding)", c->down_pad, 0, 1));
+    HS_TRY(check_count("heads (num_heads)", c->heads, 0, CH_MAX));
+    HS_TRY(check_count("heads_up (num_heads_upsample)", c->heads_up, 0, CH_MAX));
+    HS_TRY(check_count("classes (NUM_CLASSES)", c->classes, 0, CLASSES_MAX));
+    if (c->classes != 0 && c->names != HS_NAMES_ADM) {
+        return hs_fail(HS_EFORMAT, "classes is %zu, must be 0 where names isn't adm", c->classes);
+    }
     HS_TRY(check_flag("attn_mid", c->attn_mid));
     HS_TRY(check_flag("attn_mid_norm", c->attn_mid_norm));
     HS_TRY(check_flag("attn_adds_normed", c->attn_adds_normed));
@@ -148,6 +178,12 @@ int hs_unet_config_check(const hs_unet_config *c)
     }
 out:
     return rc;
+}
+
+size_t hs_unet_heads(const hs_unet_config *c, size_t ch, int decoder)
+{
+    size_t heads = decoder && c->heads_up != 0 ? c->heads_up : c->heads;
+    return c->head_ch != 0 ? ch / c->head_ch : heads != 0 ? heads : 1;
 }
 
 hs_chw hs_unet_image_shape(const hs_unet_config *c)

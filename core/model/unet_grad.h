@@ -30,6 +30,9 @@ HS_CHECKED int hs_unet_grad_encode(hs_unet_grad *g, size_t n, const float *x, co
 /* Records the decoder at h (n, C, H, W), the recorded skips beside it: eps (n, c, R, R) as hs_unet_decode. */
 HS_CHECKED int hs_unet_grad_decode(hs_unet_grad *g, const float *h, float *eps);
 
+/* As hs_unet_ws_first, of the encodes that follow. */
+void hs_unet_grad_first(hs_unet_grad *g, size_t first);
+
 /* The time embedding of recorded state i, as hs_unet_temb.  Borrowed until the next encode. */
 const float *hs_unet_grad_temb(const hs_unet_grad *g, size_t i);
 

@@ -78,7 +78,10 @@ struct hs_unet {
     hs_stage *enc, *dec; /* allocated in the arena */
     hs_block mid[2];     /* the first with the middle attention */
     const float *temb_w[2], *temb_b[2];
-    size_t time_total; /* numbers of time term a state */
+    const float *class_w; /* (classes, temb_dim); NULL: not class-conditional */
+    size_t n_class;       /* 0: no class was given */
+    int *class_of;        /* (n_class) of the images, or the one of all */
+    size_t time_total;    /* numbers of time term a state */
     hs_groupnorm norm_out;
     int conv_out;
     double *v_alpha_bar; /* (v_T) the output is v; NULL: it is eps */
@@ -129,7 +132,9 @@ typedef struct {
 struct hs_unet_ws {
     const hs_unet *u;
     size_t states, rows;
-    size_t n; /* states of the last encode */
+    size_t n;      /* states of the last encode */
+    size_t first;  /* the image that state 0 of the encodes to come is */
+    int *class_of; /* (states) of the last encode; NULL: not class-conditional */
     hs_arena arena;
     size_t n_conv;             /* of u, which may be gone before the workspace is freed */
     hs_conv **conv;            /* (n_conv), planned */
@@ -166,6 +171,12 @@ HS_CHECKED int hs_v_keep(hs_unet_ws *ws, size_t n, const float *x, const int *t)
 void hs_v_to_eps(const hs_unet_ws *ws, size_t rows, const size_t *state, const float *x, float *y);
 /* to (rows, c R R; may be from) <- a from, or b from (of_x): the adjoints, in any layout of a row. */
 void hs_v_scale(const hs_unet_ws *ws, size_t rows, const size_t *state, int of_x, const float *from, float *to);
+/* A class-conditional network (unet_class.c; nothing happens elsewhere): room in a workspace; the classes of the
+ * states of an encode, image NULL: 0, 1, ...; temb (n, temb_dim) += their embeddings, and the gradient of those. */
+HS_CHECKED int hs_class_room(hs_unet_ws *ws);
+HS_CHECKED int hs_class_keep(hs_unet_ws *ws, size_t n, const size_t *image);
+void hs_class_add(const hs_unet_ws *ws, size_t n, float *temb);
+void hs_class_vjp(const hs_unet_ws *ws, size_t n, const float *dtemb, float *grad_w);
 /* HS_EIO where the weights lie in a mapped file that was changed. */
 HS_CHECKED int hs_unet_check_weights(const hs_unet *u);
 /* y (n) <- s y, and whether decoder stage s takes a skip. */

@@ -218,6 +218,11 @@ int hs_unet_grad_decode(hs_unet_grad *g, const float *h, float *eps)
     return rc;
 }
 
+void hs_unet_grad_first(hs_unet_grad *g, size_t first)
+{
+    hs_unet_ws_first(g->ws, first);
+}
+
 const float *hs_unet_grad_temb(const hs_unet_grad *g, size_t i)
 {
     return hs_unet_temb(g->ws, i);

@@ -286,6 +286,7 @@ static void embed_vjp(hs_unet_grad *g, float *grad)
     block_time_vjp(g, &u->mid[1], ws->temb_mid, d, spare, grad);
     stages_time_vjp(g, u->dec, u->n_dec, ws->temb_mid, d, spare, grad);
     hs_silu_jvp(n * dim, ws->temb, d, d);
+    hs_class_vjp(ws, n, d, grad_of(g, grad, u->class_w));
     hs_linear_forward(n, base, dim, ws->temb_in, u->temb_w[0], u->temb_b[0], z);
     hs_silu(n * dim, z, ws->temb_mid);
     hs_linear_vjp_weights(n, dim, dim, ws->temb_mid, d, grad_of(g, grad, u->temb_w[1]), grad_of(g, grad, u->temb_b[1]));

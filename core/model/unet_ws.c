@@ -108,6 +108,7 @@ static int allocate(hs_unet_ws *ws)
     }
     HS_TRY(allocate_skips(ws));
     HS_TRY(hs_v_room(ws));
+    HS_TRY(hs_class_room(ws));
 out:
     return rc;
 }

@@ -1,4 +1,4 @@
-/* Schedules and timesteps against diffusers and guided-diffusion. */
+/* Schedules, timesteps and respaced processes against diffusers and guided-diffusion. */
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -76,7 +76,7 @@ static size_t read_npy(const char *stem, size_t max, double *v)
 static void check_betas(const char *name, const hs_schedule_spec *spec)
 {
     static const char *respaced[] = {"ddim25", "ddim50", "6", "40", "10-15-20"};
-    double beta[1000], ab[64], t[64];
+    double beta[1000], ab[64], t[64], own[64];
     hs_schedule s;
     char stem[64];
     assert_ok(hs_schedule_create(spec, &s));
@@ -90,11 +90,20 @@ static void check_betas(const char *name, const hs_schedule_spec *spec)
         size_t n = read_npy(stem, 64, t);
         snprintf(stem, sizeof stem, "%s_1000_%s_alphas_cumprod", name, respaced[r]);
         assert_int_equal(read_npy(stem, 64, ab), n);
+        snprintf(stem, sizeof stem, "%s_1000_%s_betas", name, respaced[r]);
+        assert_int_equal(read_npy(stem, 64, own), n);
+        hs_steps steps;
+        assert_ok(hs_steps_respaced(&s, strcmp(respaced[r], "10-15-20") == 0 ? "10,15,20" : respaced[r], &steps));
+        assert_int_equal(steps.S, n);
         for (size_t k = 0; k < n; k++) {
+            const hs_step *step = &steps.step[n - 1 - k];
             int64_t at;
             memcpy(&at, &t[k], sizeof at);
-            assert_near(s.alpha_bar[at], ab[k], 1e-12);
+            assert_int_equal(step->t, at);
+            assert_near(step->alpha_bar, ab[k], 1e-12);
+            assert_near(1 - step->alpha_bar / step->alpha_bar_next, own[k], 1e-12);
         }
+        hs_steps_free(&steps);
     }
     hs_schedule_free(&s);
 }

@@ -84,6 +84,18 @@ void golden_model(const char *file, const char *arch_file, const char *arch, hs_
     assert_ok(hs_model_open(path, arch, NULL, out));
 }
 
+void golden_classes(const char *file, hs_unet *u)
+{
+    hs_tensors *ts = golden_open(file);
+    if (hs_tensors_find(ts, "y") != NULL) {
+        size_t n = 0;
+        int *y = golden_int(ts, "y", &n);
+        assert_ok(hs_unet_set_classes(u, n, y));
+        free(y);
+    }
+    hs_tensors_free(ts);
+}
+
 static void check_skip(const json_t *entry, const hs_unet *u, const hs_unet_ws *ws, size_t s, size_t n)
 {
     const json_t *shape = json_object_get(entry, "shape");

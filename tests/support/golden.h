@@ -19,6 +19,8 @@ void golden_report(const char *what, double error, double tolerance);
 
 /* Opens a model of the shared data. */
 void golden_model(const char *file, const char *arch_file, const char *arch, hs_model *out);
+/* The classes of a case (y), where it has them; u must be class-conditional then. */
+void golden_classes(const char *file, hs_unet *u);
 /* Forward at x, t, dh of a case: h, eps, eps_dh within 2e-5, the skips' means and norms as skips.json
  * says. */
 void golden_forward(const char *folder, const hs_model *m, hs_conv_mode mode);

@@ -192,12 +192,87 @@ static void test_other_families(void **state)
     assert_code(read_as("c.json", "{\"_class_name\":\"UNet2DConditionModel\"}", NULL, &c), HS_EFORMAT);
     assert_non_null(
         strstr(hs_error_message(), "conditional U-Net: export its activations with scripts/hspace_export.py"));
-    assert_code(read_as("c.json", "{\"num_channels\":32,\"attention_resolutions\":\"8\"}", NULL, &c), HS_EFORMAT);
-    assert_non_null(strstr(hs_error_message(), "ADM"));
     assert_code(read_as("c.json", "{\"hello\":1}", NULL, &c), HS_EFORMAT);
     assert_code(read_as("c.json", "[1]", NULL, &c), HS_EFORMAT);
     assert_code(read_as("c.json", "", NULL, &c), HS_EFORMAT);
     assert_code(hs_arch_read("/nowhere/config.json", NULL, &c), HS_EIO);
+}
+
+/* The values that create_model fills in, and those of AFHQ-dog's network. */
+static void test_adm_flags(void **state)
+{
+    (void)state;
+    hs_unet_config c, want;
+    static const char dog[] = "{\"image_size\":256,\"num_channels\":128,\"num_res_blocks\":1,\"learn_sigma\":true,"
+                              "\"attention_resolutions\":\"16\",\"num_heads\":4,\"num_head_channels\":64,"
+                              "\"use_scale_shift_norm\":true,\"resblock_updown\":true,\"num_heads_upsample\":-1,"
+                              "\"dropout\":0.0,\"class_cond\":false,\"use_fp16\":false,\"use_checkpoint\":false}";
+    assert_ok(hs_arch_builtin("adm-256", &want));
+    assert_ok(read_as("flags.json", dog, NULL, &c));
+    assert_int_equal(c.heads, 4);
+    c.heads = 0; /* num_head_channels goes before it */
+    assert_memory_equal(&c, &want, sizeof c);
+    assert_ok(read_as("flags.json", "{\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":3}", NULL, &c));
+    assert_int_equal(c.levels, 4);
+    assert_int_equal(c.ch[3], 128);
+    assert_int_equal(c.out_ch, 3);
+    assert_int_equal(c.attn_down[2], 1);
+    assert_int_equal(c.attn_down[1] + c.attn_down[3], 0);
+    assert_int_equal(c.qkv, HS_QKV_BY_HEAD);
+    assert_int_equal(c.resnet_updown[0] + c.resnet_up[1] + c.scale_shift + (int)c.classes, 0);
+    assert_ok(read_as("flags.json",
+                      "{\"image_size\":512,\"num_channels\":256,\"num_res_blocks\":2,\"class_cond\":true,"
+                      "\"diffusion_steps\":4000,\"use_new_attention_order\":true}",
+                      NULL, &c));
+    assert_int_equal(c.ch[0], 128);
+    assert_int_equal(c.temb_base, 256);
+    assert_int_equal(c.classes, 1000);
+    assert_int_equal(c.qkv, HS_QKV_WHOLE);
+    assert_true(c.schedule.T == 4000 && c.schedule.beta_end == 0.005);
+}
+
+static void test_malformed_adm_flags(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {
+        {"\"image_size\":16,\"num_res_blocks\":1", "num_channels is missing"},
+        {"\"num_channels\":32,\"num_res_blocks\":1", "image_size is missing"},
+        {"\"image_size\":16,\"num_channels\":32,\"num_res_block\":1", "num_res_block"},
+        {"\"image_size\":16,\"num_channels\":32,\"num_res_blocks\":1", "channel_mult is missing"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"channel_mult\":\"1,,2\"", "channel_mult"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"channel_mult\":\"1,x\"", "channel_mult"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"channel_mult\":\"1,-2\"", "channel_mult"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"attention_resolutions\":8",
+         "attention_resolutions"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"attention_resolutions\":\"8.5\"",
+         "attention_resolutions"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"num_heads\":5", "num_heads) is 5"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"num_heads_upsample\":3",
+         "num_heads_upsample) is 3"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"num_head_channels\":48",
+         "num_head_channels) is 48"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"num_head_channels\":-2", "num_head_channels"},
+        {"\"image_size\":64,\"num_channels\":40,\"num_res_blocks\":1", "norm_num_groups"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"learn_sigma\":1", "learn_sigma"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"NUM_CLASSES\":0", "NUM_CLASSES"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"noise_schedule\":\"sqrt\"", "noise_schedule"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"predict_xstart\":true", "predict_xstart"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"timestep_respacing\":\"25\"",
+         "timestep_respacing"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"diffusion_steps\":500,"
+         "\"rescale_timesteps\":true",
+         "rescale_timesteps"},
+        {"\"image_size\":64,\"num_channels\":32,\"num_res_blocks\":1,\"diffusion_steps\":10", "diffusion_steps"},
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        hs_unet_config c = {.levels = 99};
+        snprintf(text, sizeof text, "{%s}", bad[i][0]);
+        int rc = read_as("flags.json", text, NULL, &c);
+        if (rc != HS_EFORMAT || strstr(hs_error_message(), bad[i][1]) == NULL || c.levels != 99) {
+            fail_msg("%s gave %d: %s", bad[i][0], rc, hs_error_message());
+        }
+    }
 }
 
 static const char yml[] = "data:\n  image_size: 32\nmodel:\n  in_channels: 3\n  out_ch: 3\n  ch: 128\n"
@@ -255,7 +330,12 @@ static void test_own_format(void **state)
         {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"blocks\":[1]", "blocks"},
         {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"attn_down\":[1,0]", "attn_down"},
         {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"attn_up\":[true]", "attn_up"},
-        {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"names\":\"adm\"", "names"},
+        {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"names\":\"tf\"", "names"},
+        {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"names\":\"adm\"", "qkv"},
+        {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"qkv\":\"mixed\"", "qkv"},
+        {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"heads\":3", "heads"},
+        {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"heads_up\":5", "heads_up"},
+        {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"classes\":5", "classes"},
         {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"prediction\":\"x0\"", "prediction"},
         {"\"hspace_arch\":1,\"ch\":[16,32],\"groups\":8,\"image_size\":16,\"schedule\":{\"kind\":\"x\"}",
          "schedule.kind"},
@@ -311,6 +391,8 @@ int main(void)
         cmocka_unit_test(test_malformed_diffusers_values),
         cmocka_unit_test(test_malformed_schedulers),
         cmocka_unit_test(test_other_families),
+        cmocka_unit_test(test_adm_flags),
+        cmocka_unit_test(test_malformed_adm_flags),
         cmocka_unit_test(test_ddpm_yaml),
         cmocka_unit_test(test_malformed_yaml),
         cmocka_unit_test(test_own_format),
