@@ -9,7 +9,10 @@ static const hs_opt options[] = {
      "what the arrays are; direction for .pth files, else activations, when left out"},
     {"t", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "T1,T2,...", "Input", "timesteps of the array's positions, falling"},
     {"what", 0, HS_OPT_STR, NULL, 0, 0, NULL, "ARRAY", "Input", "name of the array in an HDF5 file; h or delta_h"},
-    {"name", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME", "Output", "name of the direction; the file's when left out"},
+    {"name", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME", "Output",
+     "name of the one direction; the file's own, or the file's, when left out"},
+    {"match", 0, HS_OPT_STR, NULL, 0, 0, "exact|nearest|linear", "HOW", "Output",
+     "what a direction gives at a timestep it doesn't store; exact for {t: tensor}, else linear, when left out"},
     {"tap", 0, HS_OPT_STR, "unknown", 0, 0, NULL, "PLACE", "Output", "where in the network h was taken"},
     {"labels", 0, HS_OPT_STR, NULL, 0, 0, NULL, "L.csv", "Input", "labels of the samples"},
     {0}};
@@ -52,9 +55,12 @@ out:
 const hs_command hs_cmd_import = {
     .name = "import",
     .usage = "FILE... [--kind activations|direction|deltas] [--t T1,T2,...] -o OUT.h5",
-    .purpose = "Makes a store, a direction or per-sample deltas of arrays from elsewhere.",
+    .purpose =
+        "Makes a store, a file of directions or per-sample deltas of arrays from elsewhere; directions of several "
+        "files, own ones too, go into one.",
     .examples = "hspace import h.npy --t 900,700,500 -o acts.h5\n"
-                "hspace import smiling_LC_CelebA_HQ.pth --kind direction -o smiling.h5",
+                "hspace import smiling_LC_CelebA_HQ.pth --kind direction -o smiling.h5\n"
+                "hspace import pca.h5:pc0 smile.h5 delta_h_by_t.pth --kind direction -o all.h5",
     .options = tables,
     .min_inputs = 1,
     .max_inputs = (size_t)-1,

@@ -21,6 +21,8 @@ void hs_import_free(hs_imported *r);
  * An array t, timestep or timesteps beside it in the first file says the timesteps.
  * HS_ESHAPE: another rank, or files that don't fit each other. */
 HS_CHECKED int hs_import_rows(hs_cmd *c, int without_rows, hs_imported *out);
+/* The same of these n files instead of all inputs. */
+HS_CHECKED int hs_import_rows_of(hs_cmd *c, size_t n, const char *const *path, int without_rows, hs_imported *out);
 
 /* *t (free()) <- max(S, 1) timesteps: --t, else what the file says, else the positions S - 1 ... 0 with a
  * warning.  HS_ERANGE: --t has another number, or doesn't fall. */

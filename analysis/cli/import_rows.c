@@ -175,8 +175,14 @@ HS_CHECKED static int check_finite(const char *path, const hs_array *a)
 
 int hs_import_rows(hs_cmd *c, int without_rows, hs_imported *out)
 {
-    const char *const *path, *fallback = without_rows ? "delta_h" : "h";
+    const char *const *path;
     size_t n = hs_cmd_inputs(c, &path);
+    return hs_import_rows_of(c, n, path, without_rows, out);
+}
+
+int hs_import_rows_of(hs_cmd *c, size_t n, const char *const *path, int without_rows, hs_imported *out)
+{
+    const char *fallback = without_rows ? "delta_h" : "h";
     hs_imported all = {0};
     hs_array a = {0}, times = {0};
     int rc = HS_OK;

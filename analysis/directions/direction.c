@@ -477,7 +477,7 @@ out:
     return rc;
 }
 
-HS_CHECKED static int put_network(hs_result *r, const hs_tensors *ts, const char *prefix, const char *name)
+int hs_direction_put_network(hs_result *r, const hs_tensors *ts, const char *prefix, const char *name)
 {
     int rc = HS_OK;
     for (size_t i = 0; i < NETWORK_PARTS; i++) {
@@ -494,26 +494,31 @@ out:
     return rc;
 }
 
-int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *name, const char *method,
-                              const char *model_sha256, size_t *count)
+size_t hs_direction_networks(const hs_tensors *ts, char prefix[HS_DIRECTION_NETWORKS][8])
 {
-    enum { MOST = 64 };
-    int rc = HS_OK;
-    char names[MOST][96], prefix[MOST][8] = {""};
-    const char *list[MOST];
     size_t n = 0;
+    prefix[0][0] = '\0';
     if (hs_tensors_find(ts, "conv1.weight") != NULL) {
-        n = 1;
+        return 1;
     }
-    for (size_t i = 0; i < MOST && n == i; i++) {
+    for (; n < HS_DIRECTION_NETWORKS; n++) {
         char key[32];
-        snprintf(key, sizeof key, "%zu.conv1.weight", i);
+        snprintf(key, sizeof key, "%zu.conv1.weight", n);
         if (hs_tensors_find(ts, key) == NULL) {
             break;
         }
-        snprintf(prefix[i], sizeof prefix[i], "%zu.", i);
-        n = i + 1;
+        snprintf(prefix[n], sizeof prefix[n], "%zu.", n);
     }
+    return n;
+}
+
+int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *name, const char *method,
+                              const char *model_sha256, size_t *count)
+{
+    int rc = HS_OK;
+    char names[HS_DIRECTION_NETWORKS][96], prefix[HS_DIRECTION_NETWORKS][8];
+    const char *list[HS_DIRECTION_NETWORKS];
+    size_t n = hs_direction_networks(ts, prefix);
     if (n == 0) {
         rc = hs_fail(HS_EFORMAT, "holds no delta network (conv1, temb_proj, norm2, conv2) of the DDPM type");
         goto out;
@@ -521,11 +526,36 @@ int hs_direction_put_networks(hs_result *r, const hs_tensors *ts, const char *na
     for (size_t i = 0; i < n; i++) {
         snprintf(names[i], sizeof names[i], i == 0 ? "%.60s" : "%.60s_%zu", name, i);
         list[i] = names[i];
-        HS_TRY(put_network(r, ts, prefix[i], names[i]));
+        HS_TRY(hs_direction_put_network(r, ts, prefix[i], names[i]));
     }
     HS_TRY(hs_result_put_strings(r, "direction", "direction", n, list));
     HS_TRY(hs_direction_put_origin(r, method, "", model_sha256));
     *count = n;
 out:
     return rc;
+}
+
+/* A network's arrays, as they lie in the file. */
+HS_CHECKED static int copy_network(const hs_direction *d, hs_result *r, const char *as)
+{
+    int rc;
+    hs_result_in *in = NULL;
+    hs_tensors *ts = NULL;
+    HS_TRY(hs_tensors_new(&ts));
+    HS_TRY(hs_result_open(d->file, &in));
+    for (size_t i = 0; i < NETWORK_PARTS; i++) {
+        HS_TRY(read_part(in, d->name, network_part[i].part, ts));
+    }
+    HS_TRY(hs_tensors_finish(ts));
+    HS_TRY(hs_direction_put_network(r, ts, "", as));
+out:
+    hs_result_close(in);
+    hs_tensors_free(ts);
+    return rc;
+}
+
+int hs_direction_copy(const hs_direction *d, hs_result *r, const char *as)
+{
+    return d->net != NULL ? copy_network(d, r, as)
+                          : hs_direction_put_named(r, as, d->shape, d->S, d->t, d->match, d->dh);
 }

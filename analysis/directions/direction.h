@@ -91,6 +91,16 @@ HS_CHECKED int hs_direction_put_named(hs_result *r, const char *name, hs_chw sha
                                       hs_match match, const float *dh);
 HS_CHECKED int hs_direction_put_origin(hs_result *r, const char *method, const char *tap, const char *model_sha256);
 
+/* Copies direction NAME of the file `spec` was opened from into r as `as`: dh in its own form, or a network's arrays
+ * with their origin left to the caller.  HS_EFORMAT, HS_ERANGE. */
+HS_CHECKED int hs_direction_copy(const hs_direction *d, hs_result *r, const char *as);
+
+/* *n <- how many delta networks named tensors hold, prefix[i] "" or "0." ...; at most HS_DIRECTION_NETWORKS. */
+enum { HS_DIRECTION_NETWORKS = 64 };
+size_t hs_direction_networks(const hs_tensors *ts, char prefix[HS_DIRECTION_NETWORKS][8]);
+/* Puts one of them as NAME.conv1.weight ...; names and origin are the caller's.  HS_EFORMAT. */
+HS_CHECKED int hs_direction_put_network(hs_result *r, const hs_tensors *ts, const char *prefix, const char *name);
+
 /* Puts the delta networks of named tensors (released Asyrp form: "0.conv1.weight" ..., or without the
  * number) into r as directions name, name_1 ...; *count <- how many.  method "import", "asyrp"; model_sha256 "" when
  * unknown.  HS_EFORMAT when there are none. */
