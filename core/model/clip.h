@@ -48,10 +48,10 @@ void hs_clip_config_usual_scale(hs_clip_config *cfg);
 
 typedef struct hs_clip hs_clip;
 
-/* *out <- a network as CLIP begins: normal weights of the deviations of its paper's code (tokens 0.02, positions 0.01,
- * attention hidden^-1/2 (2 layers)^-1/2, ...), biases 0, gains 1, logit_scale ln(1 / 0.07); stream (seed,
- * HS_RNG_WEIGHTS, tensor).  It has no tokenizer.  HS_ERANGE: a size of 0, heads that don't divide hidden, p > R, R
- * above 2048, context below 2, resize below R, ids outside the vocabulary, eps or std not above 0, more than
+/* *out <- a network as OpenAI's begins: normal weights (tokens of deviation 0.02, their positions 0.01, all else
+ * hidden^-1/2, what is added to the residual (2 layers)^-1/2 of that), biases 0, gains 1, logit_scale ln(1 / 0.07);
+ * stream (seed, HS_RNG_WEIGHTS, tensor).  It has no tokenizer.  HS_ERANGE: a size of 0, heads that don't divide hidden,
+ * p > R, R above 2048, context below 2, resize below R, ids outside the vocabulary, eps or std not above 0, more than
  * HS_CLIP_LAYERS_MAX layers; HS_ELIMIT: more than 2^30 parameters. */
 HS_CHECKED int hs_clip_random(const hs_clip_config *cfg, uint64_t seed, hs_clip **out);
 
@@ -96,7 +96,7 @@ HS_CHECKED int hs_clip_preprocess(const hs_clip_config *cfg, const hs_image *im,
 /* ---- The image tower ------------------------------------------------------------------------------- */
 
 /* Workspace for up to n images (1 to 65536, else HS_ERANGE); grads: derivatives too.  c is borrowed; nothing is
- * allocated later.  Memory for each image, m = (R / p)^2 + 1 vectors: about 4 m (9 hidden + mlp) layers bytes with
+ * allocated later.  Memory for each image, m = (R / p)^2 + 1 vectors: about 4 m (6 hidden + mlp) layers bytes with
  * derivatives. */
 typedef struct hs_clip_image_ws hs_clip_image_ws;
 HS_CHECKED int hs_clip_image_ws_create(const hs_clip *c, size_t n, int grads, hs_clip_image_ws **out);

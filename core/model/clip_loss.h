@@ -3,7 +3,7 @@
  * Directional (Gal et al., arXiv:2108.00946; Kim et al., arXiv:2110.02711), t a direction between texts:
  *   L_i = 1 - cos(E(a_i) - E(b_i), t)       E as it is (PLAIN) or scaled to unit length (UNIT)
  *   total = mean of L, or -log((2 - mean of L) / 2), as f_t's training uses it
- * An image that doesn't move, E(a_i) = E(b_i), has cosine 0 and no gradient.
+ * An image that moves by less than rounding, |E(a_i) - E(b_i)| <= 4e-6 |E(a_i)|, has cosine 0 and no gradient.
  *
  * Contrastive, over n pairs and l = exp(scale) <u_i, w_j> of unit embeddings: the mean of the cross-entropies of rows
  * and columns of l, the diagonal being right. */
@@ -44,7 +44,7 @@ HS_CHECKED int hs_clip_loss_at(hs_clip_loss *l, size_t n, const float *a, const 
                                double *each, float *da);
 
 /* *loss <- the contrastive loss of embeddings u, w (n, P), raw; du, dw (n, P) <- its gradients in them, *dscale in
- * scale. work: 2 n n doubles.  HS_EDEGENERATE: an embedding of length 0. */
+ * scale. work: 2 n (n + 1) doubles.  HS_EDEGENERATE: an embedding of length 0. */
 HS_CHECKED int hs_clip_contrastive(size_t n, size_t P, const float *u, const float *w, double scale, double *work,
                                    double *loss, float *du, float *dw, double *dscale);
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 #include "core/base/simd.h"
 #include "core/linalg/sgemm.h"
@@ -78,22 +79,32 @@ HS_SIMD static void scale_row(size_t n, float a, float *y)
     }
 }
 
-/* One block of queries of one head: scores, softmax, mix of the values. */
-static void attend(size_t hw, size_t c, size_t d, size_t q0, const float *qkv, float *y, float *scores)
+/* scores (rows, keys) of queries q0 ... -> exp(score - max), 0 where a causal query must not look. */
+static float numerators(int causal, size_t q, size_t keys, float *scores)
 {
-    size_t rows = min_size(QUERY_BLOCK, hw - q0);
-    float inverse[QUERY_BLOCK];
-    hs_sgemm(0, 1, rows, hw, d, 1 / sqrtf((float)d), qkv + q0 * 3 * c, 3 * c, qkv + c, 3 * c, 0, scores, hw);
-    for (size_t r = 0; r < rows; r++) {
-        inverse[r] = softmax_numerators(hw, scores + r * hw);
+    size_t seen = causal ? q + 1 : keys;
+    for (size_t j = seen; j < keys; j++) {
+        scores[j] = 0;
     }
-    hs_sgemm(0, 0, rows, d, hw, 1, scores, hw, qkv + 2 * c, 3 * c, 0, y + q0 * c, c);
+    return softmax_numerators(seen, scores);
+}
+
+/* One block of queries of one head: scores, softmax, mix of the values. */
+static void attend(int causal, size_t hw, size_t c, size_t d, size_t q0, const float *qkv, float *y, float *scores)
+{
+    size_t rows = min_size(QUERY_BLOCK, hw - q0), keys = causal ? q0 + rows : hw;
+    float inverse[QUERY_BLOCK];
+    hs_sgemm(0, 1, rows, keys, d, 1 / sqrtf((float)d), qkv + q0 * 3 * c, 3 * c, qkv + c, 3 * c, 0, scores, keys);
+    for (size_t r = 0; r < rows; r++) {
+        inverse[r] = numerators(causal, q0 + r, keys, scores + r * keys);
+    }
+    hs_sgemm(0, 0, rows, d, keys, 1, scores, keys, qkv + 2 * c, 3 * c, 0, y + q0 * c, c);
     for (size_t r = 0; r < rows; r++) {
         scale_row(d, inverse[r], y + (q0 + r) * c);
     }
 }
 
-void hs_attention_forward(size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y, void *scratch)
+static void forward(int causal, size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y, void *scratch)
 {
     size_t d = c / heads, blocks = query_blocks(hw), units = n * heads * blocks;
     size_t per_slot = min_size(hw, QUERY_BLOCK) * hw;
@@ -103,8 +114,18 @@ void hs_attention_forward(size_t n, size_t hw, size_t c, size_t heads, const flo
     for (size_t u = 0; u < units; u++) {
         size_t i = u / (heads * blocks), head = u / blocks % heads, q0 = u % blocks * QUERY_BLOCK;
         float *scores = (float *)scratch + (size_t)omp_get_thread_num() * per_slot;
-        attend(hw, c, d, q0, qkv + i * hw * 3 * c + head * d, y + i * hw * c + head * d, scores);
+        attend(causal, hw, c, d, q0, qkv + i * hw * 3 * c + head * d, y + i * hw * c + head * d, scores);
     }
+}
+
+void hs_attention_forward(size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y, void *scratch)
+{
+    forward(0, n, hw, c, heads, qkv, y, scratch);
+}
+
+void hs_attention_causal_forward(size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y, void *scratch)
+{
+    forward(1, n, hw, c, heads, qkv, y, scratch);
 }
 
 /* Sums of products along a row, in double over lanes of floats. */
@@ -145,24 +166,25 @@ static void softmax_slope(size_t rows, size_t n, const float *p, float *g)
 
 /* Where q, k and v of one head are: rows 3 c apart. */
 typedef struct {
+    int causal;
     size_t hw, c, d;
     float scale;
     const float *q, *k, *v;
 } head_point;
 
-static head_point head_of(const float *qkv, size_t hw, size_t c, size_t d, size_t state, size_t head)
+static head_point head_of(int causal, const float *qkv, size_t hw, size_t c, size_t d, size_t state, size_t head)
 {
     const float *q = qkv + state * hw * 3 * c + head * d;
-    return (head_point){hw, c, d, 1 / sqrtf((float)d), q, q + c, q + 2 * c};
+    return (head_point){causal, hw, c, d, 1 / sqrtf((float)d), q, q + c, q + 2 * c};
 }
 
-/* p (rows, hw) <- the probabilities of a block of queries. */
-static void probabilities(const head_point *h, size_t q0, size_t rows, float *p)
+/* p (rows, keys) <- the probabilities of a block of queries. */
+static void probabilities(const head_point *h, size_t q0, size_t rows, size_t keys, float *p)
 {
     size_t ld = 3 * h->c;
-    hs_sgemm(0, 1, rows, h->hw, h->d, h->scale, h->q + q0 * ld, ld, h->k, ld, 0, p, h->hw);
+    hs_sgemm(0, 1, rows, keys, h->d, h->scale, h->q + q0 * ld, ld, h->k, ld, 0, p, keys);
     for (size_t r = 0; r < rows; r++) {
-        scale_row(h->hw, softmax_numerators(h->hw, p + r * h->hw), p + r * h->hw);
+        scale_row(keys, numerators(h->causal, q0 + r, keys, p + r * keys), p + r * keys);
     }
 }
 
@@ -174,18 +196,18 @@ size_t hs_attention_grad_scratch(size_t rows, size_t hw, size_t c, size_t heads)
 /* One block of queries: dP = P (dS - P . dS), dS = (dQ K^T + Q dK^T) / sqrt(d); dY = dP V + P dV. */
 static void jvp_block(const head_point *h, size_t q0, const float *dq, float *dy, float *p)
 {
-    size_t rows = min_size(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, hw = h->hw;
-    float *ds = p + rows * hw;
-    probabilities(h, q0, rows, p);
-    hs_sgemm(0, 1, rows, hw, h->d, h->scale, dq + q0 * ld, ld, h->k, ld, 0, ds, hw);
-    hs_sgemm(0, 1, rows, hw, h->d, h->scale, h->q + q0 * ld, ld, dq + h->c, ld, 1, ds, hw);
-    softmax_slope(rows, hw, p, ds);
-    hs_sgemm(0, 0, rows, h->d, hw, 1, ds, hw, h->v, ld, 0, dy + q0 * h->c, h->c);
-    hs_sgemm(0, 0, rows, h->d, hw, 1, p, hw, dq + 2 * h->c, ld, 1, dy + q0 * h->c, h->c);
+    size_t rows = min_size(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, keys = h->causal ? q0 + rows : h->hw;
+    float *ds = p + rows * keys;
+    probabilities(h, q0, rows, keys, p);
+    hs_sgemm(0, 1, rows, keys, h->d, h->scale, dq + q0 * ld, ld, h->k, ld, 0, ds, keys);
+    hs_sgemm(0, 1, rows, keys, h->d, h->scale, h->q + q0 * ld, ld, dq + h->c, ld, 1, ds, keys);
+    softmax_slope(rows, keys, p, ds);
+    hs_sgemm(0, 0, rows, h->d, keys, 1, ds, keys, h->v, ld, 0, dy + q0 * h->c, h->c);
+    hs_sgemm(0, 0, rows, h->d, keys, 1, p, keys, dq + 2 * h->c, ld, 1, dy + q0 * h->c, h->c);
 }
 
-void hs_attention_jvp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
-                      const float *dqkv, float *dy, void *scratch)
+static void jvp(int causal, size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
+                const float *dqkv, float *dy, void *scratch)
 {
     size_t d = c / heads, blocks = query_blocks(hw), units = rows * heads * blocks;
     size_t per_slot = 2 * min_size(hw, QUERY_BLOCK) * hw;
@@ -194,28 +216,47 @@ void hs_attention_jvp(size_t rows, const size_t *at, size_t hw, size_t c, size_t
 #pragma omp parallel for schedule(static) num_threads((int)team)
     for (size_t u = 0; u < units; u++) {
         size_t i = u / (heads * blocks), head = u / blocks % heads, q0 = u % blocks * QUERY_BLOCK;
-        head_point h = head_of(qkv, hw, c, d, at != NULL ? at[i] : i, head);
+        head_point h = head_of(causal, qkv, hw, c, d, at != NULL ? at[i] : i, head);
         jvp_block(&h, q0, dqkv + i * hw * 3 * c + head * d, dy + i * hw * c + head * d,
                   (float *)scratch + (size_t)omp_get_thread_num() * per_slot);
     }
 }
 
+void hs_attention_jvp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
+                      const float *dqkv, float *dy, void *scratch)
+{
+    jvp(0, rows, at, hw, c, heads, qkv, dqkv, dy, scratch);
+}
+
+void hs_attention_causal_jvp(size_t rows, size_t hw, size_t c, size_t heads, const float *qkv, const float *dqkv,
+                             float *dy, void *scratch)
+{
+    jvp(1, rows, NULL, hw, c, heads, qkv, dqkv, dy, scratch);
+}
+
 /* One block of queries: dV += P^T dY; dS = P (dY V^T - P . dY V^T) / sqrt(d); dQ = dS K; dK += dS^T Q. */
 static void vjp_block(const head_point *h, size_t q0, const float *dy, float *dq, float *p)
 {
-    size_t rows = min_size(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, hw = h->hw;
-    float *ds = p + rows * hw, more = q0 > 0 ? 1 : 0;
+    size_t rows = min_size(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, keys = h->causal ? q0 + rows : h->hw;
+    float *ds = p + rows * keys;
     dy += q0 * h->c;
-    probabilities(h, q0, rows, p);
-    hs_sgemm(1, 0, hw, h->d, rows, 1, p, hw, dy, h->c, more, dq + 2 * h->c, ld);
-    hs_sgemm(0, 1, rows, hw, h->d, 1, dy, h->c, h->v, ld, 0, ds, hw);
-    softmax_slope(rows, hw, p, ds);
-    hs_sgemm(0, 0, rows, h->d, hw, h->scale, ds, hw, h->k, ld, 0, dq + q0 * ld, ld);
-    hs_sgemm(1, 0, hw, h->d, rows, h->scale, ds, hw, h->q + q0 * ld, ld, more, dq + h->c, ld);
+    probabilities(h, q0, rows, keys, p);
+    hs_sgemm(1, 0, keys, h->d, rows, 1, p, keys, dy, h->c, 1, dq + 2 * h->c, ld);
+    hs_sgemm(0, 1, rows, keys, h->d, 1, dy, h->c, h->v, ld, 0, ds, keys);
+    softmax_slope(rows, keys, p, ds);
+    hs_sgemm(0, 0, rows, h->d, keys, h->scale, ds, keys, h->k, ld, 0, dq + q0 * ld, ld);
+    hs_sgemm(1, 0, keys, h->d, rows, h->scale, ds, keys, h->q + q0 * ld, ld, 1, dq + h->c, ld);
 }
 
-void hs_attention_vjp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
-                      const float *dy, float *dqkv, void *scratch)
+static void clear_rows(size_t rows, size_t ld, size_t d, float *x)
+{
+    for (size_t i = 0; i < rows; i++) {
+        memset(x + i * ld, 0, d * sizeof *x);
+    }
+}
+
+static void vjp(int causal, size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
+                const float *dy, float *dqkv, void *scratch)
 {
     size_t d = c / heads, units = rows * heads, per_slot = 2 * min_size(hw, QUERY_BLOCK) * hw;
     size_t team = min_size(slots(units), (size_t)omp_get_max_threads());
@@ -223,10 +264,25 @@ void hs_attention_vjp(size_t rows, const size_t *at, size_t hw, size_t c, size_t
 #pragma omp parallel for schedule(static) num_threads((int)team)
     for (size_t u = 0; u < units; u++) {
         size_t i = u / heads, head = u % heads;
-        head_point h = head_of(qkv, hw, c, d, at != NULL ? at[i] : i, head);
+        head_point h = head_of(causal, qkv, hw, c, d, at != NULL ? at[i] : i, head);
         float *p = (float *)scratch + (size_t)omp_get_thread_num() * per_slot;
+        float *dq = dqkv + i * hw * 3 * c + head * d;
+        clear_rows(hw, 3 * c, d, dq + c);
+        clear_rows(hw, 3 * c, d, dq + 2 * c);
         for (size_t q0 = 0; q0 < hw; q0 += QUERY_BLOCK) {
-            vjp_block(&h, q0, dy + i * hw * c + head * d, dqkv + i * hw * 3 * c + head * d, p);
+            vjp_block(&h, q0, dy + i * hw * c + head * d, dq, p);
         }
     }
+}
+
+void hs_attention_vjp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
+                      const float *dy, float *dqkv, void *scratch)
+{
+    vjp(0, rows, at, hw, c, heads, qkv, dy, dqkv, scratch);
+}
+
+void hs_attention_causal_vjp(size_t rows, size_t hw, size_t c, size_t heads, const float *qkv, const float *dy,
+                             float *dqkv, void *scratch)
+{
+    vjp(1, rows, NULL, hw, c, heads, qkv, dy, dqkv, scratch);
 }

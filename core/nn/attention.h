@@ -1,4 +1,4 @@
-/* Self-attention over the pixels of a feature map. */
+/* Self-attention over the pixels of a feature map, or over the words of a text. */
 #ifndef HS_NN_ATTENTION_H
 #define HS_NN_ATTENTION_H
 
@@ -22,5 +22,13 @@ void hs_attention_jvp(size_t rows, const size_t *at, size_t hw, size_t c, size_t
 /* dqkv (rows, hw, 3 c) <- the adjoint applied to dy (rows, hw, c). */
 void hs_attention_vjp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
                       const float *dy, float *dqkv, void *scratch);
+
+/* The same where query i sees keys 0 ... i only; the same scratch. */
+void hs_attention_causal_forward(size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y,
+                                 void *scratch);
+void hs_attention_causal_jvp(size_t rows, size_t hw, size_t c, size_t heads, const float *qkv, const float *dqkv,
+                             float *dy, void *scratch);
+void hs_attention_causal_vjp(size_t rows, size_t hw, size_t c, size_t heads, const float *qkv, const float *dy,
+                             float *dqkv, void *scratch);
 
 #endif
