@@ -57,9 +57,13 @@ HS_CHECKED static int open_job(hs_cmd *c, job *j)
         rc = hs_fail(HS_ERANGE, "%s: no delta network: its dh is the same for every sample already", in[0]);
         goto out;
     }
+    if (j->dir.space != HS_SPACE_H) {
+        rc = hs_fail(HS_ERANGE, "%s: changes eps; wanted a delta network of h", in[0]);
+        goto out;
+    }
     HS_TRY(hs_common_model(c, &j->model));
     const hs_unet_config *cfg = hs_unet_config_of(j->model.unet);
-    HS_TRY(hs_direction_fits(&j->dir, hs_unet_h_shape(cfg), cfg->temb_dim, j->model.sha256, hs_cmd_force(c)));
+    HS_TRY(hs_direction_fits(&j->dir, cfg, j->model.sha256, hs_cmd_force(c)));
     HS_TRY(hs_common_steps(c, &j->model.schedule, &j->steps));
     HS_TRY(hs_source_open(c, &j->model, &j->steps, &j->source));
     HS_TRY(hs_step_noise_open(c, j->steps.S, j->source.n, j->source.image, &j->noise));
@@ -154,9 +158,9 @@ HS_CHECKED static int end_file(hs_cmd *c, const job *j, hs_result *r)
     int rc;
     const hs_chw h = hs_unet_h_shape(hs_unet_config_of(j->model.unet));
     HS_TRY(hs_result_put_strings(r, "direction", "direction", 3, names));
-    HS_TRY(hs_direction_put_named(r, names[0], h, j->S, j->t, HS_MATCH_LINEAR, j->mean));
-    HS_TRY(hs_direction_put_named(r, names[1], h, 0, NULL, HS_MATCH_LINEAR, j->global));
-    HS_TRY(hs_direction_put_named(r, names[2], h, 0, NULL, HS_MATCH_LINEAR, j->global + j->d));
+    HS_TRY(hs_direction_put_named(r, HS_SPACE_H, names[0], h, j->S, j->t, HS_MATCH_LINEAR, j->mean));
+    HS_TRY(hs_direction_put_named(r, HS_SPACE_H, names[1], h, 0, NULL, HS_MATCH_LINEAR, j->global));
+    HS_TRY(hs_direction_put_named(r, HS_SPACE_H, names[2], h, 0, NULL, HS_MATCH_LINEAR, j->global + j->d));
     HS_TRY(hs_result_put_f64(r, "norm", "timestep", 1, &j->S, j->norm));
     HS_TRY(hs_result_put_f64(r, "norm_of_mean", "timestep", 1, &j->S, j->norm + j->S));
     HS_TRY(hs_direction_put_origin(r, "freeze", j->dir.tap, j->model.sha256));

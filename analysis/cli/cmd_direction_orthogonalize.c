@@ -148,6 +148,7 @@ HS_CHECKED static int write_file(hs_cmd *c, const job *j)
     const hs_direction_set stored = {.method = "orthogonalize",
                                      .tap = first->tap,
                                      .model_sha256 = first->model_sha256,
+                                     .space = first->space,
                                      .shape = first->shape,
                                      .n = j->of.n,
                                      .name = name,
@@ -156,7 +157,7 @@ HS_CHECKED static int write_file(hs_cmd *c, const job *j)
     HS_TRY(hs_result_create(hs_cmd_out(c), "directions", hs_cmd_force(c), &r));
     HS_TRY(hs_common_provenance(c, r));
     HS_TRY(hs_direction_put(r, &stored));
-    HS_TRY(hs_result_put_rows(r, "delta_h", 0, j->of.n, j->dh));
+    HS_TRY(hs_result_put_rows(r, hs_direction_array(first->space), 0, j->of.n, j->dh));
     HS_TRY(hs_result_put_f64(r, "norm_before", dims, rank, dim, j->norm));
     HS_TRY(hs_result_put_f64(r, "norm_left", dims, rank, dim, j->left));
     HS_TRY(hs_result_put_i64(r, "rank", dims, rank, dim, j->rank));

@@ -30,6 +30,7 @@ HS_CHECKED static int write_random(hs_cmd *c, const hs_direction *like, const hs
     hs_direction_set set = {.method = "random",
                             .tap = like->tap,
                             .model_sha256 = like->model_sha256,
+                            .space = like->space,
                             .shape = like->shape,
                             .n = count,
                             .name = name,
@@ -40,7 +41,7 @@ HS_CHECKED static int write_random(hs_cmd *c, const hs_direction *like, const hs
     HS_TRY(hs_direction_put(r, &set));
     for (size_t i = 0; i < count; i++) {
         HS_TRY(hs_direction_random(like, store, hs_cmd_seed(c), i, &d));
-        HS_TRY(hs_result_put_rows(r, "delta_h", i, 1, d.dh));
+        HS_TRY(hs_result_put_rows(r, hs_direction_array(like->space), i, 1, d.dh));
         hs_direction_free(&d);
     }
     HS_TRY(hs_result_commit(r));

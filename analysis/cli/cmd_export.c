@@ -109,10 +109,10 @@ HS_CHECKED static int from_direction(hs_cmd *c, const char *spec, found *f)
         goto out;
     }
     if (hs_cmd_given(c, "t") || d.S == 0) {
-        HS_TRY(put_chw(f, "delta_h", 0, NULL, d.shape));
+        HS_TRY(put_chw(f, hs_direction_array(d.space), 0, NULL, d.shape));
         hs_direction_at(&d, (int)hs_cmd_int(c, "t"), f->owned);
     } else {
-        HS_TRY(put_chw(f, "delta_h", 1, &d.S, d.shape));
+        HS_TRY(put_chw(f, hs_direction_array(d.space), 1, &d.S, d.shape));
         memcpy(f->owned, d.dh, d.S * hs_chw_size(d.shape) * sizeof *d.dh);
     }
 out:
@@ -166,7 +166,7 @@ HS_CHECKED static int kind_of(const hs_cmd *c, const char *path, int named, sour
     if (rc != HS_OK) {
         return rc;
     }
-    int directions = hs_result_has(r, "direction") && (what == NULL || (named && strcmp(what, "delta_h") == 0));
+    int directions = hs_result_has(r, "direction") && (what == NULL || (named && strncmp(what, "delta_", 6) == 0));
     *kind = strcmp(hs_result_kind(r), "activations") == 0 ? STORE : directions ? DIRECTION : RESULT;
     hs_result_close(r);
     return HS_OK;

@@ -14,6 +14,8 @@ static const hs_opt options[] = {
     {"match", 0, HS_OPT_STR, NULL, 0, 0, "exact|nearest|linear", "HOW", "Output",
      "what a direction gives at a timestep it doesn't store; exact for {t: tensor}, else linear, when left out"},
     {"tap", 0, HS_OPT_STR, "unknown", 0, 0, NULL, "PLACE", "Output", "where in the network h was taken"},
+    {"space", 0, HS_OPT_STR, "h", 0, 0, "h|eps", "SPACE", "Output",
+     "of a direction: what it is added to; eps: the predicted noise, of the image's shape"},
     {"labels", 0, HS_OPT_STR, NULL, 0, 0, NULL, "L.csv", "Input", "labels of the samples"},
     {0}};
 static const hs_opt *const tables[] = {options, NULL};

@@ -61,7 +61,7 @@ HS_CHECKED static int open_directions(hs_cmd *c, size_t n_max, hs_edit_job *job)
         HS_TRY(hs_direction_open(spec[i], d));
         job->n_dir++; /* from here on the job frees it */
         job->coef[i] = 1;
-        HS_TRY(hs_direction_fits(d, hs_unet_h_shape(cfg), cfg->temb_dim, job->model.sha256, hs_cmd_force(c)));
+        HS_TRY(hs_direction_fits(d, cfg, job->model.sha256, hs_cmd_force(c)));
         if (hs_cmd_str(c, "match") != NULL) {
             HS_TRY(hs_match_of(hs_cmd_str(c, "match"), &d->match));
         }

@@ -18,6 +18,7 @@ typedef struct {
     char **origin;      /* (n) owned: the file it came from */
     char *tap;          /* of own files, the first that says; owned */
     char *model_sha256; /* the same */
+    hs_space space;     /* of all */
     hs_chw h;           /* of the first dh; c 0: none yet */
 } gathering;
 
@@ -193,7 +194,7 @@ HS_CHECKED static int put_dh(gathering *g, const char *name, const char *path, h
     int rc;
     HS_TRY(check_shape(g, h, path));
     HS_TRY(note(g, name, path));
-    HS_TRY(hs_fail_in(hs_direction_put_named(g->out, name, h, S, t, match, v), path));
+    HS_TRY(hs_fail_in(hs_direction_put_named(g->out, g->space, name, h, S, t, match, v), path));
 out:
     return rc;
 }
@@ -303,6 +304,12 @@ HS_CHECKED static int agree(gathering *g, const hs_direction *d)
             goto out;
         }
     }
+    g->space = g->n == 0 ? d->space : g->space;
+    if (g->space != d->space) {
+        rc = hs_fail(HS_ESHAPE, "%s:%s: changes %s, %s %s; wanted one kind a file", d->file, d->name,
+                     d->space == HS_SPACE_EPS ? "eps" : "h", g->origin[0], g->space == HS_SPACE_EPS ? "eps" : "h");
+        goto out;
+    }
     if (d->tap[0] != '\0' && g->tap == NULL) {
         HS_TRY(hs_strdup(d->tap, &g->tap));
     }
@@ -395,6 +402,7 @@ HS_CHECKED static int finish(gathering *g)
     const char *tap = g->tap != NULL && !hs_cmd_given(g->c, "tap") ? g->tap : hs_cmd_str(g->c, "tap");
     HS_TRY(hs_result_put_strings(g->out, "direction", "direction", g->n, (const char *const *)g->name));
     HS_TRY(hs_result_put_strings(g->out, "origin", "direction", g->n, (const char *const *)g->origin));
+    HS_TRY(hs_direction_put_space(g->out, g->space));
     HS_TRY(hs_direction_put_origin(g->out, "import", tap, g->model_sha256 != NULL ? g->model_sha256 : ""));
     HS_TRY(hs_common_provenance(g->c, g->out));
     HS_TRY(hs_result_commit(g->out));
@@ -406,7 +414,7 @@ int hs_import_directions(hs_cmd *c)
 {
     const char *const *spec;
     size_t n = hs_cmd_inputs(c, &spec);
-    gathering g = {.c = c};
+    gathering g = {.c = c, .space = strcmp(hs_cmd_str(c, "space"), "eps") == 0 ? HS_SPACE_EPS : HS_SPACE_H};
     json_t *names = json_array();
     int rc = HS_OK;
     if (hs_cmd_str(c, "name") != NULL && n > 1) {

@@ -72,8 +72,8 @@ static void put_attributes(hs_cmd *c, hs_result_in *r)
 /* Shapes of the arrays that our kinds of file hold. */
 static void put_arrays(hs_cmd *c, hs_result_in *r)
 {
-    static const char *const names[] = {"delta_h",  "component",         "effect", "h", "timestep",
-                                        "strength", "explained_variance"};
+    static const char *const names[] = {"delta_h", "delta_eps", "component", "effect",
+                                        "h",       "timestep",  "strength",  "explained_variance"};
     json_t *arrays = json_object();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t rank = 0, dim[8];

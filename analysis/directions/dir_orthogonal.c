@@ -21,6 +21,10 @@ int hs_orthogonal_fits(const hs_direction *v, const hs_direction *other, int for
         return hs_fail(HS_ERANGE, "%.200s:%.60s: a delta network has no dh before it is applied to an image", net->file,
                        net->name);
     }
+    if (v->space != other->space) {
+        return hs_fail(HS_ESHAPE, "%.60s changes %s, %.60s %s", v->name, v->space == HS_SPACE_H ? "h" : "eps",
+                       other->name, other->space == HS_SPACE_H ? "h" : "eps");
+    }
     if (v->shape.c != other->shape.c || v->shape.h != other->shape.h || v->shape.w != other->shape.w) {
         return hs_fail(HS_ESHAPE, "%.60s is (%zu, %zu, %zu), %.60s is (%zu, %zu, %zu)", v->name, v->shape.c, v->shape.h,
                        v->shape.w, other->name, other->shape.c, other->shape.h, other->shape.w);

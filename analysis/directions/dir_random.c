@@ -64,6 +64,9 @@ HS_CHECKED static int check_like(const hs_direction *d, const hs_store *store)
     if (store == NULL) {
         return HS_OK;
     }
+    if (d->space != HS_SPACE_H) {
+        return hs_fail(HS_ESHAPE, "--covariance: of h; %.200s:%.60s is a change of eps", d->file, d->name);
+    }
     hs_chw h = hs_store_h(store);
     if (h.c != d->shape.c || h.h != d->shape.h || h.w != d->shape.w) {
         return hs_fail(HS_ESHAPE, "--covariance: h of the store is (%zu, %zu, %zu); the direction is (%zu, %zu, %zu)",
@@ -102,7 +105,7 @@ out:
 int hs_direction_random(const hs_direction *d, const hs_store *store, uint64_t seed, size_t index, hs_direction *out)
 {
     int rc;
-    hs_direction r = {.shape = d->shape, .S = d->S};
+    hs_direction r = {.space = d->space, .shape = d->shape, .S = d->S};
     float *z = NULL;
     char name[32];
     size_t size = hs_chw_size(d->shape), steps = d->S > 0 ? d->S : 1, draws = store != NULL ? hs_store_n(store) : size;

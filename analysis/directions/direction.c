@@ -10,6 +10,11 @@
 #include "core/base/text.h"
 #include "core/io/tensors_build.h"
 
+const char *hs_direction_array(hs_space space)
+{
+    return space == HS_SPACE_EPS ? "delta_eps" : "delta_h";
+}
+
 static void free_strings(size_t n, char **s)
 {
     for (size_t i = 0; i < n && s != NULL; i++) {
@@ -116,7 +121,8 @@ HS_CHECKED static int check_finite(const hs_direction *d, size_t size)
 {
     for (size_t k = 0; k < size; k++) {
         if (!isfinite(d->dh[k])) {
-            return hs_fail(HS_EFORMAT, "%.200s:%.60s: /delta_h holds a value that is not finite", d->file, d->name);
+            return hs_fail(HS_EFORMAT, "%.200s:%.60s: /%s holds a value that is not finite", d->file, d->name,
+                           hs_direction_array(d->space));
         }
     }
     return HS_OK;
@@ -152,18 +158,18 @@ out:
 HS_CHECKED static int read_delta(hs_result_in *r, size_t i, size_t n, hs_direction *d)
 {
     int rc;
+    const char *array = hs_direction_array(d->space);
     size_t rank, dim[8], size;
-    HS_TRY(hs_result_shape(r, "delta_h", &rank, dim));
+    HS_TRY(hs_result_shape(r, array, &rank, dim));
     if ((rank != 4 && rank != 5) || dim[0] != n) {
-        rc = hs_fail(HS_EFORMAT,
-                     "%.200s: /delta_h has %zu dimensions, first %zu; wanted (%zu, [timestep,] channel, y, x)", d->file,
-                     rank, dim[0], n);
+        rc = hs_fail(HS_EFORMAT, "%.200s: /%s has %zu dimensions, first %zu; wanted (%zu, [timestep,] channel, y, x)",
+                     d->file, array, rank, dim[0], n);
         goto out;
     }
     HS_TRY(make_room(rank - 1, dim + 1, d, &size));
-    HS_TRY(hs_result_get_rows(r, "delta_h", i, 1, d->dh));
+    HS_TRY(hs_result_get_rows(r, array, i, 1, d->dh));
     HS_TRY(check_finite(d, size));
-    HS_TRY(read_match(r, "delta_h", d));
+    HS_TRY(read_match(r, array, d));
     if (d->S > 0) {
         HS_TRY(read_timesteps(r, "timestep", d));
     }
@@ -251,6 +257,21 @@ HS_CHECKED static int optional_attr(hs_result_in *r, const char *name, char **ou
     return hs_result_attr_get_str(r, NULL, name, out) == HS_OK ? HS_OK : hs_strdup("", out);
 }
 
+HS_CHECKED static int read_space(hs_result_in *r, hs_direction *d)
+{
+    char *space = NULL;
+    int rc = HS_OK;
+    HS_TRY(optional_attr(r, "space", &space));
+    if (strcmp(space, "eps") == 0) {
+        d->space = HS_SPACE_EPS;
+    } else if (space[0] != '\0' && strcmp(space, "h") != 0) {
+        rc = hs_fail(HS_EFORMAT, "%.200s: directions in the space \"%.20s\"; wanted h or eps", d->file, space);
+    }
+out:
+    free(space);
+    return rc;
+}
+
 int hs_direction_open(const char *spec, hs_direction *out)
 {
     int rc;
@@ -265,10 +286,11 @@ int hs_direction_open(const char *spec, hs_direction *out)
     HS_TRY(hs_strdup(names[i], &d.name));
     HS_TRY(optional_attr(r, "model_sha256", &d.model_sha256));
     HS_TRY(optional_attr(r, "tap", &d.tap));
-    snprintf(own, sizeof own, "%.80s.delta_h", d.name);
-    HS_TRY(hs_result_has(r, own)         ? read_named(r, own, &d)
-           : hs_result_has(r, "delta_h") ? read_delta(r, i, n, &d)
-                                         : read_network(r, &d));
+    HS_TRY(read_space(r, &d));
+    snprintf(own, sizeof own, "%.80s.%s", d.name, hs_direction_array(d.space));
+    HS_TRY(hs_result_has(r, own)                           ? read_named(r, own, &d)
+           : hs_result_has(r, hs_direction_array(d.space)) ? read_delta(r, i, n, &d)
+                                                           : read_network(r, &d));
     *out = d;
     memset(&d, 0, sizeof d);
 out:
@@ -291,23 +313,39 @@ void hs_direction_free(hs_direction *d)
     memset(d, 0, sizeof *d);
 }
 
-int hs_direction_fits(const hs_direction *d, hs_chw h, size_t temb_dim, const char *model_sha256, int force)
+size_t hs_direction_patch(const hs_unet_config *cfg)
 {
-    if (d->net != NULL && (d->shape.c != h.c || hs_deltablock_temb_dim(d->net) != temb_dim)) {
+    return hs_unet_image_shape(cfg).h / hs_unet_h_shape(cfg).h;
+}
+
+HS_CHECKED static int shape_fits(const hs_direction *d, const hs_unet_config *cfg)
+{
+    int eps = d->space == HS_SPACE_EPS;
+    hs_chw want = eps ? hs_unet_image_shape(cfg) : hs_unet_h_shape(cfg);
+    size_t patch = eps ? hs_direction_patch(cfg) : 1, channels = want.c * patch * patch;
+    if (d->net != NULL && (d->shape.c != channels || hs_deltablock_temb_dim(d->net) != cfg->temb_dim)) {
         return hs_fail(HS_ESHAPE,
                        "%.200s:%.60s: f_t of %zu channels and a time embedding of %zu; the model has %zu and %zu",
-                       d->file, d->name, d->shape.c, hs_deltablock_temb_dim(d->net), h.c, temb_dim);
+                       d->file, d->name, d->shape.c, hs_deltablock_temb_dim(d->net), channels, cfg->temb_dim);
     }
-    if (d->net == NULL && (d->shape.c != h.c || d->shape.h != h.h || d->shape.w != h.w)) {
+    if (d->net == NULL && (d->shape.c != want.c || d->shape.h != want.h || d->shape.w != want.w)) {
         return hs_fail(HS_ESHAPE,
-                       "%.200s:%.60s: a direction of shape (%zu, %zu, %zu); h of the model is (%zu, %zu, %zu)", d->file,
-                       d->name, d->shape.c, d->shape.h, d->shape.w, h.c, h.h, h.w);
-    }
-    if (!force && d->model_sha256[0] != '\0' && strcmp(d->model_sha256, model_sha256) != 0) {
-        return hs_fail(HS_ESHAPE, "%.200s:%.60s: found on model %.12s, --model is %.12s; use the same model or --force",
-                       d->file, d->name, d->model_sha256, model_sha256);
+                       "%.200s:%.60s: a direction of shape (%zu, %zu, %zu); %s of the model is (%zu, %zu, %zu)",
+                       d->file, d->name, d->shape.c, d->shape.h, d->shape.w, eps ? "eps" : "h", want.c, want.h, want.w);
     }
     return HS_OK;
+}
+
+int hs_direction_fits(const hs_direction *d, const hs_unet_config *cfg, const char *model_sha256, int force)
+{
+    int rc = HS_OK;
+    HS_TRY(shape_fits(d, cfg));
+    if (!force && d->model_sha256[0] != '\0' && strcmp(d->model_sha256, model_sha256) != 0) {
+        rc = hs_fail(HS_ESHAPE, "%.200s:%.60s: found on model %.12s, --model is %.12s; use the same model or --force",
+                     d->file, d->name, d->model_sha256, model_sha256);
+    }
+out:
+    return rc;
 }
 
 static const char *const match_names[] = {"linear", "nearest", "exact"};
@@ -387,6 +425,11 @@ out:
     return hs_fail_in(rc, "--rescale");
 }
 
+int hs_direction_put_space(hs_result *r, hs_space space)
+{
+    return space == HS_SPACE_EPS ? hs_result_attr_str(r, NULL, "space", "eps") : HS_OK;
+}
+
 int hs_direction_put_origin(hs_result *r, const char *method, const char *tap, const char *model_sha256)
 {
     int rc;
@@ -397,11 +440,23 @@ out:
     return rc;
 }
 
+HS_CHECKED static int describe_array(hs_result *r, const char *array, hs_space space)
+{
+    int rc;
+    HS_TRY(hs_result_attr_str(r, array, "long_name",
+                              space == HS_SPACE_EPS ? "change of the predicted noise added at strength 1"
+                                                    : "change of h added at strength 1"));
+    HS_TRY(hs_result_attr_str(r, array, "units", "1"));
+out:
+    return rc;
+}
+
 int hs_direction_put(hs_result *r, const hs_direction_set *set)
 {
     int rc;
     int64_t *t = NULL;
     size_t with_t[] = {set->n, set->S, set->shape.c, set->shape.h, set->shape.w};
+    const char *array = hs_direction_array(set->space);
     size_t constant[] = {set->n, set->shape.c, set->shape.h, set->shape.w};
     HS_TRY(hs_result_put_strings(r, "direction", "direction", set->n, set->name));
     if (set->S > 0) {
@@ -410,20 +465,20 @@ int hs_direction_put(hs_result *r, const hs_direction_set *set)
             t[k] = set->t[k];
         }
         HS_TRY(hs_result_put_i64(r, "timestep", "timestep", 1, &set->S, t));
-        HS_TRY(hs_result_define_f32(r, "delta_h", "direction,timestep,channel,y,x", 5, with_t));
+        HS_TRY(hs_result_define_f32(r, array, "direction,timestep,channel,y,x", 5, with_t));
     } else {
-        HS_TRY(hs_result_define_f32(r, "delta_h", "direction,channel,y,x", 4, constant));
+        HS_TRY(hs_result_define_f32(r, array, "direction,channel,y,x", 4, constant));
     }
-    HS_TRY(hs_result_attr_str(r, "delta_h", "long_name", "change of h added at strength 1"));
-    HS_TRY(hs_result_attr_str(r, "delta_h", "units", "1"));
+    HS_TRY(describe_array(r, array, set->space));
+    HS_TRY(hs_direction_put_space(r, set->space));
     HS_TRY(hs_direction_put_origin(r, set->method, set->tap, set->model_sha256));
 out:
     free(t);
     return rc;
 }
 
-int hs_direction_put_named(hs_result *r, const char *name, hs_chw shape, size_t S, const int *t, hs_match match,
-                           const float *dh)
+int hs_direction_put_named(hs_result *r, hs_space space, const char *name, hs_chw shape, size_t S, const int *t,
+                           hs_match match, const float *dh)
 {
     int rc;
     int64_t *list = NULL;
@@ -433,7 +488,7 @@ int hs_direction_put_named(hs_result *r, const char *name, hs_chw shape, size_t 
         return hs_fail(HS_ERANGE, "direction '%.60s': wanted a name of 1 to 50 bytes without '/' and ','", name);
     }
     snprintf(times, sizeof times, "%s.timestep", name);
-    snprintf(array, sizeof array, "%s.delta_h", name);
+    snprintf(array, sizeof array, "%s.%s", name, hs_direction_array(space));
     snprintf(dims, sizeof dims, "%s,channel,y,x", times);
     if (S > 0) {
         HS_TRY(hs_alloc(S, sizeof *list, &list));
@@ -445,8 +500,7 @@ int hs_direction_put_named(hs_result *r, const char *name, hs_chw shape, size_t 
     } else {
         HS_TRY(hs_result_put_f32(r, array, "channel,y,x", 3, with_t + 1, dh));
     }
-    HS_TRY(hs_result_attr_str(r, array, "long_name", "change of h added at strength 1"));
-    HS_TRY(hs_result_attr_str(r, array, "units", "1"));
+    HS_TRY(describe_array(r, array, space));
     HS_TRY(hs_result_attr_str(r, array, "match", hs_match_name(match)));
 out:
     free(list);
@@ -557,5 +611,5 @@ out:
 int hs_direction_copy(const hs_direction *d, hs_result *r, const char *as)
 {
     return d->net != NULL ? copy_network(d, r, as)
-                          : hs_direction_put_named(r, as, d->shape, d->S, d->t, d->match, d->dh);
+                          : hs_direction_put_named(r, d->space, as, d->shape, d->S, d->t, d->match, d->dh);
 }

@@ -7,7 +7,10 @@
  *   or, where a file holds directions of several forms (or deltas beside them), NAME.delta_h ([timestep,] channel, y,
  *   x) each, with NAME.timestep;
  *   or, for delta networks, the arrays NAME.conv1.weight, NAME.conv1.bias ... ;
- *   attributes method, tap, model_sha256 ("" when unknown); of the array: match (below), linear when left out.
+ *   attributes method, tap, model_sha256 ("" when unknown), space ("eps", or absent); of the array: match (below),
+ *   linear when left out.
+ * In the space "eps" it is a change of the predicted noise, the rival of h: delta_eps of the image's shape, or a
+ * network on patches of eps (hs_patches) as large as what one pixel of h stands for, so on the grid of h.
  * Strength 1 adds the stored dh.  Per-sample deltas are another kind of file and refused here, but for the
  * directions that `direction freeze` puts beside them. */
 #ifndef HS_DIRECTIONS_DIRECTION_H
@@ -19,6 +22,7 @@
 #include "core/diffusion/editing.h"
 #include "core/io/result.h"
 #include "core/model/deltablock.h"
+#include "core/model/unet_config.h"
 #include "core/tensor/view.h"
 
 /* What is taken at a timestep that isn't stored. */
@@ -31,8 +35,12 @@ typedef enum {
 HS_CHECKED int hs_match_of(const char *text, hs_match *out);
 const char *hs_match_name(hs_match m);
 
+typedef enum { HS_SPACE_H, HS_SPACE_EPS } hs_space;
+const char *hs_direction_array(hs_space space); /* "delta_h", "delta_eps" */
+
 typedef struct {
     char *file, *name;
+    hs_space space;
     hs_chw shape; /* of dh; of a network only the channels */
     size_t S;     /* stored timesteps; 0: constant in t, or a network */
     int *t;       /* (S) descending, NULL when S is 0 */
@@ -51,12 +59,15 @@ void hs_direction_free(hs_direction *d);
 /* *n, *names <- the names stored in a file (free each and the list). */
 HS_CHECKED int hs_direction_names(const char *path, size_t *n, char ***names);
 
-/* HS_ESHAPE unless the direction fits a network: the same (C, H, W); the same weights where the file
- * names them (force: only the shape); a network f_t: the same channels and embedding width. */
-HS_CHECKED int hs_direction_fits(const hs_direction *d, hs_chw h, size_t temb_dim, const char *model_sha256, int force);
+/* HS_ESHAPE unless the direction, of either space, fits a network: the same (C, H, W) of h or of the image; the same
+ * weights where the file names them (force: only the shape); a network f_t: the same channels and embedding width. */
+HS_CHECKED int hs_direction_fits(const hs_direction *d, const hs_unet_config *cfg, const char *model_sha256, int force);
 
-/* out (C H W) <- dh at timestep t: the stored one, else what d->match says (exact: as nearest, for who didn't ask
- * hs_direction_covers).  Not for networks. */
+/* Pixels of the image along a side for one of h: what a network on eps takes together. */
+size_t hs_direction_patch(const hs_unet_config *cfg);
+
+/* out (of d's shape) <- dh at timestep t: the stored one, else what d->match says (exact: as nearest, for who didn't
+ * ask hs_direction_covers).  Not for networks. */
 void hs_direction_at(const hs_direction *d, int t, float *out);
 
 /* HS_ESHAPE, naming the first, when d->match is exact and a timestep of steps at or above t_edit is not stored. */
@@ -73,6 +84,7 @@ HS_CHECKED int hs_direction_rescale(const hs_direction *d, const hs_schedule *sc
 typedef struct {
     const char *method;             /* "pca", "random", "import" */
     const char *tap, *model_sha256; /* "" when unknown */
+    hs_space space;
     hs_chw shape;
     size_t n;
     const char *const *name; /* (n) */
@@ -80,15 +92,17 @@ typedef struct {
     const int *t;            /* (S) */
 } hs_direction_set;
 
-/* Puts names, timesteps, an empty /delta_h and the attributes into r; the caller fills /delta_h row by
+/* Puts names, timesteps, an empty hs_direction_array and the attributes into r; the caller fills the array row by
  * row (hs_result_put_rows) and commits. */
 HS_CHECKED int hs_direction_put(hs_result *r, const hs_direction_set *set);
 
-/* Puts one direction of its own form, NAME.delta_h: dh (max(S, 1), C H W) at t (S), S = 0: constant in t.  The caller
- * puts /direction with all names and the origin (hs_direction_put_origin).  HS_ERANGE: a name of more than 50 bytes, or
- * one that can't be a name of arrays. */
-HS_CHECKED int hs_direction_put_named(hs_result *r, const char *name, hs_chw shape, size_t S, const int *t,
-                                      hs_match match, const float *dh);
+/* Puts one direction of its own form, NAME.delta_h (or NAME.delta_eps): dh (max(S, 1), C H W) at t (S), S = 0: constant
+ * in t.  The caller puts /direction with all names and the origin (hs_direction_put_origin).  HS_ERANGE: a name of more
+ * than 50 bytes, or one that can't be a name of arrays. */
+HS_CHECKED int hs_direction_put_named(hs_result *r, hs_space space, const char *name, hs_chw shape, size_t S,
+                                      const int *t, hs_match match, const float *dh);
+/* Says in r that its directions are of eps; of h nothing is said. */
+HS_CHECKED int hs_direction_put_space(hs_result *r, hs_space space);
 HS_CHECKED int hs_direction_put_origin(hs_result *r, const char *method, const char *tap, const char *model_sha256);
 
 /* Copies direction NAME of the file `spec` was opened from into r as `as`: dh in its own form, or a network's arrays

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/tensor/layout.h"
 
 /* A run at work on one group of images. */
 typedef struct {
@@ -13,29 +14,77 @@ typedef struct {
     hs_predictor inner;
     size_t n, first, group; /* images in all; first and number of this group */
     size_t d_h, d_x, step;
-    float *one; /* (states, d_h): dh of one direction */
-    float *z;   /* (group, d_x) */
+    float *one;   /* (states, the larger of d_h and d_x): dh of one direction */
+    float *patch; /* (states, d_x), two of them: eps and its change on the grid of h */
+    float *z;     /* (group, d_x) */
 } run_state;
 
-/* dh (states, C H W) += weight * direction at (h, t). */
-HS_CHECKED static int add_direction(run_state *r, const hs_direction *d, double weight, int t, size_t states,
-                                    const float *h, const float *temb, float *dh)
+/* r->one <- the network's answer to h, or to eps by its patches. */
+HS_CHECKED static int ask_network(run_state *r, const hs_direction *d, size_t states, const float *in,
+                                  const float *temb)
+{
+    const hs_unet_config *cfg = hs_unet_config_of(r->plan->model->unet);
+    hs_chw h = hs_unet_h_shape(cfg), x = hs_unet_image_shape(cfg);
+    size_t p = hs_direction_patch(cfg);
+    int rc = HS_OK;
+    if (d->space == HS_SPACE_H) {
+        return hs_deltablock_forward(d->net, states, h, in, temb, r->one);
+    }
+    float *answer = r->patch + states * r->d_x;
+    hs_patches(states, x.c, x.h, x.w, p, in, r->patch);
+    HS_TRY(hs_deltablock_forward(d->net, states, (hs_chw){x.c * p * p, x.h / p, x.w / p}, r->patch, temb, answer));
+    hs_patches_back(states, x.c, x.h, x.w, p, answer, r->one);
+out:
+    return rc;
+}
+
+/* What a direction is asked for: its change of these states. */
+typedef struct {
+    int t;
+    size_t states, d;
+    const float *in, *temb; /* h or eps, unedited */
+} question;
+
+/* dh (states, d) += weight * direction. */
+HS_CHECKED static int add_direction(run_state *r, const hs_direction *dir, double weight, const question *q, float *dh)
 {
     int rc = HS_OK;
-    if (d->net != NULL) {
-        hs_chw shape = hs_unet_h_shape(hs_unet_config_of(r->plan->model->unet));
-        HS_TRY(hs_deltablock_forward(d->net, states, shape, h, temb, r->one));
+    if (dir->net != NULL) {
+        HS_TRY(ask_network(r, dir, q->states, q->in, q->temb));
     } else {
-        hs_direction_at(d, t, r->one);
+        hs_direction_at(dir, q->t, r->one);
     }
-    for (size_t i = 0; i < states; i++) {
-        const float *v = d->net != NULL ? r->one + i * r->d_h : r->one;
-        for (size_t k = 0; k < r->d_h; k++) {
-            dh[i * r->d_h + k] += (float)(weight * (double)v[k]);
+    for (size_t i = 0; i < q->states; i++) {
+        const float *v = dir->net != NULL ? r->one + i * q->d : r->one;
+        for (size_t k = 0; k < q->d; k++) {
+            dh[i * q->d + k] += (float)(weight * (double)v[k]);
         }
     }
 out:
     return rc;
+}
+
+/* dh <- the sum of the directions of one space. */
+HS_CHECKED static int add_up(run_state *r, hs_space space, const question *q, float *dh)
+{
+    int rc = HS_OK;
+    memset(dh, 0, q->states * q->d * sizeof *dh);
+    for (size_t i = 0; i < r->plan->n_dir; i++) {
+        if (r->plan->dir[i].space == space) {
+            HS_TRY(add_direction(r, &r->plan->dir[i], r->plan->scale * r->plan->coef[i], q, dh));
+        }
+    }
+out:
+    return rc;
+}
+
+static int has_space(const hs_edit_plan *p, hs_space space)
+{
+    int has = 0;
+    for (size_t i = 0; i < p->n_dir; i++) {
+        has |= p->dir[i].space == space;
+    }
+    return has;
 }
 
 /* dh <- target of each state's image at this step, less h. */
@@ -53,17 +102,19 @@ HS_CHECKED static int change_of_h(void *ctx, int t, size_t states, const size_t 
                                   const float *temb, float *dh)
 {
     run_state *r = ctx;
-    int rc = HS_OK;
     if (r->plan->target != NULL) {
         towards_target(r, states, image, h, dh);
         return HS_OK;
     }
-    memset(dh, 0, states * r->d_h * sizeof *dh);
-    for (size_t i = 0; i < r->plan->n_dir; i++) {
-        HS_TRY(add_direction(r, &r->plan->dir[i], r->plan->scale * r->plan->coef[i], t, states, h, temb, dh));
-    }
-out:
-    return rc;
+    return add_up(r, HS_SPACE_H, &(question){t, states, r->d_h, h, temb}, dh);
+}
+
+HS_CHECKED static int change_of_eps(void *ctx, int t, size_t states, const size_t *image, const float *eps,
+                                    const float *temb, float *de)
+{
+    run_state *r = ctx;
+    (void)image;
+    return add_up(r, HS_SPACE_EPS, &(question){t, states, r->d_x, eps, temb}, de);
 }
 
 HS_CHECKED static int watch_h(void *ctx, size_t step, size_t row, const float *h)
@@ -122,7 +173,9 @@ HS_CHECKED static int run_group(run_state *r, hs_unet_ws *ws, const float *x_T, 
     const hs_edit_plan *p = r->plan;
     size_t rows = r->group * p->m;
     hs_asyrp *a = NULL;
-    hs_edit edit = {.delta = {change_of_h, r},
+    int on_h = p->target != NULL || has_space(p, HS_SPACE_H) || p->n_dir == 0, on_eps = has_space(p, HS_SPACE_EPS);
+    hs_edit edit = {.delta = {on_h ? change_of_h : NULL, r},
+                    .delta_eps = {on_eps ? change_of_eps : NULL, r},
                     .path = p->path != NULL ? p->path : hs_path_add,
                     .m = p->m,
                     .strength = p->strength,
@@ -160,7 +213,10 @@ int hs_edit_run(const hs_edit_plan *p, size_t n, const float *x_T, const hs_edit
     size_t group = p->batch / p->m > 0 ? p->batch / p->m : 1, rows = group * p->m;
     size_t states = rows < p->batch ? rows : p->batch;
     HS_TRY(hs_unet_ws_create(p->model->unet, states, 2 * states, p->conv, &ws));
-    HS_TRY(hs_alloc(states, r.d_h * sizeof(float), &r.one));
+    HS_TRY(hs_alloc(states, (r.d_h > r.d_x ? r.d_h : r.d_x) * sizeof(float), &r.one));
+    if (has_space(p, HS_SPACE_EPS)) {
+        HS_TRY(hs_alloc(2 * states, r.d_x * sizeof(float), &r.patch));
+    }
     HS_TRY(hs_alloc(group, r.d_x * sizeof(float), &r.z));
     for (r.first = 0; r.first < n; r.first += group) {
         r.group = n - r.first < group ? n - r.first : group;
@@ -169,6 +225,7 @@ int hs_edit_run(const hs_edit_plan *p, size_t n, const float *x_T, const hs_edit
 out:
     hs_unet_ws_free(ws);
     free(r.one);
+    free(r.patch);
     free(r.z);
     return rc;
 }

@@ -1,7 +1,8 @@
 /* Edits: images x strengths through the asymmetric (or symmetric) process along directions.
  *
  *   dh(t) = scale * sum_i coef_i dir_i(h, t);   row (image, strength s) uses h + s dh where t >= t_edit.
- * Every f_t sees the unedited h.  Theory and cost: core/model/asyrp.h. */
+ * Directions of the space eps are added to eps instead, in the same way.  Every f_t sees the unedited h, or eps. Theory
+ * and cost: core/model/asyrp.h. */
 #ifndef HS_SWEEP_EDIT_H
 #define HS_SWEEP_EDIT_H
 

@@ -15,6 +15,7 @@ struct hs_asyrp {
     size_t d_h, d_x, d_temb;
     hs_arena arena;
     float *x, *h, *dh, *temb; /* (cap, .) of the states at hand */
+    float *unedited, *de;     /* (cap, .) unedited eps of each state and what is added to it, if anything */
     float *h_rows, *eps_rows; /* (cap (m + 1), .) decoder rows */
     size_t *state;            /* (cap (m + 1)) state of each decoder row */
     int *t;                   /* (cap) */
@@ -44,6 +45,10 @@ HS_CHECKED static int allocate(hs_asyrp *a)
     if (!a->plain) {
         HS_TRY(hs_arena_alloc(&a->arena, a->cap, a->d_h * sizeof(float), &a->dh));
         HS_TRY(hs_arena_alloc(&a->arena, rows, a->d_h * sizeof(float), &a->h_rows));
+    }
+    if (a->edit.delta_eps.dh != NULL) {
+        HS_TRY(hs_arena_alloc(&a->arena, a->cap, a->d_x * sizeof(float), &a->unedited));
+        HS_TRY(hs_arena_alloc(&a->arena, a->cap, a->d_x * sizeof(float), &a->de));
     }
     HS_TRY(hs_arena_alloc(&a->arena, rows, a->d_x * sizeof(float), &a->eps_rows));
     HS_TRY(hs_arena_alloc(&a->arena, rows, sizeof *a->state, &a->state));
@@ -114,12 +119,23 @@ out:
     return rc;
 }
 
+/* The unedited eps of state k is decoder row r. */
+static void keep_plain(hs_asyrp *a, size_t k, size_t r)
+{
+    if (a->unedited != NULL) {
+        memcpy(a->unedited + k * a->d_x, a->eps_rows + r * a->d_x, a->d_x * sizeof *a->unedited);
+    }
+}
+
 /* Every row gets its state's own eps, for P and D alike. */
 HS_CHECKED static int decode_plain(hs_asyrp *a, const batch *b, float *eps_p, float *eps_d)
 {
     int rc;
     size_t bytes = a->d_x * sizeof(float);
     HS_TRY(hs_unet_decode(a->unet, a->ws, b->count, NULL, a->h, a->eps_rows));
+    for (size_t k = 0; k < b->count; k++) {
+        keep_plain(a, k, k);
+    }
     for (size_t r = 0; r < b->count * b->per; r++) {
         size_t row = b->first * b->per + r;
         memcpy(eps_p + row * a->d_x, a->eps_rows + r / b->per * a->d_x, bytes);
@@ -134,10 +150,10 @@ static double strength_of(const hs_asyrp *a, size_t row)
     return a->edit.strength[row % a->edit.m];
 }
 
-/* True when some row of state k needs the unedited eps: always in the asymmetric process. */
+/* True when some row of state k needs the unedited eps: always in the asymmetric process, or where eps is edited. */
 static int needs_plain(const hs_asyrp *a, const batch *b, size_t k)
 {
-    int needed = !a->edit.symmetric;
+    int needed = !a->edit.symmetric || a->unedited != NULL;
     for (size_t j = 0; j < b->per; j++) {
         needed |= strength_of(a, (b->first + k) * b->per + j) == 0;
     }
@@ -175,12 +191,14 @@ static size_t lay_rows(hs_asyrp *a, const batch *b)
     return r;
 }
 
-static void collect_rows(const hs_asyrp *a, const batch *b, float *eps_p, float *eps_d)
+static void collect_rows(hs_asyrp *a, const batch *b, float *eps_p, float *eps_d)
 {
     size_t r = 0, bytes = a->d_x * sizeof(float);
     for (size_t k = 0; k < b->count; k++) {
         const float *plain = a->eps_rows + r * a->d_x;
-        r += (size_t)needs_plain(a, b, k);
+        if (needs_plain(a, b, k)) {
+            keep_plain(a, k, r++);
+        }
         for (size_t j = 0; j < b->per; j++) {
             size_t row = (b->first + k) * b->per + j;
             const float *edited = strength_of(a, row) != 0 ? a->eps_rows + r++ * a->d_x : plain;
@@ -193,13 +211,40 @@ static void collect_rows(const hs_asyrp *a, const batch *b, float *eps_p, float 
 HS_CHECKED static int decode_edited(hs_asyrp *a, const batch *b, float *eps_p, float *eps_d)
 {
     int rc;
-    for (size_t k = 0; k < b->count; k++) {
-        memcpy(a->temb + k * a->d_temb, hs_unet_temb(a->ws, k), a->d_temb * sizeof *a->temb);
-    }
     HS_TRY(a->edit.delta.dh(a->edit.delta.ctx, b->t, b->count, a->image, a->h, a->temb, a->dh));
     size_t rows = lay_rows(a, b);
     HS_TRY(hs_unet_decode(a->unet, a->ws, rows, a->state, a->h_rows, a->eps_rows));
     collect_rows(a, b, eps_p, eps_d);
+out:
+    return rc;
+}
+
+/* The rows of eps that are edited themselves: in P, and in D of the symmetric process. */
+HS_CHECKED static int add_to_eps(hs_asyrp *a, const batch *b, float *eps_p, float *eps_d)
+{
+    int rc = HS_OK;
+    HS_TRY(a->edit.delta_eps.dh(a->edit.delta_eps.ctx, b->t, b->count, a->image, a->unedited, a->temb, a->de));
+    for (size_t r = 0; r < b->count * b->per; r++) {
+        size_t row = b->first * b->per + r;
+        const float *de = a->de + r / b->per * a->d_x;
+        float s = (float)strength_of(a, row), *p = eps_p + row * a->d_x, *d = eps_d + row * a->d_x;
+        for (size_t i = 0; i < a->d_x && s != 0; i++) {
+            p[i] += s * de[i];
+            d[i] = a->edit.symmetric ? p[i] : d[i];
+        }
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int edit_batch(hs_asyrp *a, const batch *b, float *eps_p, float *eps_d)
+{
+    int rc = HS_OK;
+    for (size_t k = 0; k < b->count; k++) {
+        memcpy(a->temb + k * a->d_temb, hs_unet_temb(a->ws, k), a->d_temb * sizeof *a->temb);
+    }
+    HS_TRY(a->edit.delta.dh != NULL ? decode_edited(a, b, eps_p, eps_d) : decode_plain(a, b, eps_p, eps_d));
+    HS_TRY(a->edit.delta_eps.dh != NULL ? add_to_eps(a, b, eps_p, eps_d) : HS_OK);
 out:
     return rc;
 }
@@ -219,7 +264,7 @@ HS_CHECKED static int predict(void *ctx, size_t rows, const float *x_t, int t, s
     for (size_t first = 0; first < states; first += a->cap) {
         batch b = {first, states - first < a->cap ? states - first : a->cap, per, step, t};
         HS_TRY(encode(a, &b, x_t));
-        HS_TRY(edited ? decode_edited(a, &b, eps_p, eps_d) : decode_plain(a, &b, eps_p, eps_d));
+        HS_TRY(edited ? edit_batch(a, &b, eps_p, eps_d) : decode_plain(a, &b, eps_p, eps_d));
     }
     a->apart |= edited && a->edit.m > 1;
 out:

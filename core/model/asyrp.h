@@ -1,8 +1,8 @@
 /* What makes a U-Net a predictor (core/diffusion/ddim.h): the plain one, and the edit in h-space.
  *
  * Asymmetric reverse process (Kwon, Jeong, Uh, arXiv:2210.10960, eq. 5): where t >= t_edit,
- *   eps_p = eps(x_t | h + s dh),  eps_d = eps(x_t | h);
- * symmetric: both are eps(x_t | h + s dh).  Elsewhere both are eps(x_t).  dh comes from the unedited
+ *   eps_p = eps(x_t | h + s dh) + s de,  eps_d = eps(x_t | h);
+ * symmetric: both are eps_p.  Elsewhere both are eps(x_t).  dh comes from the unedited
  * h of the same state.
  *
  * Rows: n images x m strengths, row i m + j is image i at strength j.  While the rows of an image
@@ -18,9 +18,9 @@
 #include "core/diffusion/ddim.h"
 #include "core/model/unet.h"
 
-/* What is added to h: dh (states, C H W) at strength 1 <- f(h, temb) at timestep t.
+/* What is added to h (or to eps): dh (states, C H W) at strength 1 <- f(h, temb) at timestep t.
  *   image (states) which of the n images each state belongs to
- *   h (states, C H W) unedited; temb (states, temb_dim) as hs_unet_temb */
+ *   h (states, C H W), or eps (states, c R R), unedited; temb (states, temb_dim) as hs_unet_temb */
 typedef struct {
     HS_CHECKED int (*dh)(void *ctx, int t, size_t states, const size_t *image, const float *h, const float *temb,
                          float *dh);
@@ -32,7 +32,8 @@ typedef void (*hs_path)(size_t d, double s, const float *h, const float *dh, flo
 void hs_path_add(size_t d, double s, const float *h, const float *dh, float *out);
 
 typedef struct {
-    hs_delta delta;
+    hs_delta delta;         /* of h; dh NULL: h is not edited */
+    hs_delta delta_eps;     /* added to eps(x_t | h + s dh) at the same strengths: the rival of h; dh NULL: nothing */
     hs_path path;           /* hs_path_add, or a curve (interpolation) */
     size_t m;               /* strengths */
     const double *strength; /* (m), borrowed */

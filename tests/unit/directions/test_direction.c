@@ -7,7 +7,7 @@
 #include "core/io/tensors.h"
 #include "tests/support/support.h"
 
-enum { C = 2, H = 1, W = 3, D = C * H * W, S = 3, N = 2 };
+enum { C = 2, H = 2, W = 2, D = C * H * W, S = 3, N = 2 };
 static const int T[S] = {900, 500, 100};
 
 /* delta_h[i][k][j] = 100 i + 10 k + j. */
@@ -156,9 +156,10 @@ static void test_directions_of_their_own_form(void **state)
     assert_ok(hs_result_create(path, "deltas", 1, &r));
     assert_ok(hs_result_put_f32(r, "delta_h", "sample,timestep,c,b,a", 5, dim, deltas));
     assert_ok(hs_result_put_strings(r, "direction", "direction", 2, names));
-    assert_ok(hs_direction_put_named(r, "timed", (hs_chw){C, H, W}, 2, t, HS_MATCH_EXACT, v));
-    assert_ok(hs_direction_put_named(r, "constant", (hs_chw){C, H, W}, 0, NULL, HS_MATCH_LINEAR, v));
-    assert_code(hs_direction_put_named(r, "a/b", (hs_chw){C, H, W}, 0, NULL, HS_MATCH_LINEAR, v), HS_ERANGE);
+    assert_ok(hs_direction_put_named(r, HS_SPACE_H, "timed", (hs_chw){C, H, W}, 2, t, HS_MATCH_EXACT, v));
+    assert_ok(hs_direction_put_named(r, HS_SPACE_H, "constant", (hs_chw){C, H, W}, 0, NULL, HS_MATCH_LINEAR, v));
+    assert_code(hs_direction_put_named(r, HS_SPACE_H, "a/b", (hs_chw){C, H, W}, 0, NULL, HS_MATCH_LINEAR, v),
+                HS_ERANGE);
     assert_ok(hs_result_commit(r));
     hs_result_free(r);
     open_named(path, "timed", &d);
@@ -177,12 +178,59 @@ static void test_fits(void **state)
 {
     (void)state;
     hs_direction d;
+    const hs_unet_config cfg = {.image_size = H, .levels = 1, .ch = {C}},
+                         wide = {.image_size = 4, .levels = 1, .ch = {C}};
     open_named(write_set("d.h5", "aaaa"), "pc0", &d);
-    assert_ok(hs_direction_fits(&d, (hs_chw){C, H, W}, 8, "aaaa", 0));
-    assert_code(hs_direction_fits(&d, (hs_chw){C, H, W}, 8, "bbbb", 0), HS_ESHAPE);
-    assert_ok(hs_direction_fits(&d, (hs_chw){C, H, W}, 8, "bbbb", 1));
-    assert_code(hs_direction_fits(&d, (hs_chw){C, H, W + 1}, 8, "aaaa", 1), HS_ESHAPE);
+    assert_ok(hs_direction_fits(&d, &cfg, "aaaa", 0));
+    assert_code(hs_direction_fits(&d, &cfg, "bbbb", 0), HS_ESHAPE);
+    assert_ok(hs_direction_fits(&d, &cfg, "bbbb", 1));
+    assert_code(hs_direction_fits(&d, &wide, "aaaa", 1), HS_ESHAPE);
     hs_direction_free(&d);
+}
+
+/* The rival's: of the image's shape, under a name of its own. */
+static void test_of_eps(void **state)
+{
+    (void)state;
+    static const char *const name = "up";
+    const hs_unet_config cfg = {.image_size = 2 * H, .levels = 2, .ch = {4, C}, .in_ch = C},
+                         like_h = {.image_size = H, .levels = 1, .ch = {C}, .in_ch = 3};
+    const hs_direction_set set = {.method = "test",
+                                  .tap = "",
+                                  .model_sha256 = "",
+                                  .space = HS_SPACE_EPS,
+                                  .shape = {C, 2 * H, 2 * W},
+                                  .n = 1,
+                                  .name = &name};
+    const char *path = temp_path("eps.h5");
+    float row[4 * D];
+    hs_result *r = NULL;
+    hs_direction d, random;
+    for (size_t j = 0; j < 4 * D; j++) {
+        row[j] = (float)j;
+    }
+    assert_ok(hs_result_create(path, "directions", 1, &r));
+    assert_ok(hs_direction_put(r, &set));
+    assert_ok(hs_result_put_rows(r, "delta_eps", 0, 1, row));
+    assert_ok(hs_result_commit(r));
+    hs_result_free(r);
+    assert_ok(hs_direction_open(path, &d));
+    assert_int_equal(d.space, HS_SPACE_EPS);
+    assert_memory_equal(d.dh, row, sizeof row);
+    assert_int_equal(hs_direction_patch(&cfg), 2);
+    assert_ok(hs_direction_fits(&d, &cfg, "", 0));
+    assert_code(hs_direction_fits(&d, &like_h, "", 0), HS_ESHAPE);
+    assert_ok(hs_direction_random(&d, NULL, 1, 0, &random));
+    assert_int_equal(random.space, HS_SPACE_EPS);
+    hs_direction_free(&random);
+    hs_direction_free(&d);
+    assert_ok(hs_result_create(path, "directions", 1, &r));
+    assert_ok(hs_direction_put(r, &set));
+    assert_ok(hs_result_attr_str(r, NULL, "space", "z"));
+    assert_ok(hs_result_put_rows(r, "delta_eps", 0, 1, row));
+    assert_ok(hs_result_commit(r));
+    hs_result_free(r);
+    assert_code(hs_direction_open(path, &d), HS_EFORMAT);
 }
 
 /* S/S~ of the paper: 40 steps of training used with 20 doubles; alpha weights give nearly the same. */
@@ -258,6 +306,8 @@ static void test_released_network_round_trip(void **state)
     hs_direction d;
     size_t count = 0;
     const char *path = temp_path("smile.h5");
+    const hs_unet_config cfg = {.image_size = 16, .levels = 2, .ch = {8, 512}, .temb_dim = 512};
+    const hs_unet_config narrow = {.image_size = 16, .levels = 2, .ch = {8, 256}, .temb_dim = 512};
     assert_ok(hs_tensors_open(shared_data("asyrp-dh/smiling_LC_CelebA_HQ.pth"), &ts));
     assert_ok(hs_result_create(path, "directions", 1, &r));
     assert_ok(hs_direction_put_networks(r, ts, "smiling", "import", "", &count));
@@ -267,8 +317,8 @@ static void test_released_network_round_trip(void **state)
     assert_ok(hs_direction_open(path, &d));
     assert_non_null(d.net);
     assert_int_equal(hs_deltablock_channels(d.net), 512);
-    assert_ok(hs_direction_fits(&d, (hs_chw){512, 8, 8}, 512, "x", 0));
-    assert_code(hs_direction_fits(&d, (hs_chw){256, 8, 8}, 512, "x", 0), HS_ESHAPE);
+    assert_ok(hs_direction_fits(&d, &cfg, "x", 0));
+    assert_code(hs_direction_fits(&d, &narrow, "x", 0), HS_ESHAPE);
     hs_direction_free(&d);
     hs_tensors_free(ts);
 }
@@ -282,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_matching_of_timesteps),
         cmocka_unit_test(test_directions_of_their_own_form),
         cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_of_eps),
         cmocka_unit_test(test_step_count_rule),
         cmocka_unit_test(test_random_has_the_norms_and_depends_on_seed_and_index),
         cmocka_unit_test(test_released_network_round_trip),

@@ -237,10 +237,88 @@ static void test_spread_is_that_of_what_the_score_measures(void **state)
     assert_near(spread, 0, 0);
 }
 
+/* Directions of the other space, as vectors and as a network on patches: each step written out. */
+static void eps_by_hand(const fixture *f, const hs_direction *dirs, int symmetric, float *x)
+{
+    const hs_unet_config *cfg = hs_unet_config_of(f->model.unet);
+    hs_chw im = hs_unet_image_shape(cfg);
+    size_t p = hs_direction_patch(cfg), side = im.h / p;
+    hs_unet_ws *ws = NULL;
+    float *h = malloc(f->dh * sizeof *h), *v[5];
+    for (int i = 0; i < 5; i++) {
+        v[i] = malloc(f->dx * sizeof(float));
+    }
+    assert_ok(hs_unet_ws_create(f->model.unet, 1, 1, HS_CONV_AUTO, &ws));
+    memcpy(x, f->x_T, f->dx * sizeof *x);
+    for (size_t k = 0; k < S; k++) {
+        const hs_step *st = &f->steps.step[k];
+        assert_ok(hs_unet_encode(f->model.unet, ws, 1, x, &st->t, h));
+        assert_ok(hs_unet_decode(f->model.unet, ws, 1, NULL, h, v[0]));
+        for (size_t j = 0; j < f->dx; j++) { /* to the patches, by division */
+            size_t c = j / (im.h * im.w), y = j / im.w % im.h, z = j % im.w;
+            v[1][(((c * p + y % p) * p + z % p) * side + y / p) * side + z / p] = v[0][j];
+        }
+        assert_ok(
+            hs_deltablock_forward(dirs[1].net, 1, (hs_chw){im.c * p * p, side, side}, v[1], hs_unet_temb(ws, 0), v[2]));
+        for (size_t j = 0; j < f->dh; j++) {
+            h[j] += dirs[2].dh[j] / 2;
+        }
+        assert_ok(hs_unet_decode(f->model.unet, ws, 1, NULL, h, v[3]));
+        for (size_t j = 0; j < f->dx; j++) {
+            size_t c = j / (im.h * im.w), y = j / im.w % im.h, z = j % im.w;
+            v[4][j] =
+                v[3][j] + dirs[0].dh[j] / 2 + v[2][(((c * p + y % p) * p + z % p) * side + y / p) * side + z / p] / 2;
+        }
+        hs_ddim_step(st, 0, 0, f->dx, x, v[4], symmetric ? v[4] : v[0], NULL, x, NULL);
+    }
+    hs_unet_ws_free(ws);
+    free(h);
+    for (int i = 0; i < 5; i++) {
+        free(v[i]);
+    }
+}
+
+static void test_directions_of_eps(void **state)
+{
+    const fixture *f = *state;
+    const hs_unet_config *cfg = hs_unet_config_of(f->model.unet);
+    hs_chw im = hs_unet_image_shape(cfg);
+    static const double strength[2] = {0.5, 0}, coef[3] = {1, 1, 1};
+    hs_direction dir[3] = {{.space = HS_SPACE_EPS, .shape = im}, {.space = HS_SPACE_EPS}, f->dir};
+    float *x_0 = malloc(2 * f->dx * sizeof *x_0), *want = malloc(f->dx * sizeof *want);
+    size_t p = hs_direction_patch(cfg);
+    assert_true(p > 1);
+    dir[0].dh = malloc(f->dx * sizeof(float));
+    hs_rng_normal((hs_rng){2, HS_RNG_TEST, 0}, 0, f->dx, dir[0].dh);
+    assert_ok(hs_deltablock_random(im.c * p * p, 32, cfg->temb_dim, 3, 0, &dir[1].net));
+    hs_edit_plan plan = plan_of(f, 2, strength);
+    plan.n_dir = 3;
+    plan.dir = dir;
+    plan.coef = coef;
+    hs_direction none = {.dh = calloc(f->dh, sizeof(float))};
+    for (int i = 0; i < 4; i++) {
+        plan.symmetric = i % 2;
+        plan.n_dir = i < 2 ? 3 : 2; /* with h, and eps alone */
+        dir[2] = i < 2 ? f->dir : none;
+        assert_ok(hs_edit_run(&plan, 1, f->x_T, NULL, x_0));
+        eps_by_hand(f, dir, plan.symmetric, want);
+        assert_true(max_rel_f32(x_0, want, f->dx) < 1e-4);
+        assert_true(max_rel_f32(x_0 + f->dx, want, f->dx) > 0.01);
+        /* strength 0 is the plain process whatever the directions */
+        assert_ok(hs_edit_run(
+            &(hs_edit_plan){.model = plan.model, .steps = plan.steps, .m = 1, .strength = strength + 1, .batch = 8}, 1,
+            f->x_T, NULL, want));
+        assert_memory_equal(want, x_0 + f->dx, f->dx * sizeof *want);
+    }
+    free(dir[0].dh), free(none.dh), free(x_0), free(want);
+    hs_deltablock_free(dir[1].net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edit_equals_the_steps_written_out),
+        cmocka_unit_test(test_directions_of_eps),
         cmocka_unit_test(test_readouts_see_the_edit_and_nothing_at_zero),
         cmocka_unit_test(test_a_readout_beyond_the_last_step_is_refused),
         cmocka_unit_test(test_interpolation_ends),
