@@ -6,6 +6,7 @@
 
 #include "analysis/cli/edit_common.h"
 #include "analysis/cli/sweep_file.h"
+#include "analysis/cli/sweep_in.h"
 #include "core/base/alloc.h"
 #include "core/stats/moments.h"
 
@@ -50,9 +51,9 @@ typedef struct {
     const char *name, *direction;
     size_t n, m, f, K;
     const double *strength;
-    const float *value; /* (n, m, f), or NULL: score is the read-out itself */
-    double *score;      /* (n, m) */
-    const double *null; /* (K, n, m) */
+    const float *value;  /* (n, m, f), or NULL: score is the read-out itself */
+    const double *score; /* (n, m) */
+    const double *null;  /* (K, n, m) */
     double noise_floor, spread;
 } swept;
 
@@ -103,132 +104,26 @@ out:
 
 /* ---- From a sweep file ---- */
 
-typedef struct {
-    hs_result_in *r;
-    char *direction, *readouts;
-    double *strength;
-    size_t m;
-} sweep_in;
-
-static void sweep_close(sweep_in *in)
+HS_CHECKED static int add_from_file(hs_sweep_in *in, const char *readout, hs_line_data *d)
 {
-    hs_result_close(in->r);
-    free(in->direction);
-    free(in->readouts);
-    free(in->strength);
-}
-
-HS_CHECKED static int sweep_open(const char *path, sweep_in *in)
-{
-    size_t rank = 0, dim[8];
+    hs_sweep_readout r = {0};
     int rc = HS_OK;
-    HS_TRY(hs_result_open(path, &in->r));
-    if (!hs_result_has(in->r, "strength") || !hs_result_has(in->r, "effect")) {
-        rc = hs_fail(HS_EFORMAT, "%s: no sweep: /strength or /effect is missing", path);
-        goto out;
-    }
-    HS_TRY(hs_result_shape(in->r, "strength", &rank, dim));
-    in->m = rank == 1 ? dim[0] : 0;
-    HS_TRY(hs_result_get_f64(in->r, "strength", &in->strength));
-    if (hs_result_attr_get_str(in->r, NULL, "direction", &in->direction) != HS_OK) {
-        HS_TRY(hs_strdup("", &in->direction));
-    }
-    if (hs_result_attr_get_str(in->r, NULL, "readouts", &in->readouts) != HS_OK) {
-        HS_TRY(hs_strdup("effect", &in->readouts));
-    }
-out:
-    return rc;
-}
-
-/* The read-out's number of a file, or the fallback. */
-static double number_of(sweep_in *in, const char *prefix, const char *readout, double fallback)
-{
-    char name[128];
-    double v = fallback;
-    hs_sweep_array_name(prefix, readout, name);
-    return hs_result_attr_get_f64(in->r, NULL, name, &v) == HS_OK ? v : fallback;
-}
-
-/* value (n, m[, f]) of /effect_NAME, or of /effect. */
-HS_CHECKED static int read_value(const char *path, sweep_in *in, swept *s, float **value)
-{
-    char name[128];
-    size_t rank = 0, dim[8] = {0};
-    int rc = HS_OK;
-    hs_sweep_array_name("effect_", s->name, name);
-    const char *array = hs_result_has(in->r, name) ? name : "effect";
-    HS_TRY(hs_result_shape(in->r, array, &rank, dim));
-    if ((rank != 2 && rank != 3) || dim[1] != in->m || dim[0] == 0 || (rank == 3 && dim[2] == 0)) {
-        rc = hs_fail(HS_ESHAPE, "%s: /%s is not (sample, strength[, feature]) of %zu strengths", path, array, in->m);
-        goto out;
-    }
-    s->n = dim[0];
-    s->m = in->m;
-    s->f = rank == 3 ? dim[2] : 1;
-    HS_TRY(hs_result_get_f32(in->r, array, value));
-    s->value = *value;
-out:
-    return rc;
-}
-
-/* The scalar: the file's own score in double, else computed from the values. */
-HS_CHECKED static int read_score(const char *path, sweep_in *in, swept *s)
-{
-    char name[128];
-    size_t rank = 0, dim[8] = {0};
-    int rc = HS_OK;
-    hs_sweep_array_name("score_", s->name, name);
-    if (hs_result_has(in->r, name)) {
-        HS_TRY(hs_result_shape(in->r, name, &rank, dim));
-        if (rank != 2 || dim[0] != s->n || dim[1] != s->m) {
-            return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", path, name);
-        }
-        return hs_result_get_f64(in->r, name, &s->score);
-    }
-    float *value = (float *)(uintptr_t)s->value; /* hs_sweep owns its arrays, but scoring only reads them */
-    hs_sweep sweep = {.n = s->n, .m = s->m, .n_phi = 1, .value = &value};
-    HS_TRY(hs_alloc(s->n * s->m, sizeof *s->score, &s->score));
-    HS_TRY(hs_sweep_score(&sweep, 0, s->f, in->strength, s->score));
-out:
-    return rc;
-}
-
-HS_CHECKED static int read_null(const char *path, sweep_in *in, swept *s, double **null)
-{
-    char name[128];
-    size_t rank = 0, dim[8] = {0};
-    int rc = HS_OK;
-    hs_sweep_array_name("null_score_", s->name, name);
-    if (!hs_result_has(in->r, name)) {
-        return HS_OK;
-    }
-    HS_TRY(hs_result_shape(in->r, name, &rank, dim));
-    if (rank != 3 || dim[1] != s->n || dim[2] != s->m) {
-        return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", path, name);
-    }
-    HS_TRY(hs_result_get_f64(in->r, name, null));
-    s->K = dim[0];
-    s->null = *null;
-out:
-    return rc;
-}
-
-HS_CHECKED static int add_from_file(const char *path, sweep_in *in, const char *readout, hs_line_data *d)
-{
-    swept s = {.name = readout, .direction = in->direction, .strength = in->strength};
-    float *value = NULL;
-    double *null = NULL;
-    int rc = HS_OK;
-    HS_TRY(read_value(path, in, &s, &value));
-    HS_TRY(read_score(path, in, &s));
-    HS_TRY(read_null(path, in, &s, &null));
-    s.noise_floor = number_of(in, "noise_floor_", readout, 0);
-    s.spread = number_of(in, "spread_", readout, NAN);
+    HS_TRY(hs_sweep_in_read(in, readout, &r));
+    const swept s = {.name = readout,
+                     .direction = in->direction,
+                     .n = r.n,
+                     .m = in->m,
+                     .f = r.f,
+                     .K = r.K,
+                     .strength = in->strength,
+                     .value = r.value,
+                     .score = r.score,
+                     .null = r.null,
+                     .noise_floor = r.noise_floor,
+                     .spread = r.spread};
     HS_TRY(add_case(d, &s));
 out:
-    free(value);
-    free(s.score);
-    free(null);
+    hs_sweep_readout_free(&r);
     return rc;
 }
 
@@ -247,20 +142,15 @@ static int is_wanted(const hs_cmd *c, const char *readout)
 
 int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out)
 {
-    sweep_in in = {0};
+    hs_sweep_in in = {0};
     hs_line_data d = {0};
-    size_t lines = 1;
     int rc = HS_OK;
-    HS_TRY(sweep_open(path, &in));
+    HS_TRY(hs_sweep_in_open(path, &in));
     HS_TRY(hs_cmd_input(c, path));
-    for (const char *p = in.readouts; *p != '\0'; p++) {
-        lines += *p == '\n';
-    }
-    HS_TRY(reserve(&d, lines));
-    for (char *save = NULL, *name = strtok_r(in.readouts, "\n", &save); name != NULL;
-         name = strtok_r(NULL, "\n", &save)) {
-        if (is_wanted(c, name)) {
-            HS_TRY(hs_fail_in(add_from_file(path, &in, name, &d), path));
+    HS_TRY(reserve(&d, in.n_readouts));
+    for (size_t p = 0; p < in.n_readouts; p++) {
+        if (is_wanted(c, in.readout[p])) {
+            HS_TRY(hs_fail_in(add_from_file(&in, in.readout[p], &d), path));
         }
     }
     if (d.n == 0) {
@@ -272,7 +162,7 @@ int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out)
     *out = d;
     d = (hs_line_data){0};
 out:
-    sweep_close(&in);
+    hs_sweep_in_close(&in);
     hs_line_data_free(&d);
     return rc;
 }

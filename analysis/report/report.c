@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "analysis/figures/from_result.h"
+#include "analysis/report/edits.h"
 #include "analysis/report/page.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
@@ -304,6 +305,31 @@ out:
     return rc;
 }
 
+/* What edits did, of edit-success files. */
+static int add_edits(report *r)
+{
+    int rc = HS_OK;
+    const char **path = NULL;
+    size_t n;
+    HS_TRY(of_kind(r, "edit-success", &n, &path));
+    if (n > 0) {
+        hs_page_section(r->page, "What the edits did");
+        hs_page_text(r->page,
+                     "Each edit at the smallest strength that moves its target by one standard deviation of the "
+                     "data while images stay natural, or else moves it most: the effect with its 95 % "
+                     "interval (and the mean size under random directions of equal norm, where measured), the "
+                     "share of images that gained a binary target, the factor moved most besides, the change "
+                     "of the image (rms of [-1, 1]), and the median distance of its features from clean "
+                     "images beside the 95th percentile of clean ones.");
+    }
+    for (size_t i = 0; i < n; i++) {
+        HS_TRY(hs_report_edits(r->page, path[i]));
+    }
+out:
+    free(path);
+    return rc;
+}
+
 static int add_provenance(report *r)
 {
     static const char *const head[] = {"file", "kind", "SHA-256 (first 16)"};
@@ -353,6 +379,7 @@ static int add_sections(report *r)
                  PANELS, 4.5));
     HS_TRY(add_verdicts(r));
     HS_TRY(add_kind(r, "sweep", "Sweeps", "What every image does along each direction.", TOGETHER, 4.5));
+    HS_TRY(add_edits(r));
     HS_TRY(add_kind(r, "interpolation", "Interpolation", "Read-outs on the way from one sample's h to another's.", 1,
                     4.5));
     HS_TRY(add_strips(r, NULL, 1));

@@ -1,0 +1,165 @@
+#include "analysis/cli/sweep_in.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/cli/sweep_file.h"
+#include "core/base/alloc.h"
+#include "core/base/text.h"
+
+void hs_sweep_in_close(hs_sweep_in *in)
+{
+    hs_result_close(in->r);
+    for (size_t p = 0; p < in->n_readouts; p++) {
+        free(in->readout[p]);
+    }
+    free(in->readout);
+    free(in->direction);
+    free(in->strength);
+    memset(in, 0, sizeof *in);
+}
+
+void hs_sweep_readout_free(hs_sweep_readout *s)
+{
+    free(s->value);
+    free(s->score);
+    free(s->null);
+    memset(s, 0, sizeof *s);
+}
+
+/* The names, a line each. */
+HS_CHECKED static int read_names(hs_sweep_in *in)
+{
+    char *text = NULL;
+    size_t lines = 1;
+    int rc = HS_OK;
+    if (hs_result_attr_get_str(in->r, NULL, "readouts", &text) != HS_OK) {
+        HS_TRY(hs_strdup("effect", &text));
+    }
+    for (const char *p = text; *p != '\0'; p++) {
+        lines += *p == '\n';
+    }
+    HS_TRY(hs_calloc(lines, sizeof *in->readout, &in->readout));
+    for (char *save = NULL, *name = strtok_r(text, "\n", &save); name != NULL; name = strtok_r(NULL, "\n", &save)) {
+        HS_TRY(hs_strdup(name, &in->readout[in->n_readouts]));
+        in->n_readouts++;
+    }
+out:
+    free(text);
+    return rc;
+}
+
+int hs_sweep_in_open(const char *path, hs_sweep_in *out)
+{
+    hs_sweep_in in = {.path = path};
+    size_t rank = 0, dim[8];
+    int rc = HS_OK;
+    HS_TRY(hs_result_open(path, &in.r));
+    if (!hs_result_has(in.r, "strength") || !hs_result_has(in.r, "effect")) {
+        rc = hs_fail(HS_EFORMAT, "%s: no sweep: /strength or /effect is missing", path);
+        goto out;
+    }
+    HS_TRY(hs_result_shape(in.r, "strength", &rank, dim));
+    if (rank != 1) {
+        rc = hs_fail(HS_ESHAPE, "%s: /strength has %zu dimensions; wanted 1", path, rank);
+        goto out;
+    }
+    in.m = dim[0];
+    HS_TRY(hs_result_get_f64(in.r, "strength", &in.strength));
+    if (hs_result_attr_get_str(in.r, NULL, "direction", &in.direction) != HS_OK) {
+        HS_TRY(hs_strdup("", &in.direction));
+    }
+    HS_TRY(read_names(&in));
+    *out = in;
+    in = (hs_sweep_in){0};
+out:
+    hs_sweep_in_close(&in);
+    return rc;
+}
+
+/* The read-out's number of a file, or the fallback. */
+static double number_of(hs_sweep_in *in, const char *prefix, const char *readout, double fallback)
+{
+    char name[128];
+    double v = fallback;
+    hs_sweep_array_name(prefix, readout, name);
+    return hs_result_attr_get_f64(in->r, NULL, name, &v) == HS_OK ? v : fallback;
+}
+
+/* value (n, m[, f]) of /effect_NAME, or of /effect. */
+HS_CHECKED static int read_value(hs_sweep_in *in, const char *readout, hs_sweep_readout *s)
+{
+    char name[128];
+    size_t rank = 0, dim[8] = {0};
+    int rc = HS_OK;
+    hs_sweep_array_name("effect_", readout, name);
+    const char *array = hs_result_has(in->r, name) ? name : "effect";
+    HS_TRY(hs_result_shape(in->r, array, &rank, dim));
+    if ((rank != 2 && rank != 3) || dim[1] != in->m || dim[0] == 0 || (rank == 3 && dim[2] == 0)) {
+        rc =
+            hs_fail(HS_ESHAPE, "%s: /%s is not (sample, strength[, feature]) of %zu strengths", in->path, array, in->m);
+        goto out;
+    }
+    s->n = dim[0];
+    s->f = rank == 3 ? dim[2] : 1;
+    HS_TRY(hs_result_get_f32(in->r, array, &s->value));
+out:
+    return rc;
+}
+
+/* The scalar: the file's own score in double, else computed from the values. */
+HS_CHECKED static int read_score(hs_sweep_in *in, const char *readout, hs_sweep_readout *s)
+{
+    char name[128];
+    size_t rank = 0, dim[8] = {0};
+    int rc = HS_OK;
+    hs_sweep_array_name("score_", readout, name);
+    if (hs_result_has(in->r, name)) {
+        HS_TRY(hs_result_shape(in->r, name, &rank, dim));
+        if (rank != 2 || dim[0] != s->n || dim[1] != in->m) {
+            return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", in->path, name);
+        }
+        return hs_result_get_f64(in->r, name, &s->score);
+    }
+    hs_sweep sweep = {.n = s->n, .m = in->m, .n_phi = 1, .value = &s->value};
+    HS_TRY(hs_alloc(s->n * in->m, sizeof *s->score, &s->score));
+    HS_TRY(hs_sweep_score(&sweep, 0, s->f, in->strength, s->score));
+out:
+    return rc;
+}
+
+HS_CHECKED static int read_null(hs_sweep_in *in, const char *readout, hs_sweep_readout *s)
+{
+    char name[128];
+    size_t rank = 0, dim[8] = {0};
+    int rc = HS_OK;
+    hs_sweep_array_name("null_score_", readout, name);
+    if (!hs_result_has(in->r, name)) {
+        return HS_OK;
+    }
+    HS_TRY(hs_result_shape(in->r, name, &rank, dim));
+    if (rank != 3 || dim[1] != s->n || dim[2] != in->m) {
+        return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", in->path, name);
+    }
+    HS_TRY(hs_result_get_f64(in->r, name, &s->null));
+    s->K = dim[0];
+out:
+    return rc;
+}
+
+int hs_sweep_in_read(hs_sweep_in *in, const char *readout, hs_sweep_readout *out)
+{
+    hs_sweep_readout s = {0};
+    int rc = HS_OK;
+    HS_TRY(read_value(in, readout, &s));
+    HS_TRY(read_score(in, readout, &s));
+    HS_TRY(read_null(in, readout, &s));
+    s.noise_floor = number_of(in, "noise_floor_", readout, 0);
+    s.spread = number_of(in, "spread_", readout, NAN);
+    *out = s;
+    s = (hs_sweep_readout){0};
+out:
+    hs_sweep_readout_free(&s);
+    return rc;
+}

@@ -1,0 +1,37 @@
+/* A sweep read back: what sweep_file.h writes, and files from elsewhere that only have /strength and /effect. */
+#ifndef HS_CLI_SWEEP_IN_H
+#define HS_CLI_SWEEP_IN_H
+
+#include <stddef.h>
+
+#include "core/base/error.h"
+#include "core/io/result.h"
+
+typedef struct {
+    const char *path; /* borrowed */
+    hs_result_in *r;
+    char *direction; /* "" when the file names none */
+    size_t n_readouts;
+    char **readout; /* (n_readouts) "effect" alone when the file names none */
+    size_t m;
+    double *strength; /* (m) in the file's order */
+} hs_sweep_in;
+
+/* HS_EFORMAT: no /strength or /effect; HS_ESHAPE: strengths that are no list. */
+HS_CHECKED int hs_sweep_in_open(const char *path, hs_sweep_in *out);
+void hs_sweep_in_close(hs_sweep_in *in);
+
+/* One read-out as it stands in the file; owned. */
+typedef struct {
+    size_t n, f, K; /* images, features (1 of a scalar), random directions */
+    float *value;   /* (n, m, f) */
+    double *score;  /* (n, m) its scalar (hs_sweep_score) */
+    double *null;   /* (K, n, m), NaN where not measured; NULL for K = 0 */
+    double noise_floor, spread;
+} hs_sweep_readout;
+
+/* HS_ESHAPE: arrays that don't fit each other. */
+HS_CHECKED int hs_sweep_in_read(hs_sweep_in *in, const char *readout, hs_sweep_readout *out);
+void hs_sweep_readout_free(hs_sweep_readout *s);
+
+#endif
