@@ -126,8 +126,9 @@ HS_CHECKED static int make_task(hs_cmd *c, job *j)
     int rc = HS_OK;
     HS_TRY(hs_alloc(n, d * sizeof *j->x_T, &j->x_T));
     HS_TRY(hs_source_x_T(&j->source, 0, n, j->x_T));
-    HS_TRY(hs_deltablock_random(hs_unet_h_shape(cfg).c, hs_unet_h_shape(cfg).c, cfg->temb_dim, hs_cmd_seed(c),
-                                hs_cmd_str(c, "init")[0] == 'z', &j->f));
+    size_t width = hs_unet_h_shape(cfg).c;
+    HS_TRY((cfg->names == HS_NAMES_ADM ? hs_deltablock_random_adm : hs_deltablock_random)(
+        width, width, cfg->temb_dim, hs_cmd_seed(c), hs_cmd_str(c, "init")[0] == 'z', &j->f));
     hs_str_addf(&j->about, "model %.16s\nattr %s\nimages %zu, sha256 ", j->model.sha256, hs_cmd_str(c, "attr"), n);
     char digest[HS_SHA256_HEX];
     HS_TRY(hs_sha256_of(j->x_T, n * d * sizeof *j->x_T, digest));

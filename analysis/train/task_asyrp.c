@@ -247,22 +247,22 @@ static int refresh(void *ctx)
 static int publish(void *ctx, const float *weights, uint64_t k)
 {
     const hs_asyrp_task *a = ctx;
-    char path[HS_TRAIN_PATH], name[HS_DELTABLOCK_PARAMS][48];
-    hs_tensor t[HS_DELTABLOCK_PARAMS];
+    char path[HS_TRAIN_PATH], name[HS_DELTABLOCK_PARAMS_MAX][48];
+    hs_tensor t[HS_DELTABLOCK_PARAMS_MAX];
+    size_t count = hs_deltablock_param_count(a->f);
     int rc = HS_OK;
     (void)k;
-    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+    for (size_t i = 0; i < count; i++) {
         hs_deltablock_param p = hs_deltablock_param_at(a->f, i);
-        int convolution = strncmp(p.name, "conv", 4) == 0 && p.matrix;
         snprintf(name[i], sizeof name[i], "0.%s", p.name);
         t[i] = (hs_tensor){.name = name[i], .dtype = HS_F32, .bytes = (const unsigned char *)(weights + p.offset)};
-        t[i].rank = !p.matrix ? 1 : convolution ? 4 : 2;
+        t[i].rank = !p.matrix ? 1 : p.kernel ? 4 : 2;
         t[i].dim[0] = p.rows;
         t[i].dim[1] = p.count / p.rows;
         t[i].dim[2] = t[i].dim[3] = 1;
     }
     HS_TRY(hs_train_path(a->folder, "f_t.safetensors", path));
-    HS_TRY(hs_safetensors_write(path, HS_DELTABLOCK_PARAMS, t, 0, NULL, 1));
+    HS_TRY(hs_safetensors_write(path, count, t, 0, NULL, 1));
 out:
     return rc;
 }

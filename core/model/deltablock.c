@@ -11,9 +11,11 @@
 #include "core/nn/linear.h"
 #include "core/tensor/layout.h"
 
-static const char *const param_name[HS_DELTABLOCK_PARAMS] = {"conv1.weight",   "conv1.bias",   "temb_proj.weight",
-                                                             "temb_proj.bias", "norm2.weight", "norm2.bias",
-                                                             "conv2.weight",   "conv2.bias"};
+static const char *const param_name[2][HS_DELTABLOCK_PARAMS_MAX] = {
+    {"conv1.weight", "conv1.bias", "temb_proj.weight", "temb_proj.bias", "norm2.weight", "norm2.bias", "conv2.weight",
+     "conv2.bias"},
+    {"in_layers.2.weight", "in_layers.2.bias", "emb_layers.1.weight", "emb_layers.1.bias", "out_layers.0.weight",
+     "out_layers.0.bias", "out_layers.3.weight", "out_layers.3.bias", "in_layers.0.weight", "in_layers.0.bias"}};
 
 static const hs_tensor *find(const hs_tensors *ts, const char *prefix, const char *name, char shown[128])
 {
@@ -31,14 +33,14 @@ static int is_matrix(size_t i)
 /* Rows of parameter i: its first size. */
 static size_t rows_of(const hs_deltablock *f, size_t i)
 {
-    return i == HS_DELTA_CONV2_W || i == HS_DELTA_CONV2_B ? f->io : f->c;
+    return i >= HS_DELTA_CONV2_W ? f->io : f->c;
 }
 
 /* *out <- the tensor of parameter i, of the right shape; 1x1 kernels have 1s behind. */
 static int take(const hs_deltablock *f, const hs_tensors *ts, const char *prefix, size_t i, const hs_tensor **out)
 {
     char shown[128];
-    const hs_tensor *t = find(ts, prefix, param_name[i], shown);
+    const hs_tensor *t = find(ts, prefix, param_name[f->adm][i], shown);
     if (t == NULL) {
         return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing", shown);
     }
@@ -63,24 +65,25 @@ static int take(const hs_deltablock *f, const hs_tensors *ts, const char *prefix
 static int find_sizes(hs_deltablock *f, const hs_tensors *ts, const char *prefix)
 {
     char shown[128];
-    const hs_tensor *in = find(ts, prefix, "in_layers.0.weight", shown);
-    if (in != NULL) {
-        return hs_fail(HS_EFORMAT, "f_t: \"%s\": a delta network of the ADM type; only the DDPM type is supported",
-                       shown);
-    }
-    const hs_tensor *conv = find(ts, prefix, "conv1.weight", shown);
+    f->adm = find(ts, prefix, "in_layers.0.weight", shown) != NULL;
+    const hs_tensor *conv = find(ts, prefix, param_name[f->adm][HS_DELTA_CONV1_W], shown);
     if (conv == NULL || conv->rank < 2 || conv->dim[0] % HS_DELTA_GROUPS != 0 || conv->dim[0] == 0 ||
         conv->dim[1] == 0) {
         return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing or not (hidden, C, 1, 1), hidden a multiple of %d",
                        shown, HS_DELTA_GROUPS);
     }
-    const hs_tensor *time = find(ts, prefix, "temb_proj.weight", shown);
+    const hs_tensor *time = find(ts, prefix, param_name[f->adm][HS_DELTA_TIME_W], shown);
     if (time == NULL || time->rank != 2 || time->dim[1] == 0) {
         return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is missing or not (hidden, temb)", shown);
     }
     f->io = (size_t)conv->dim[1];
     f->c = (size_t)conv->dim[0];
     f->temb = (size_t)time->dim[1];
+    if (f->adm && f->io % HS_DELTA_GROUPS != 0) {
+        (void)find(ts, prefix, param_name[f->adm][HS_DELTA_CONV1_W], shown);
+        return hs_fail(HS_EFORMAT, "f_t: tensor \"%s\" is for %zu channels; wanted a multiple of %d", shown, f->io,
+                       HS_DELTA_GROUPS);
+    }
     return HS_OK;
 }
 
@@ -91,27 +94,28 @@ static int lay_out(hs_deltablock *f)
     int rc = HS_OK;
     HS_TRY(hs_size_mul(f->c, f->io, &square));
     HS_TRY(hs_size_mul(f->c, f->temb, &time));
-    const size_t count[HS_DELTABLOCK_PARAMS] = {square, f->c, time, f->c, f->c, f->c, square, f->io};
-    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+    const size_t own = f->adm ? f->io : 0;
+    const size_t count[HS_DELTABLOCK_PARAMS_MAX] = {square, f->c, time, f->c, f->c, f->c, square, f->io, own, own};
+    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS_MAX; i++) {
         f->at[i] = all;
         HS_TRY(hs_size_add(all, count[i], &all));
     }
-    f->at[HS_DELTABLOCK_PARAMS] = all;
+    f->at[HS_DELTABLOCK_PARAMS_MAX] = all;
 out:
     return rc;
 }
 
 static int load(hs_deltablock *f, const hs_tensors *ts, const char *prefix)
 {
-    const hs_tensor *t[HS_DELTABLOCK_PARAMS];
+    const hs_tensor *t[HS_DELTABLOCK_PARAMS_MAX];
     int rc = HS_OK;
     HS_TRY(find_sizes(f, ts, prefix));
     HS_TRY(lay_out(f));
-    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+    for (size_t i = 0; i < hs_deltablock_param_count(f); i++) {
         HS_TRY(take(f, ts, prefix, i, &t[i]));
     }
-    HS_TRY(hs_alloc(f->at[HS_DELTABLOCK_PARAMS], sizeof *f->theta, &f->theta));
-    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+    HS_TRY(hs_alloc(f->at[HS_DELTABLOCK_PARAMS_MAX], sizeof *f->theta, &f->theta));
+    for (size_t i = 0; i < hs_deltablock_param_count(f); i++) {
         hs_to_f32(t[i]->dtype, t[i]->bytes, t[i]->count, f->theta + f->at[i]);
     }
 out:
@@ -134,33 +138,42 @@ out:
 /* Parameter i as PyTorch begins it. */
 static void draw(hs_deltablock *f, size_t i, uint64_t seed, int silent)
 {
-    int last = i == HS_DELTA_CONV2_W || i == HS_DELTA_CONV2_B;
+    int last = i == HS_DELTA_CONV2_W || i == HS_DELTA_CONV2_B, gain = i == HS_DELTA_GAMMA || i == HS_DELTA_GAMMA0;
+    int bias_of_norm = i == HS_DELTA_BETA || i == HS_DELTA_BETA0;
     size_t count = f->at[i + 1] - f->at[i];
     size_t fan = i == HS_DELTA_TIME_W || i == HS_DELTA_TIME_B ? f->temb : last ? f->c : f->io;
     float bound = 1 / sqrtf((float)fan), *w = f->theta + f->at[i];
     for (size_t k = 0; k < count; k++) {
         double u = hs_rng_uniform((hs_rng){seed, HS_RNG_WEIGHTS, i}, k);
-        w[k] = i == HS_DELTA_GAMMA ? 1 : i == HS_DELTA_BETA || (silent && last) ? 0 : bound * (float)(2 * u - 1);
+        w[k] = gain ? 1 : bias_of_norm || (silent && last) ? 0 : bound * (float)(2 * u - 1);
     }
 }
 
-int hs_deltablock_random(size_t io, size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
+HS_CHECKED static int check_sizes(const hs_deltablock *f)
 {
-    hs_deltablock *f = NULL;
-    int rc = HS_OK;
-    if (io == 0 || c == 0 || c % HS_DELTA_GROUPS != 0 || temb == 0) {
+    if (f->io == 0 || f->c == 0 || f->c % HS_DELTA_GROUPS != 0 || f->temb == 0) {
         return hs_fail(HS_ERANGE,
                        "f_t of %zu channels, %zu hidden, for embeddings of %zu: wanted at least 1, hidden a multiple "
                        "of %d",
-                       io, c, temb, HS_DELTA_GROUPS);
+                       f->io, f->c, f->temb, HS_DELTA_GROUPS);
     }
+    if (f->adm && f->io % HS_DELTA_GROUPS != 0) {
+        return hs_fail(HS_ERANGE, "f_t of the ADM type of %zu channels: wanted a multiple of %d", f->io,
+                       HS_DELTA_GROUPS);
+    }
+    return HS_OK;
+}
+
+static int random_of(const hs_deltablock *sizes, uint64_t seed, int silent, hs_deltablock **out)
+{
+    hs_deltablock *f = NULL;
+    int rc = HS_OK;
+    HS_TRY(check_sizes(sizes));
     HS_TRY(hs_calloc(1, sizeof *f, &f));
-    f->io = io;
-    f->c = c;
-    f->temb = temb;
+    *f = *sizes;
     HS_TRY(lay_out(f));
-    HS_TRY(hs_alloc(f->at[HS_DELTABLOCK_PARAMS], sizeof *f->theta, &f->theta));
-    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+    HS_TRY(hs_alloc(f->at[HS_DELTABLOCK_PARAMS_MAX], sizeof *f->theta, &f->theta));
+    for (size_t i = 0; i < hs_deltablock_param_count(f); i++) {
         draw(f, i, seed, silent);
     }
     *out = f;
@@ -168,6 +181,16 @@ int hs_deltablock_random(size_t io, size_t c, size_t temb, uint64_t seed, int si
 out:
     hs_deltablock_free(f);
     return rc;
+}
+
+int hs_deltablock_random(size_t io, size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
+{
+    return random_of(&(hs_deltablock){.io = io, .c = c, .temb = temb}, seed, silent, out);
+}
+
+int hs_deltablock_random_adm(size_t io, size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
+{
+    return random_of(&(hs_deltablock){.io = io, .c = c, .temb = temb, .adm = 1}, seed, silent, out);
 }
 
 void hs_deltablock_free(hs_deltablock *f)
@@ -195,13 +218,23 @@ size_t hs_deltablock_temb_dim(const hs_deltablock *f)
 
 float *hs_deltablock_theta(hs_deltablock *f, size_t *count)
 {
-    *count = f->at[HS_DELTABLOCK_PARAMS];
+    *count = f->at[HS_DELTABLOCK_PARAMS_MAX];
     return f->theta;
+}
+
+size_t hs_deltablock_param_count(const hs_deltablock *f)
+{
+    return f->adm ? HS_DELTABLOCK_PARAMS_MAX : HS_DELTA_GAMMA0;
 }
 
 hs_deltablock_param hs_deltablock_param_at(const hs_deltablock *f, size_t i)
 {
-    return (hs_deltablock_param){param_name[i], f->at[i], f->at[i + 1] - f->at[i], rows_of(f, i), is_matrix(i)};
+    return (hs_deltablock_param){.name = param_name[f->adm][i],
+                                 .offset = f->at[i],
+                                 .count = f->at[i + 1] - f->at[i],
+                                 .rows = rows_of(f, i),
+                                 .matrix = is_matrix(i),
+                                 .kernel = i == HS_DELTA_CONV1_W || i == HS_DELTA_CONV2_W};
 }
 
 const float *hs_delta_at(const hs_deltablock *f, hs_delta_param p)
@@ -211,7 +244,13 @@ const float *hs_delta_at(const hs_deltablock *f, hs_delta_param p)
 
 hs_groupnorm hs_delta_norm(const hs_deltablock *f)
 {
-    return (hs_groupnorm){HS_DELTA_GROUPS, 1e-6f, hs_delta_at(f, HS_DELTA_GAMMA), hs_delta_at(f, HS_DELTA_BETA), 1};
+    float eps = f->adm ? 1e-5f : 1e-6f;
+    return (hs_groupnorm){HS_DELTA_GROUPS, eps, hs_delta_at(f, HS_DELTA_GAMMA), hs_delta_at(f, HS_DELTA_BETA), 1};
+}
+
+hs_groupnorm hs_delta_norm0(const hs_deltablock *f)
+{
+    return (hs_groupnorm){HS_DELTA_GROUPS, 1e-5f, hs_delta_at(f, HS_DELTA_GAMMA0), hs_delta_at(f, HS_DELTA_BETA0), 1};
 }
 
 int hs_delta_fits(const hs_deltablock *f, hs_chw shape)
@@ -240,7 +279,11 @@ void hs_delta_run(const hs_deltablock *f, size_t n, size_t hw, const float *h, c
 {
     const hs_groupnorm norm = hs_delta_norm(f);
     hs_nchw_to_nhwc(n, f->io, hw, h, a->h);
-    hs_linear_forward(n * hw, f->io, f->c, a->h, hs_delta_at(f, HS_DELTA_CONV1_W), hs_delta_at(f, HS_DELTA_CONV1_B),
+    if (f->adm) {
+        const hs_groupnorm first = hs_delta_norm0(f);
+        hs_groupnorm_forward(&first, n, hw, f->io, a->h, 0, NULL, NULL, NULL, 0, a->s, a->stats0);
+    }
+    hs_linear_forward(n * hw, f->io, f->c, a->s, hs_delta_at(f, HS_DELTA_CONV1_W), hs_delta_at(f, HS_DELTA_CONV1_B),
                       a->v);
     if (temb != NULL) {
         add_time(f, n, hw, temb, a);
@@ -262,7 +305,7 @@ int hs_deltablock_forward(const hs_deltablock *f, size_t n, hs_chw shape, const 
     HS_TRY(hs_alloc(n, f->temb * sizeof(float), &a.act));
     HS_TRY(hs_alloc(n, f->c * sizeof(float), &a.term));
     a.u = a.v;
-    a.out = a.h;
+    a.out = a.s = a.h;
     hs_delta_run(f, n, hw, h, temb, &a, dh);
 out:
     free(a.h);

@@ -39,7 +39,16 @@ static int room(hs_deltablock_grad *g)
     HS_TRY(hs_arena_alloc(&g->arena, g->states, f->c * sizeof(float), &g->a.term));
     HS_TRY(hs_arena_alloc(&g->arena, g->states, f->c * sizeof(float), &g->dterm));
     HS_TRY(hs_arena_alloc(&g->arena, g->states, 2 * HS_DELTA_GROUPS * sizeof(float), &g->a.stats));
-    HS_TRY(hs_arena_alloc(&g->arena, hs_groupnorm_vjp_scratch(&norm, g->rows, f->c), 1, &g->scratch));
+    g->a.s = g->a.h;
+    size_t scratch = hs_groupnorm_vjp_scratch(&norm, g->rows, f->c);
+    if (f->adm) {
+        const hs_groupnorm first = hs_delta_norm0(f);
+        size_t more = hs_groupnorm_vjp_scratch(&first, g->rows, f->io);
+        scratch = more > scratch ? more : scratch;
+        HS_TRY(hs_arena_alloc(&g->arena, g->states, outer, &g->a.s));
+        HS_TRY(hs_arena_alloc(&g->arena, g->states, 2 * HS_DELTA_GROUPS * sizeof(float), &g->a.stats0));
+    }
+    HS_TRY(hs_arena_alloc(&g->arena, scratch, 1, &g->scratch));
 out:
     return rc;
 }
@@ -104,6 +113,35 @@ static hs_groupnorm_at norm_at(const hs_deltablock_grad *g)
     return (hs_groupnorm_at){.hw = g->hw, .c = g->f->c, .x = g->a.v, .stats = g->a.stats};
 }
 
+static hs_groupnorm_at norm0_at(const hs_deltablock_grad *g)
+{
+    return (hs_groupnorm_at){.hw = g->hw, .c = g->f->io, .x = g->a.h, .stats = g->a.stats0};
+}
+
+/* d[0] <- the tangent behind the norm of h, of that before it. */
+static void push_norm0(hs_deltablock_grad *g, size_t rows, const size_t *state)
+{
+    if (g->f->adm) {
+        const hs_groupnorm norm = hs_delta_norm0(g->f);
+        const hs_groupnorm_at at = norm0_at(g);
+        hs_groupnorm_jvp(&norm, &at, rows, state, g->d[0], NULL, NULL, NULL, 0, g->d[0]);
+    }
+}
+
+/* d[0] <- the cotangent before the norm of h, of that behind it. */
+static void pull_norm0(hs_deltablock_grad *g, size_t rows, const size_t *state, float *grad)
+{
+    const hs_deltablock *f = g->f;
+    const hs_groupnorm norm = hs_delta_norm0(f);
+    const hs_groupnorm_at at = norm0_at(g);
+    hs_groupnorm_grads to = {.dx = g->d[0]};
+    if (grad != NULL) {
+        to.dgamma = grad + f->at[HS_DELTA_GAMMA0];
+        to.dbeta = grad + f->at[HS_DELTA_BETA0];
+    }
+    hs_groupnorm_vjp(&norm, &at, rows, state, g->d[0], &to, g->scratch);
+}
+
 int hs_deltablock_jvp(hs_deltablock_grad *g, size_t rows, const size_t *state, const float *v, float *v_out)
 {
     const hs_deltablock *f = g->f;
@@ -113,6 +151,7 @@ int hs_deltablock_jvp(hs_deltablock_grad *g, size_t rows, const size_t *state, c
     int rc = HS_OK;
     HS_TRY(check(g, rows, state));
     hs_nchw_to_nhwc(rows, io, g->hw, v, g->d[0]);
+    push_norm0(g, rows, state);
     hs_linear_forward(all, io, c, g->d[0], hs_delta_at(f, HS_DELTA_CONV1_W), NULL, g->d[1]);
     hs_groupnorm_jvp(&norm, &at, rows, state, g->d[1], NULL, NULL, NULL, 0, g->d[1]);
     hs_linear_forward(all, c, io, g->d[1], hs_delta_at(f, HS_DELTA_CONV2_W), NULL, g->d[0]);
@@ -147,6 +186,9 @@ int hs_deltablock_vjp(hs_deltablock_grad *g, size_t rows, const size_t *state, c
     HS_TRY(check(g, rows, state));
     pull_to_norm(g, rows, state, u, NULL);
     hs_linear_vjp(rows * g->hw, io, g->f->c, hs_delta_at(g->f, HS_DELTA_CONV1_W), g->d[1], g->d[0]);
+    if (g->f->adm) {
+        pull_norm0(g, rows, state, NULL);
+    }
     hs_nhwc_to_nchw(rows, io, g->hw, g->d[0], u_out);
 out:
     return rc;
@@ -174,8 +216,12 @@ int hs_deltablock_backward(hs_deltablock_grad *g, const float *u, float *grad)
     int rc = HS_OK;
     HS_TRY(check(g, g->n, NULL));
     pull_to_norm(g, g->n, NULL, u, grad);
-    hs_linear_vjp_weights(g->n * g->hw, f->io, c, g->a.h, g->d[1], grad + f->at[HS_DELTA_CONV1_W],
+    hs_linear_vjp_weights(g->n * g->hw, f->io, c, g->a.s, g->d[1], grad + f->at[HS_DELTA_CONV1_W],
                           grad + f->at[HS_DELTA_CONV1_B]);
+    if (f->adm) {
+        hs_linear_vjp(g->n * g->hw, f->io, c, hs_delta_at(f, HS_DELTA_CONV1_W), g->d[1], g->d[0]);
+        pull_norm0(g, g->n, NULL, grad);
+    }
     if (g->timed) {
         sum_pixels(g);
         hs_linear_vjp_weights(g->n, f->temb, c, g->a.act, g->dterm, grad + f->at[HS_DELTA_TIME_W],

@@ -1,5 +1,5 @@
-/* The delta network's derivatives.  Oracles: the network written out in double, its central differences, and
- * the adjoint identity. */
+/* The delta network and its derivatives, both types.  Oracles: the network written out in double, its central
+ * differences, and the adjoint identity. */
 #include "core/model/deltablock.h"
 
 #include <math.h>
@@ -12,7 +12,14 @@
 #include "tests/support/support.h"
 
 /* C outside, HIDDEN inside: not the same, so that none is taken for the other (parity/asyrp has them alike). */
-enum { C = 40, HIDDEN = 64, TEMB = 5, SIDE = 3, HW = SIDE * SIDE, D = C * HW, N = 2, GROUPS = 32 };
+enum { C = 96, HIDDEN = 64, TEMB = 5, SIDE = 3, HW = SIDE * SIDE, D = C * HW, N = 2, GROUPS = 32 };
+
+static int adm; /* the type at hand; tests run over both */
+
+static size_t parts(void)
+{
+    return adm ? 10 : 8;
+}
 
 static const hs_chw shape = {C, SIDE, SIDE};
 
@@ -27,17 +34,24 @@ static float *normals(uint64_t index, size_t n)
 /* Tensor i of a network in a file: weights of order 1 / sqrt(inputs), no parameter a constant. */
 static hs_tensor tensor(size_t i)
 {
-    static const char *const name[HS_DELTABLOCK_PARAMS] = {"conv1.weight",   "conv1.bias",   "temb_proj.weight",
-                                                           "temb_proj.bias", "norm2.weight", "norm2.bias",
-                                                           "conv2.weight",   "conv2.bias"};
+    static const char *const name[2][HS_DELTABLOCK_PARAMS_MAX] = {
+        {"conv1.weight", "conv1.bias", "temb_proj.weight", "temb_proj.bias", "norm2.weight", "norm2.bias",
+         "conv2.weight", "conv2.bias"},
+        {"in_layers.2.weight", "in_layers.2.bias", "emb_layers.1.weight", "emb_layers.1.bias", "out_layers.0.weight",
+         "out_layers.0.bias", "out_layers.3.weight", "out_layers.3.bias", "in_layers.0.weight", "in_layers.0.bias"}};
     int kernel = i == 0 || i == 6;
-    hs_tensor t = {.name = name[i], .dtype = HS_F32, .rank = kernel ? 4 : i == 2 ? 2 : 1, .dim = {i >= 6 ? C : HIDDEN}};
-    t.count = kernel ? HIDDEN * C : i == 2 ? HIDDEN * TEMB : i == 7 ? C : HIDDEN;
+    hs_tensor t = {.name = name[adm][i],
+                   .dtype = HS_F32,
+                   .rank = kernel   ? 4
+                           : i == 2 ? 2
+                                    : 1,
+                   .dim = {i >= 6 ? C : HIDDEN}};
+    t.count = kernel ? HIDDEN * C : i == 2 ? HIDDEN * TEMB : i >= 7 ? C : HIDDEN;
     t.dim[1] = i == 0 ? C : i == 6 ? HIDDEN : i == 2 ? TEMB : 0;
     t.dim[2] = t.dim[3] = kernel ? 1 : 0;
     float *v = normals(100 + i, t.count);
     for (size_t k = 0; k < t.count; k++) {
-        v[k] = kernel ? v[k] / 8 : i == 4 ? 1 + v[k] / 4 : v[k] / 2;
+        v[k] = kernel ? v[k] / 8 : i == 4 || i == 8 ? 1 + v[k] / 4 : v[k] / 2;
     }
     t.bytes = (const unsigned char *)v;
     return t;
@@ -45,21 +59,23 @@ static hs_tensor tensor(size_t i)
 
 static hs_deltablock *network(void)
 {
-    hs_tensor t[HS_DELTABLOCK_PARAMS];
+    hs_tensor t[HS_DELTABLOCK_PARAMS_MAX];
     hs_tensors *ts = NULL;
     hs_deltablock *f = NULL;
-    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+    for (size_t i = 0; i < parts(); i++) {
         t[i] = tensor(i);
     }
-    assert_ok(hs_safetensors_write(temp_path("f.safetensors"), HS_DELTABLOCK_PARAMS, t, 0, NULL, 1));
+    assert_ok(hs_safetensors_write(temp_path("f.safetensors"), parts(), t, 0, NULL, 1));
     assert_ok(hs_safetensors_open(temp_path("f.safetensors"), &ts));
     assert_ok(hs_deltablock_load(ts, "", &f));
-    for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+    assert_int_equal(hs_deltablock_param_count(f), parts());
+    for (size_t i = 0; i < parts(); i++) {
         hs_deltablock_param p = hs_deltablock_param_at(f, i);
         size_t count;
         assert_string_equal(p.name, t[i].name);
         assert_int_equal(p.count, t[i].count);
         assert_int_equal(p.rows, t[i].dim[0]);
+        assert_int_equal(p.matrix + 2 * p.kernel, t[i].rank - 1);
         assert_memory_equal(hs_deltablock_theta(f, &count) + p.offset, t[i].bytes, p.count * sizeof(float));
         free((void *)(uintptr_t)t[i].bytes);
     }
@@ -85,9 +101,9 @@ static void ref_conv1(size_t in, size_t out, const double *w, const double *b, c
     }
 }
 
-static void ref_norm(const double *gamma, const double *beta, double *v)
+static void ref_norm(size_t channels, const double *gamma, const double *beta, double *v)
 {
-    size_t n = HIDDEN * HW / GROUPS;
+    size_t n = channels * HW / GROUPS;
     for (size_t g = 0; g < GROUPS; g++) {
         double mean = 0, var = 0;
         for (size_t i = g * n; i < (g + 1) * n; i++) {
@@ -97,7 +113,7 @@ static void ref_norm(const double *gamma, const double *beta, double *v)
             var += (v[i] - mean) * (v[i] - mean) / (double)n;
         }
         for (size_t i = g * n; i < (g + 1) * n; i++) {
-            v[i] = silu(gamma[i / HW] * (v[i] - mean) / sqrt(var + 1e-6) + beta[i / HW]);
+            v[i] = silu(gamma[i / HW] * (v[i] - mean) / sqrt(var + (adm ? 1e-5 : 1e-6)) + beta[i / HW]);
         }
     }
 }
@@ -105,10 +121,14 @@ static void ref_norm(const double *gamma, const double *beta, double *v)
 /* f(h, temb) of one state; theta in the documented order. */
 static void ref_forward(const double *theta, const double *h, const float *temb, double *out)
 {
-    double v[HIDDEN * HW];
+    double v[HIDDEN * HW], s[D];
     const double *w1 = theta, *b1 = w1 + HIDDEN * C, *tw = b1 + HIDDEN, *tb = tw + HIDDEN * TEMB;
     const double *gamma = tb + HIDDEN, *beta = gamma + HIDDEN, *w2 = beta + HIDDEN, *b2 = w2 + C * HIDDEN;
-    ref_conv1(C, HIDDEN, w1, b1, h, v);
+    memcpy(s, h, sizeof s);
+    if (adm) {
+        ref_norm(C, b2 + C, b2 + 2 * C, s);
+    }
+    ref_conv1(C, HIDDEN, w1, b1, s, v);
     for (size_t o = 0; o < HIDDEN && temb != NULL; o++) {
         double term = tb[o];
         for (size_t k = 0; k < TEMB; k++) {
@@ -118,7 +138,7 @@ static void ref_forward(const double *theta, const double *h, const float *temb,
             v[o * HW + p] += term;
         }
     }
-    ref_norm(gamma, beta, v);
+    ref_norm(HIDDEN, gamma, beta, v);
     ref_conv1(HIDDEN, C, w2, b2, v, out);
 }
 
@@ -210,7 +230,7 @@ static void recorded_is_the_formula(void **state)
     }
 }
 
-/* float32 carries about 1e-6 of the largest; every 7th number of the large arrays. */
+/* float32 carries about 1e-6 of the largest; some numbers of the large arrays. */
 static void gradients_are_differences(void **state)
 {
     (void)state;
@@ -221,10 +241,10 @@ static void gradients_are_differences(void **state)
         assert_ok(hs_calloc(s.count, sizeof *grad, &grad));
         assert_ok(hs_deltablock_backward(s.g, s.u, grad));
         assert_ok(hs_deltablock_backward(s.g, s.u, grad)); /* added to */
-        for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        for (size_t i = 0; i < parts(); i++) {
             hs_deltablock_param p = hs_deltablock_param_at(s.f, i);
             double worst = 0, largest = 0;
-            for (size_t k = 0; k<p.count; k += p.count> 100 ? 7 : 1) {
+            for (size_t k = 0; k<p.count; k += p.count> 100 ? 61 : 1) {
                 double want = 2 * slope(s.theta, s.h64, s.temb, s.u, s.theta + p.offset + k);
                 worst = fmax(worst, fabs((double)grad[p.offset + k] - want));
                 largest = fmax(largest, fabs(want));
@@ -233,7 +253,7 @@ static void gradients_are_differences(void **state)
             assert_true(worst <= 1e-5 * largest);
         }
         assert_ok(hs_deltablock_vjp(s.g, N, NULL, s.u, du));
-        for (size_t k = 0; k < N * D; k += 7) {
+        for (size_t k = 0; k < N * D; k += 17) {
             assert_near((double)du[k], slope(s.theta, s.h64, s.temb, s.u, s.h64 + k), 2e-5);
         }
         free(grad), free(du);
@@ -300,26 +320,73 @@ static void what_cannot_be_is_refused(void **state)
 static void misshapen_files_are_refused(void **state)
 {
     (void)state;
-    for (size_t bad = 0; bad < HS_DELTABLOCK_PARAMS; bad++) {
-        hs_tensor t[HS_DELTABLOCK_PARAMS];
+    for (size_t bad = 0; bad < parts(); bad++) {
+        hs_tensor t[HS_DELTABLOCK_PARAMS_MAX];
         hs_tensors *ts = NULL;
         hs_deltablock *f = NULL;
-        for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        for (size_t i = 0; i < parts(); i++) {
             t[i] = tensor(i);
         }
-        size_t last = bad == 0 ? 1 : 0, named = bad == 0 ? 6 : bad; /* conv1's sizes are what others are held against */
+        size_t last = bad == 0 ? 1 : 0,
+               named = bad == 0 && !adm ? 6 : bad; /* conv1's sizes are what others are held against */
         t[bad].dim[last] /= 2;
         t[bad].count /= 2;
-        assert_ok(hs_safetensors_write(temp_path("bad.safetensors"), HS_DELTABLOCK_PARAMS, t, 0, NULL, 1));
+        assert_ok(hs_safetensors_write(temp_path("bad.safetensors"), parts(), t, 0, NULL, 1));
         assert_ok(hs_safetensors_open(temp_path("bad.safetensors"), &ts));
         assert_code(hs_deltablock_load(ts, "", &f), HS_EFORMAT);
         assert_non_null(strstr(hs_error_message(), t[named].name));
         assert_null(f);
         hs_tensors_free(ts);
-        for (size_t i = 0; i < HS_DELTABLOCK_PARAMS; i++) {
+        for (size_t i = 0; i < parts(); i++) {
             free((void *)(uintptr_t)t[i].bytes);
         }
     }
+}
+
+/* Networks that PyTorch begins so: gains 1, shifts 0, the rest inside its bounds; silent ones say nothing. */
+static void random_networks(void **state)
+{
+    (void)state;
+    hs_deltablock *f = NULL;
+    int (*const make)(size_t, size_t, size_t, uint64_t, int, hs_deltablock **) =
+        adm ? hs_deltablock_random_adm : hs_deltablock_random;
+    assert_code(make(C, 40, TEMB, 1, 0, &f), HS_ERANGE);
+    assert_code(make(C, HIDDEN, 0, 1, 0, &f), HS_ERANGE);
+    assert_code(hs_deltablock_random_adm(40, HIDDEN, TEMB, 1, 0, &f), HS_ERANGE);
+    float *h = normals(0, D), *temb = normals(1, TEMB), *dh = normals(2, D);
+    for (int silent = 0; silent < 2; silent++) {
+        size_t count;
+        assert_ok(make(C, HIDDEN, TEMB, 1, silent, &f));
+        const float *theta = hs_deltablock_theta(f, &count);
+        for (size_t i = 4; i < parts(); i += i == 5 ? 3 : 1) {
+            hs_deltablock_param p = hs_deltablock_param_at(f, i);
+            for (size_t k = 0; k < p.count; k++) {
+                assert_true(theta[p.offset + k] == (i % 2 == 0 ? 1.0f : 0.0f));
+            }
+        }
+        assert_ok(hs_deltablock_forward(f, 1, shape, h, temb, dh));
+        double size = 0;
+        for (size_t k = 0; k < D; k++) {
+            size += (double)dh[k] * (double)dh[k];
+        }
+        assert_true(silent ? size == 0 : size > 1);
+        hs_deltablock_free(f);
+    }
+    free(h), free(temb), free(dh);
+}
+
+static int of_adm_type(void **state)
+{
+    (void)state;
+    adm = 1;
+    return 0;
+}
+
+static int of_ddpm_type(void **state)
+{
+    (void)state;
+    adm = 0;
+    return 0;
 }
 
 int main(void)
@@ -327,7 +394,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_is_the_formula),     cmocka_unit_test(gradients_are_differences),
         cmocka_unit_test(jvp_and_vjp_are_adjoint),     cmocka_unit_test(what_cannot_be_is_refused),
-        cmocka_unit_test(misshapen_files_are_refused),
+        cmocka_unit_test(misshapen_files_are_refused), cmocka_unit_test(random_networks),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("DDPM type", tests, of_ddpm_type, NULL);
+    return failed + cmocka_run_group_tests_name("ADM type", tests, of_adm_type, NULL);
 }
