@@ -248,14 +248,20 @@ out:
     return rc;
 }
 
+/* The parts of the network of that name, of its type. */
+static const network_part *parts_of(const hs_result_in *r, const char *name)
+{
+    char known_by[128];
+    snprintf(known_by, sizeof known_by, "%.80s.%s", name, adm_part->part);
+    return hs_result_has(r, known_by) ? adm_part : ddpm_part;
+}
+
 HS_CHECKED static int read_network(hs_result_in *r, hs_direction *d)
 {
     int rc;
     hs_tensors *ts = NULL;
-    char known_by[128];
-    snprintf(known_by, sizeof known_by, "%.80s.%s", d->name, adm_part->part);
     HS_TRY(hs_tensors_new(&ts));
-    for (const network_part *p = hs_result_has(r, known_by) ? adm_part : ddpm_part; p->part != NULL; p++) {
+    for (const network_part *p = parts_of(r, d->name); p->part != NULL; p++) {
         HS_TRY(read_part(r, d->name, p->part, ts));
     }
     HS_TRY(hs_tensors_finish(ts));
@@ -620,8 +626,8 @@ HS_CHECKED static int copy_network(const hs_direction *d, hs_result *r, const ch
     hs_tensors *ts = NULL;
     HS_TRY(hs_tensors_new(&ts));
     HS_TRY(hs_result_open(d->file, &in));
-    for (size_t i = 0; i < NETWORK_PARTS; i++) {
-        HS_TRY(read_part(in, d->name, network_part[i].part, ts));
+    for (const network_part *p = parts_of(in, d->name); p->part != NULL; p++) {
+        HS_TRY(read_part(in, d->name, p->part, ts));
     }
     HS_TRY(hs_tensors_finish(ts));
     HS_TRY(hs_direction_put_network(r, ts, "", as));
