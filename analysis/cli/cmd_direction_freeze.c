@@ -120,7 +120,7 @@ HS_CHECKED static int run_samples(hs_cmd *c, job *j, hs_result *r)
         HS_TRY(hs_progress_tell(hs_cmd_progress(c), "freeze", first, n));
         HS_TRY(hs_source_x_T(&j->source, first, count, j->x_T));
         j->noise.first = first;
-        HS_TRY(hs_freeze_run(j->freeze, count, j->x_T, j->delta));
+        HS_TRY(hs_freeze_run(j->freeze, first, count, j->x_T, j->delta));
         hs_freeze_mean_add(&j->sum, count, j->delta);
         HS_TRY(r != NULL ? hs_result_put_rows(r, "delta_h", first, count, j->delta) : HS_OK);
     }

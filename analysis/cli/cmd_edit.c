@@ -4,15 +4,19 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/edit_common.h"
+#include "analysis/cli/interval.h"
+#include "analysis/cli/shipped.h"
 #include "analysis/sweep/sweep.h"
 #include "core/base/alloc.h"
 
 static const hs_opt options[] = {{"direction", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input",
                                   "direction file and name; several: one strength each, their sum is applied"},
+                                 HS_OPT_ATTR,
                                  {"strength", 0, HS_OPT_GRID, "1", 0, 0, NULL, "S", "Edit",
                                   "of the edit; several with one direction: one image each"},
                                  {0}};
-static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source, hs_opts_sampler, hs_opts_edit, options, NULL};
+static const hs_opt *const tables[] = {
+    hs_opts_model, hs_opts_source, hs_opts_sampler, hs_opts_edit, hs_opts_interval, options, NULL};
 
 /* strength (m, then 0 for the unedited image) and coefficients from --strength. */
 HS_CHECKED static int set_strengths(const hs_cmd *c, hs_edit_job *job, size_t *m, double **strength)
@@ -43,13 +47,15 @@ out:
 static void report(hs_cmd *c, const hs_edit_job *job, const hs_sweep *s, size_t m)
 {
     size_t d = hs_chw_size(job->source.image);
-    json_t *effects = json_array(), *strengths = json_array();
+    json_t *effects = json_array(), *strengths = json_array(), *none = json_array();
     for (size_t j = 0; j < m; j++) {
         double effect = hs_sweep_effect(s, 0, d, j, m), strength = job->plan.strength[j];
         json_array_append_new(effects, hs_json_num(effect));
         json_array_append_new(strengths, hs_json_num(strength));
         hs_cmd_say(c, "strength %6g   image change %.4g (rms over images of |x_0 - plain|)\n", strength, effect);
-        if (strength != 0 && effect <= s->noise_floor[0]) {
+        int no_effect = strength != 0 && effect <= s->noise_floor[0];
+        json_array_append_new(none, json_boolean(no_effect));
+        if (no_effect) {
             hs_cmd_warn(c, "strength %g: no effect, %.3g is within the numerical noise %.3g", strength, effect,
                         s->noise_floor[0]);
         }
@@ -57,6 +63,7 @@ static void report(hs_cmd *c, const hs_edit_job *job, const hs_sweep *s, size_t 
     json_object_set_new(hs_cmd_results(c), "n", json_integer((json_int_t)s->n));
     json_object_set_new(hs_cmd_results(c), "strengths", strengths);
     json_object_set_new(hs_cmd_results(c), "effect", effects);
+    json_object_set_new(hs_cmd_results(c), "no_effect", none);
     json_object_set_new(hs_cmd_results(c), "noise_floor", hs_json_num(s->noise_floor[0]));
 }
 

@@ -4,6 +4,7 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/edit_common.h"
+#include "analysis/cli/interval.h"
 #include "analysis/cli/sweep_file.h"
 #include "analysis/sweep/interpolate.h"
 #include "core/base/alloc.h"
@@ -15,7 +16,8 @@ static const hs_opt options[] = {
     {"positions", 0, HS_OPT_INT, "11", 2, 1001, NULL, "N", "Edit", "positions from 0 (A's own h) to 1 (B's)"},
     {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png", "Output", "the images: a row per pair"},
     {0}};
-static const hs_opt *const tables[] = {hs_opts_model, hs_opts_sampler, hs_opts_edit, hs_opts_readout, options, NULL};
+static const hs_opt *const tables[] = {hs_opts_model,   hs_opts_sampler, hs_opts_edit, hs_opts_interval,
+                                       hs_opts_readout, options,         NULL};
 
 HS_CHECKED static int run_pairs(hs_cmd *c, hs_edit_job *job, const float *to)
 {

@@ -5,6 +5,7 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/edit_common.h"
+#include "analysis/cli/interval.h"
 #include "analysis/cli/line_data.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
@@ -22,8 +23,8 @@ static const hs_opt options[] = {
     {"standard", 0, HS_OPT_NUM, "0.85", -1e6, 1, NULL, "L", "Statistics", "linearity index that must be reached"},
     {"plot", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output", "the figure (.pdf, .svg or .png); needs -o"},
     {0}};
-static const hs_opt *const tables[] = {options,      hs_opts_model, hs_opts_source, hs_opts_sampler, hs_opts_readout,
-                                       hs_opts_edit, NULL};
+static const hs_opt *const tables[] = {options,         hs_opts_model, hs_opts_source,   hs_opts_sampler,
+                                       hs_opts_readout, hs_opts_edit,  hs_opts_interval, NULL};
 
 HS_CHECKED static int check(hs_cmd *c)
 {

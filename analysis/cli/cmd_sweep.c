@@ -4,6 +4,7 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/edit_common.h"
+#include "analysis/cli/interval.h"
 #include "analysis/cli/sweep_file.h"
 #include "core/base/alloc.h"
 
@@ -14,8 +15,8 @@ static const hs_opt options[] = {
      "also K random directions of equal norm, at the largest strengths"},
     {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png", "Output", "the images: a row each, a column per strength"},
     {0}};
-static const hs_opt *const tables[] = {
-    hs_opts_model, hs_opts_source, hs_opts_sampler, hs_opts_edit, hs_opts_readout, options, NULL};
+static const hs_opt *const tables[] = {hs_opts_model,    hs_opts_source,  hs_opts_sampler, hs_opts_edit,
+                                       hs_opts_interval, hs_opts_readout, options,         NULL};
 
 HS_CHECKED static int check_strengths(size_t m, const double *s)
 {

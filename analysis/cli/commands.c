@@ -27,6 +27,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_sweep,
     &hs_cmd_interpolate,
     &hs_cmd_edit_success,
+    &hs_cmd_curves,
     &hs_cmd_theorem1,
     &hs_cmd_linearity,
     &hs_cmd_similarity,

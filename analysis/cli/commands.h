@@ -17,6 +17,7 @@ extern const hs_command hs_cmd_direction_orthogonalize;
 extern const hs_command hs_cmd_direction_asyrp;
 extern const hs_command hs_cmd_direction_jacobian;
 extern const hs_command hs_cmd_direction_freeze;
+extern const hs_command hs_cmd_curves;
 extern const hs_command hs_cmd_pca;
 extern const hs_command hs_cmd_dump;
 extern const hs_command hs_cmd_info;

@@ -1,8 +1,10 @@
 #include "analysis/cli/edit_common.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/cli/interval.h"
 #include "analysis/cli/shipped.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
@@ -10,8 +12,12 @@
 const hs_opt hs_opts_edit[] = {
     {"mode", 0, HS_OPT_STR, "asymmetric", 0, 0, "asymmetric|symmetric", "MODE", "Edit",
      "asymmetric: the edit enters the predicted x_0 only (Asyrp)"},
-    {"t-edit", 0, HS_OPT_STR, "0", 0, 0, NULL, "T", "Edit", "edit where t >= T; 0: at every step"},
-    {"t-boost", 0, HS_OPT_STR, "0", 0, 0, NULL, "T", "Edit", "eta = 1 where t < T (quality boosting); 0: nowhere"},
+    {"t-edit", 0, HS_OPT_STR, "0", 0, 0, NULL, "T|auto", "Edit",
+     "edit where t >= T; 0: at every step; auto: by curves of the model (hspace curves)"},
+    {"t-boost", 0, HS_OPT_STR, "0", 0, 0, NULL, "T|auto", "Edit",
+     "eta = 1 where t < T (quality boosting); 0: nowhere; auto: by curves of the model"},
+    {"combine", 0, HS_OPT_STR, "sum", 0, 0, "sum|sqrt", "RULE", "Edit",
+     "several directions: their sum, or the sum over the root of their number"},
     {"match", 0, HS_OPT_STR, NULL, 0, 0, "exact|nearest|linear", "HOW", "Edit",
      "what a direction gives at a timestep it doesn't store; as its file says when left out"},
     {"rescale", 0, HS_OPT_STR, "none", 0, 0, "none|count|alpha", "RULE", "Edit",
@@ -24,13 +30,15 @@ const hs_opt hs_opts_readout[] = {
     HS_OPT_ATTR,
     {0}};
 
+/* *out <- the timestep of --t-edit or --t-boost; AUTO where it is to be found. */
+enum { AUTO = -1 };
 HS_CHECKED static int threshold(hs_cmd *c, const char *opt, size_t T, int *out)
 {
     int64_t t = 0;
     const char *text = hs_cmd_str(c, opt);
     if (strcmp(text, "auto") == 0) {
-        return hs_fail(HS_ERANGE, "--%s: auto needs a perceptual distance, which this version has not; give a timestep",
-                       opt);
+        *out = AUTO;
+        return HS_OK;
     }
     int rc = hs_text_i64(text, 0, (int64_t)T, &t);
     if (rc != HS_OK) {
@@ -41,6 +49,33 @@ HS_CHECKED static int threshold(hs_cmd *c, const char *opt, size_t T, int *out)
     json_object_set_new(hs_cmd_params(c), opt, json_integer(t));
     *out = (int)t;
     return HS_OK;
+}
+
+/* Numbers for what is AUTO.  A dry run measures nothing: then the whole trajectory stands for it. */
+HS_CHECKED static int find_interval(hs_cmd *c, hs_edit_job *job)
+{
+    int rc = HS_OK, *t_edit = &job->plan.t_edit, *t_boost = &job->plan.t_boost;
+    hs_interval_found f = {0};
+    if (*t_edit != AUTO && *t_boost != AUTO) {
+        return HS_OK;
+    }
+    if (hs_cmd_list(c, "curves", NULL) > 0) {
+        HS_TRY(hs_interval_given(c, &f));
+    } else if (!hs_cmd_dry_run(c)) {
+        HS_TRY(hs_interval_measure(c, &job->model, &job->steps, job->source.n, job->x_T, &f));
+    }
+    if (f.distance != NULL) {
+        hs_interval_say(c, &f);
+    }
+    *t_edit = *t_edit == AUTO ? f.t_edit : *t_edit;
+    *t_boost = *t_boost == AUTO ? f.t_boost : *t_boost;
+    if (f.distance != NULL) {
+        json_object_set_new(hs_cmd_params(c), "t-edit", json_integer(*t_edit));
+        json_object_set_new(hs_cmd_params(c), "t-boost", json_integer(*t_boost));
+    }
+out:
+    hs_interval_free(&f);
+    return rc;
 }
 
 HS_CHECKED static int open_directions(hs_cmd *c, size_t n_max, hs_edit_job *job)
@@ -65,13 +100,13 @@ HS_CHECKED static int open_directions(hs_cmd *c, size_t n_max, hs_edit_job *job)
         if (hs_cmd_str(c, "match") != NULL) {
             HS_TRY(hs_match_of(hs_cmd_str(c, "match"), &d->match));
         }
-        HS_TRY(hs_direction_covers(d, &job->steps, job->plan.t_edit));
         HS_TRY(hs_cmd_input(c, d->file));
     }
 out:
     return rc;
 }
 
+/* Coefficients for these steps, of directions that say something at each edited one. */
 HS_CHECKED static int rescale(hs_cmd *c, hs_edit_job *job)
 {
     int rc = HS_OK;
@@ -79,8 +114,9 @@ HS_CHECKED static int rescale(hs_cmd *c, hs_edit_job *job)
     hs_rescale r = rule[0] == 'n' ? HS_RESCALE_NONE : rule[0] == 'c' ? HS_RESCALE_COUNT : HS_RESCALE_ALPHA;
     for (size_t i = 0; i < job->n_dir; i++) {
         double factor = 1;
+        HS_TRY(hs_direction_covers(&job->dir[i], &job->steps, job->plan.t_edit));
         HS_TRY(hs_direction_rescale(&job->dir[i], &job->model.schedule, &job->steps, job->plan.t_edit, r, &factor));
-        job->coef[i] *= factor;
+        job->coef[i] *= factor / (hs_cmd_str(c, "combine")[1] == 'q' ? sqrt((double)job->n_dir) : 1);
     }
 out:
     return rc;
@@ -105,16 +141,15 @@ int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *job)
     HS_TRY(hs_common_steps(c, &job->model.schedule, &job->steps));
     HS_TRY(threshold(c, "t-edit", job->model.schedule.T, &p->t_edit));
     HS_TRY(threshold(c, "t-boost", job->model.schedule.T, &p->t_boost));
-    if (n_max > 0) {
-        HS_TRY(open_directions(c, n_max, job));
-        HS_TRY(rescale(c, job));
-    }
+    HS_TRY(n_max > 0 ? open_directions(c, n_max, job) : HS_OK);
     HS_TRY(n_max > 0 ? hs_source_open(c, &job->model, &job->steps, &job->source)
                      : hs_source_open_array(c, "from", &job->model, &job->source));
     HS_TRY(hs_step_noise_open(c, job->steps.S, job->source.n, job->source.image, &job->noise));
     if (!hs_cmd_dry_run(c)) {
         HS_TRY(read_x_T(job));
     }
+    HS_TRY(find_interval(c, job));
+    HS_TRY(rescale(c, job));
     p->model = &job->model;
     p->steps = &job->steps;
     p->n_dir = job->n_dir;

@@ -6,7 +6,7 @@
 #include "analysis/sweep/edit.h"
 #include "analysis/sweep/readout.h"
 
-extern const hs_opt hs_opts_edit[];    /* --mode --t-edit --t-boost --match --rescale */
+extern const hs_opt hs_opts_edit[];    /* --mode --t-edit --t-boost --combine --match --rescale */
 extern const hs_opt hs_opts_readout[]; /* --readout */
 
 /* Everything an edit needs, opened from the options and owned. */

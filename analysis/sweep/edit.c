@@ -1,5 +1,6 @@
 #include "analysis/sweep/edit.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +8,14 @@
 #include "core/base/alloc.h"
 #include "core/tensor/layout.h"
 
-/* A run at work on one group of images. */
+/* A run at work on one group of images: the columns of strength 0 by themselves, batched as plain samples are so that
+ * they are the same to the bit, or all others. */
 typedef struct {
-    const hs_edit_plan *plan;
+    const hs_edit_plan *plan; /* of the columns at hand: m and strength are theirs */
     const hs_edit_watch *watch;
+    size_t all, done;  /* columns of the whole run; row steps before these columns */
+    size_t copies;     /* columns that a row stands for: 1, or of strength 0 all there are */
+    const size_t *col; /* (m copies) */
     hs_predictor inner;
     size_t n, first, group; /* images in all; first and number of this group */
     size_t d_h, d_x, step;
@@ -120,7 +125,25 @@ HS_CHECKED static int change_of_eps(void *ctx, int t, size_t states, const size_
 HS_CHECKED static int watch_h(void *ctx, size_t step, size_t row, const float *h)
 {
     run_state *r = ctx;
-    return r->watch->h(r->watch->ctx, step, r->first + row / r->plan->m, row % r->plan->m, h);
+    int rc = HS_OK;
+    size_t m = r->plan->m;
+    for (size_t k = 0; k < r->copies; k++) {
+        HS_TRY(r->watch->h(r->watch->ctx, step, r->first + row / m, r->col[row % m * r->copies + k], h));
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int watch_eps(const run_state *r, size_t step, size_t row, const float *x_t, const float *eps_p)
+{
+    int rc = HS_OK;
+    size_t m = r->plan->m;
+    for (size_t k = 0; k < r->copies; k++) {
+        HS_TRY(r->watch->eps(r->watch->ctx, step, r->first + row / m, r->col[row % m * r->copies + k],
+                             x_t + row * r->d_x, eps_p + row * r->d_x));
+    }
+out:
+    return rc;
 }
 
 /* The inner predictor, seen through watch->eps, and the progress. */
@@ -130,11 +153,11 @@ HS_CHECKED static int predict(void *ctx, size_t rows, const float *x_t, int t, s
     int rc;
     size_t S = r->plan->steps->S, m = r->plan->m;
     r->step = step;
-    HS_TRY(hs_progress_tell(r->plan->progress, "edit", r->first * m * S + rows * step, r->n * m * S));
+    HS_TRY(hs_progress_tell(r->plan->progress, "edit", r->done + (r->first * m + rows * step / S) * r->copies * S,
+                            r->n * r->all * S));
     HS_TRY(r->inner.predict(r->inner.ctx, rows, x_t, t, step, eps_p, eps_d));
     for (size_t row = 0; row < rows && r->watch != NULL && r->watch->eps != NULL; row++) {
-        HS_TRY(
-            r->watch->eps(r->watch->ctx, step, r->first + row / m, row % m, x_t + row * r->d_x, eps_p + row * r->d_x));
+        HS_TRY(watch_eps(r, step, row, x_t, eps_p));
     }
 out:
     return rc;
@@ -167,7 +190,20 @@ HS_CHECKED static int check_finite(const run_state *r, size_t rows, const float 
     return HS_OK;
 }
 
-HS_CHECKED static int run_group(run_state *r, hs_unet_ws *ws, const float *x_T, float *x_0)
+/* x_0 (n, all, d) <- the group's rows x (group m, d) in their columns. */
+static void scatter(const run_state *r, const float *x, float *x_0)
+{
+    size_t m = r->plan->m;
+    for (size_t row = 0; row < r->group * m; row++) {
+        for (size_t k = 0; k < r->copies; k++) {
+            size_t at = (r->first + row / m) * r->all + r->col[row % m * r->copies + k];
+            memcpy(x_0 + at * r->d_x, x + row * r->d_x, r->d_x * sizeof *x);
+        }
+    }
+}
+
+/* x (group m, d): room. */
+HS_CHECKED static int run_group(run_state *r, hs_unet_ws *ws, const float *x_T, float *x, float *x_0)
 {
     int rc;
     const hs_edit_plan *p = r->plan;
@@ -179,7 +215,7 @@ HS_CHECKED static int run_group(run_state *r, hs_unet_ws *ws, const float *x_T, 
                     .path = p->path != NULL ? p->path : hs_path_add,
                     .m = p->m,
                     .strength = p->strength,
-                    .t_edit = p->t_edit,
+                    .t_edit = p->strength[0] != 0 ? p->t_edit : INT_MAX,
                     .symmetric = p->symmetric,
                     .observe_h = r->watch != NULL && r->watch->h != NULL ? watch_h : NULL,
                     .observe_ctx = r};
@@ -188,15 +224,51 @@ HS_CHECKED static int run_group(run_state *r, hs_unet_ws *ws, const float *x_T, 
     ddim.t_boost = p->t_boost;
     ddim.clip = p->clip;
     ddim.noise = (hs_noise){p->noise.fill != NULL ? noise_for_rows : NULL, r};
+    hs_unet_ws_first(ws, r->first);
     HS_TRY(hs_asyrp_create(p->model->unet, ws, &edit, r->group, &a));
     r->inner = hs_asyrp_predictor(a);
     for (size_t row = 0; row < rows; row++) {
-        memcpy(x_0 + row * r->d_x, x_T + row / p->m * r->d_x, r->d_x * sizeof *x_0);
+        memcpy(x + row * r->d_x, x_T + (r->first + row / p->m) * r->d_x, r->d_x * sizeof *x);
     }
-    HS_TRY(hs_ddim_sample(&(hs_predictor){predict, r}, p->steps, &ddim, rows, r->d_x, x_0));
-    HS_TRY(check_finite(r, rows, x_0));
+    HS_TRY(hs_ddim_sample(&(hs_predictor){predict, r}, p->steps, &ddim, rows, r->d_x, x));
+    HS_TRY(check_finite(r, rows, x));
+    scatter(r, x, x_0);
 out:
     hs_asyrp_free(a);
+    return rc;
+}
+
+/* All images at the columns of r. */
+HS_CHECKED static int run_columns(run_state *r, const float *x_T, float *x_0)
+{
+    int rc;
+    const hs_edit_plan *p = r->plan;
+    const int plain = p->strength[0] == 0;
+    hs_unet_ws *ws = NULL;
+    float *x = NULL;
+    size_t group = p->batch / p->m > 0 ? p->batch / p->m : 1, rows;
+    group = group < r->n ? group : r->n;
+    rows = group * p->m;
+    size_t states = rows < p->batch ? rows : p->batch;
+    HS_TRY(hs_unet_ws_create(p->model->unet, states, plain ? states : 2 * states, p->conv, &ws));
+    HS_TRY(hs_alloc(rows, r->d_x * sizeof *x, &x));
+    HS_TRY(hs_alloc(states, (r->d_h > r->d_x ? r->d_h : r->d_x) * sizeof(float), &r->one));
+    if (has_space(p, HS_SPACE_EPS)) {
+        HS_TRY(hs_alloc(2 * states, r->d_x * sizeof(float), &r->patch));
+    }
+    HS_TRY(hs_alloc(group, r->d_x * sizeof(float), &r->z));
+    for (r->first = 0; r->first < r->n; r->first += group) {
+        r->group = r->n - r->first < group ? r->n - r->first : group;
+        HS_TRY(run_group(r, ws, x_T, x, x_0));
+    }
+    r->done += r->n * p->m * r->copies * p->steps->S;
+out:
+    hs_unet_ws_free(ws);
+    free(x);
+    free(r->one);
+    free(r->patch);
+    free(r->z);
+    r->one = r->patch = r->z = NULL;
     return rc;
 }
 
@@ -204,28 +276,43 @@ int hs_edit_run(const hs_edit_plan *p, size_t n, const float *x_T, const hs_edit
 {
     int rc;
     const hs_unet_config *cfg = hs_unet_config_of(p->model->unet);
-    run_state r = {.plan = p,
+    hs_edit_plan part = *p;
+    run_state r = {.plan = &part,
                    .watch = watch,
+                   .all = p->m,
                    .n = n,
                    .d_h = hs_chw_size(hs_unet_h_shape(cfg)),
                    .d_x = hs_chw_size(hs_unet_image_shape(cfg))};
-    hs_unet_ws *ws = NULL;
-    size_t group = p->batch / p->m > 0 ? p->batch / p->m : 1, rows = group * p->m;
-    size_t states = rows < p->batch ? rows : p->batch;
-    HS_TRY(hs_unet_ws_create(p->model->unet, states, 2 * states, p->conv, &ws));
-    HS_TRY(hs_alloc(states, (r.d_h > r.d_x ? r.d_h : r.d_x) * sizeof(float), &r.one));
-    if (has_space(p, HS_SPACE_EPS)) {
-        HS_TRY(hs_alloc(2 * states, r.d_x * sizeof(float), &r.patch));
+    double *strength = NULL;
+    size_t *col = NULL, zeros = 0, others = 0;
+    HS_TRY(hs_alloc(p->m, sizeof *strength, &strength));
+    HS_TRY(hs_alloc(p->m, sizeof *col, &col));
+    for (int edited = 0; edited < 2; edited++) { /* the columns of strength 0 first */
+        for (size_t j = 0; j < p->m; j++) {
+            if ((p->strength[j] != 0) == edited) {
+                col[zeros + others] = j;
+                strength[zeros + others] = p->strength[j];
+                zeros += !edited;
+                others += (size_t)edited;
+            }
+        }
     }
-    HS_TRY(hs_alloc(group, r.d_x * sizeof(float), &r.z));
-    for (r.first = 0; r.first < n; r.first += group) {
-        r.group = n - r.first < group ? n - r.first : group;
-        HS_TRY(run_group(&r, ws, x_T + r.first * r.d_x, x_0 + r.first * p->m * r.d_x));
+    if (zeros > 0) {
+        part.m = 1;
+        part.strength = strength;
+        r.col = col;
+        r.copies = zeros;
+        HS_TRY(run_columns(&r, x_T, x_0));
+    }
+    if (others > 0) {
+        part.m = others;
+        part.strength = strength + zeros;
+        r.col = col + zeros;
+        r.copies = 1;
+        HS_TRY(run_columns(&r, x_T, x_0));
     }
 out:
-    hs_unet_ws_free(ws);
-    free(r.one);
-    free(r.patch);
-    free(r.z);
+    free(strength);
+    free(col);
     return rc;
 }

@@ -2,7 +2,8 @@
  *
  *   dh(t) = scale * sum_i coef_i dir_i(h, t);   row (image, strength s) uses h + s dh where t >= t_edit.
  * Directions of the space eps are added to eps instead, in the same way.  Every f_t sees the unedited h, or eps. Theory
- * and cost: core/model/asyrp.h. */
+ * and cost: core/model/asyrp.h.  Columns of strength 0 are plain samples to the bit: they run by themselves, once, in
+ * batches cut as `sample` cuts them. */
 #ifndef HS_SWEEP_EDIT_H
 #define HS_SWEEP_EDIT_H
 

@@ -86,12 +86,13 @@ out:
     return rc;
 }
 
-int hs_freeze_run(hs_freeze *f, size_t n, const float *x_T, float *delta)
+int hs_freeze_run(hs_freeze *f, size_t first, size_t n, const float *x_T, float *delta)
 {
     hs_ddim_options o = f->plan.ddim;
     o.observe = NULL;
     o.progress = NULL;
     f->delta = delta;
+    hs_unet_ws_first(f->ws, first);
     memcpy(f->x, x_T, n * f->d_x * sizeof *x_T);
     return hs_ddim_sample(&(hs_predictor){predict, f}, &f->first, &o, n, f->d_x, f->x);
 }

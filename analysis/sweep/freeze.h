@@ -32,9 +32,10 @@ typedef struct hs_freeze hs_freeze;
 HS_CHECKED int hs_freeze_create(const hs_freeze_plan *plan, hs_freeze **out);
 void hs_freeze_free(hs_freeze *f);
 
-/* delta (n, edited, C H W) <- D of n <= batch images x_T (n, c R R).  Only the recorded steps are run.
+/* delta (n, edited, C H W) <- D of n <= batch images x_T (n, c R R), the first of which is image `first` (its class,
+ * hs_unet_ws_first).  Only the recorded steps are run.
  * One encode, one f_t and one decode a step and image.  Errors of the network. */
-HS_CHECKED int hs_freeze_run(hs_freeze *f, size_t n, const float *x_T, float *delta);
+HS_CHECKED int hs_freeze_run(hs_freeze *f, size_t first, size_t n, const float *x_T, float *delta);
 
 /* Sums over samples, in double, of deltas that come in pieces. */
 typedef struct {

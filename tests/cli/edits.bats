@@ -51,6 +51,60 @@ assert not close(one, plain)
 P
 }
 
+@test "edit: strength 0 is the plain sample to the bit, alone and among others, with batches, noise and boost" {
+    link
+    for extra in "" "--batch 3" "--eta 0.7"; do
+        "$HSPACE" sample $M -N 5 $extra -q -f -o plain.npy 2>/dev/null
+        "$HSPACE" edit $M -N 5 $extra --direction pca.h5:pc0 --strength 0 -q -f -o zero.npy 2>/dev/null
+        cmp plain.npy zero.npy
+    done
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --direction pca.h5:pc1 --strength 0,0 -q -o both.npy 2>/dev/null
+    "$HSPACE" sample $M -N 2 -q -o two.npy 2>/dev/null
+    cmp both.npy two.npy
+}
+
+@test "edit: a direction that changes nothing is said to be none" {
+    link
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength 1e-12 --json -q 2>/dev/null |
+        jq -e '.results.no_effect == [true] and (.warnings | any(test("no effect")))'
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength 0,1 --json -q 2>/dev/null |
+        jq -e '.results.no_effect == [false, false] and .warnings == (.warnings | map(select(test("no effect") | not)))'
+}
+
+@test "edit: the sum over the root of the number of directions" {
+    link
+    "$HSPACE" edit $M -N 1 --direction pca.h5:pc0 --direction pca.h5:pc1 --strength 1.4142135623730951,0 --combine sqrt -q -o a.npy 2>/dev/null
+    "$HSPACE" edit $M -N 1 --direction pca.h5:pc0 --strength 1 -q -o b.npy 2>/dev/null
+    cmp a.npy b.npy || "$HSPACE" similarity a.npy b.npy --metric cosine --json | jq -e '.results.value > 0.999999'
+}
+
+@test "t_edit and t_boost: given curves by the paper's thresholds, and auto by the model's own" {
+    link
+    seq 1 999 | awk '{ print $1 "\t" $1 / 1000 }' >p.tsv
+    seq 1 999 | awk '{ print $1 "\t" $1 / 500 }' >x.tsv
+    "$HSPACE" curves --curves p.tsv,x.tsv --json | jq -e '.results.interval | .t_edit == 330 and .t_boost == 600 and .distance == "LPIPS"'
+    "$HSPACE" curves --curves p.tsv,x.tsv --cosine 0.5 --json | jq -e '.results.interval.t_edit == 165'
+    shared="$BATS_TEST_DIRNAME/../../../shared/data/lpips-curves"
+    if [ -d "$shared" ]; then # the crossings of the authors' five curves
+        for row in celeba:538:167 afhq:482:167 church:396:293 bedroom:384:221 metface:396:180; do
+            IFS=: read -r name edit boost <<<"$row"
+            "$HSPACE" curves --curves "$shared/${name}_LPIPS_distance_x0_t.tsv,$shared/${name}_LPIPS_distance_x.tsv" --json |
+                jq -e --argjson e $edit --argjson b $boost '.results.interval | .t_edit == $e and .t_boost == $b'
+        done
+    fi
+    "$HSPACE" curves --model random:tiny --steps 20 -N 4 -q -o c.h5 --json 2>/dev/null >c.json
+    jq -e '.results.interval | .distance == "pixels" and .n == 4 and .t_edit > 0 and .threshold_edit > 0.288 * .end_p * 0.99' c.json
+    "$HSPACE" edit --model random:tiny --steps 20 -N 4 --direction pca.h5:pc0 --t-edit auto --t-boost auto --json -q 2>/dev/null >e.json
+    jq -e --slurpfile c c.json '.params["t-edit"] == $c[0].results.interval.t_edit and .params["t-boost"] == $c[0].results.interval.t_boost' e.json
+    "$HSPACE" edit --model random:tiny --steps 20 -N 1 --direction pca.h5:pc0 --t-edit auto --curves p.tsv,x.tsv --json -q 2>/dev/null |
+        jq -e '.params["t-edit"] == 330 and .params["t-boost"] == 0'
+    echo junk >bad.tsv
+    fails 3 'bad.tsv: line 1 is no timestep' "$HSPACE" curves --curves bad.tsv,x.tsv -q
+    echo "1 0.1" >low.tsv
+    fails 6 'low.tsv: .*none of 1 values reaches 0.33' "$HSPACE" curves --curves low.tsv,x.tsv -q
+    fails 2 'no --model' "$HSPACE" curves -N 2 -q
+}
+
 @test "sweep: keys, strip, nulls, file" {
     link
     "$HSPACE" sweep $M -N 3 --direction pca.h5:pc0 --strengths -2:2:0.5 --null 2 --readout brightness:0,0,8,8,x0,h_later:1 \
@@ -120,13 +174,15 @@ P
     cmp r.npy again.npy
 }
 
-@test "refused: strengths without 0 or twice, steps beyond T, auto, several sources" {
+@test "refused: strengths without 0 or twice, steps beyond T, intervals, several sources" {
     link
     fails 2 "strength 0" "$HSPACE" sweep --quiet $M -N 1 --direction pca.h5:pc0 --strengths 1,2 -o s.h5
     fails 2 "twice" "$HSPACE" sweep --quiet $M -N 1 --direction pca.h5:pc0 --strengths 0,1,1 -o s.h5
     fails 2 "1001|1000" "$HSPACE" sample --quiet --model random:tiny --steps 1001 -N 1 -o s.npy
     fails 2 "timestep" "$HSPACE" sample --quiet --model random:tiny --timesteps 1000,0 -N 1 -o s.npy
-    fails 2 "auto" "$HSPACE" edit --quiet $M -N 1 --direction pca.h5:pc0 --t-edit auto -o e.npy
+    fails 2 "^hspace: --t-edit: " "$HSPACE" edit --quiet $M -N 1 --direction pca.h5:pc0 --t-edit soon -o e.npy
+    fails 2 "^hspace: --t-boost: " "$HSPACE" edit --quiet $M -N 1 --direction pca.h5:pc0 --t-boost 1001 -o e.npy
+    fails 2 "wanted two" "$HSPACE" edit --quiet $M -N 1 --direction pca.h5:pc0 --t-edit auto --curves one.tsv -o e.npy
     fails 2 "exactly one" "$HSPACE" dump --quiet --model random:tiny -o d.h5
     [ ! -e s.h5 ] && [ ! -e s.npy ] && [ ! -e e.npy ] && [ ! -e d.h5 ]
 }

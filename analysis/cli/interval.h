@@ -1,0 +1,29 @@
+/* --t-edit auto, --t-boost auto and `hspace curves`: the editing interval from distance curves. */
+#ifndef HS_CLI_INTERVAL_H
+#define HS_CLI_INTERVAL_H
+
+#include "analysis/cli/common.h"
+#include "analysis/sweep/curves.h"
+
+extern const hs_opt hs_opts_interval[]; /* --curves --distance --auto-samples --cosine */
+
+/* What was found, and by what. */
+typedef struct {
+    hs_curves curves;     /* measured ones; S 0 when --curves gives them */
+    const char *distance; /* "features", "pixels" or "LPIPS" */
+    double edit, boost;   /* thresholds */
+    double p_end, x_end;  /* the curves' values at their ends */
+    int t_edit, t_boost;
+} hs_interval_found;
+void hs_interval_free(hs_interval_found *f);
+
+/* The two curves of --curves: the paper's thresholds, 0.33 times --cosine and 1.2, decide. */
+HS_CHECKED int hs_interval_given(hs_cmd *c, hs_interval_found *out);
+/* Curves of the model over the first --auto-samples of n images: thresholds as analysis/sweep/curves.h calibrates them.
+ */
+HS_CHECKED int hs_interval_measure(hs_cmd *c, const hs_model *m, const hs_steps *steps, size_t n, const float *x_T,
+                                   hs_interval_found *out);
+/* Prints it and puts results.interval. */
+void hs_interval_say(hs_cmd *c, const hs_interval_found *f);
+
+#endif
