@@ -31,13 +31,13 @@ typedef struct {
 
 /* What clipping to [-1, 1] changes: nothing; P_t alone (diffusers); P_t, and eps_d becomes what the clipped
  * x_0 that goes with it says, (x_t - sqrt(ab) clip(P)) / sqrt(1 - ab) (guided-diffusion). */
-typedef enum { HS_CLIP_NONE, HS_CLIP_P, HS_CLIP_BOTH } hs_clip;
+typedef enum { HS_CLIP_NONE, HS_CLIP_P, HS_CLIP_BOTH } hs_ddim_clip;
 
 typedef struct {
     double eta;
     int t_boost;      /* eta_boost where t < t_boost; 0: never (quality boosting of Asyrp) */
     double eta_boost; /* 1 */
-    int clip;         /* a hs_clip */
+    int clip;         /* a hs_ddim_clip */
     hs_noise noise;
     /* called after each step with x (n, d), or NULL; step = 0 ... S; step 0 is x_T */
     HS_CHECKED int (*observe)(void *ctx, size_t step, size_t n, const float *x);
@@ -50,8 +50,8 @@ typedef struct {
         .eta = 0.0, .t_boost = 0, .eta_boost = 1.0 \
     }
 
-/* x_next (n d) <- one step from x_t (n d) with given eps's and z (NULL: 0); clip a hs_clip.  pred_x0 (n d) or NULL:
- * P_t (after clipping).  x_next may be x_t. */
+/* x_next (n d) <- one step from x_t (n d) with given eps's and z (NULL: 0); clip a hs_ddim_clip.  pred_x0 (n d) or
+ * NULL: P_t (after clipping).  x_next may be x_t. */
 void hs_ddim_step(const hs_step *step, double eta, int clip, size_t nd, const float *x_t, const float *eps_p,
                   const float *eps_d, const float *z, float *x_next, float *pred_x0);
 
