@@ -8,6 +8,7 @@
 #include "core/base/text.h"
 #include "core/io/csv.h"
 #include "core/io/file.h"
+#include "datasets/captions.h"
 #include "datasets/faces.h"
 
 static const hs_opt options[] = {
@@ -20,6 +21,7 @@ static const hs_opt options[] = {
     {"vary", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A[,B]", "Input",
      "one or two factors over their range, the others in the middle"},
     {"positions", 0, HS_OPT_INT, "7", 2, 100, NULL, "n", "Input", "values of each varied factor (binary ones take 2)"},
+    {"captions", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Output", "a caption of each, in DIR/captions.csv"},
     {0}};
 static const hs_opt *const tables[] = {options, NULL};
 
@@ -100,12 +102,21 @@ out:
     return rc;
 }
 
+static int is_folder_name(const char *path)
+{
+    size_t n = strlen(path);
+    return n < 4 || (strcmp(path + n - 4, ".png") != 0 && strcmp(path + n - 4, ".npy") != 0);
+}
+
 HS_CHECKED static int read_job(hs_cmd *c, job *j)
 {
     int rc = HS_OK;
     HS_TRY(hs_cmd_need_out(c));
     HS_TRY(hs_images_check(c, hs_cmd_out(c)));
     HS_TRY(read_faces(c, j));
+    if (hs_cmd_flag(c, "captions") && hs_cmd_out(c) != NULL && !is_folder_name(hs_cmd_out(c))) {
+        return hs_fail(HS_ERANGE, "--captions: go into a folder; wanted -o DIR/");
+    }
     j->size = (size_t)hs_cmd_int(c, "size");
     while (strcmp(hs_face_style_name(j->style), hs_cmd_str(c, "style")) != 0) {
         j->style++;
@@ -188,12 +199,6 @@ out:
     return rc;
 }
 
-static int is_folder_name(const char *path)
-{
-    size_t n = strlen(path);
-    return n < 4 || (strcmp(path + n - 4, ".png") != 0 && strcmp(path + n - 4, ".npy") != 0);
-}
-
 /* DIR/attributes.csv: file, then one column a factor. */
 HS_CHECKED static int write_attributes(const hs_cmd *c, const job *j)
 {
@@ -213,6 +218,29 @@ HS_CHECKED static int write_attributes(const hs_cmd *c, const job *j)
             hs_str_addf(&text, ",%.17g", j->factor[i * k + q]);
         }
         hs_str_add(&text, "\n");
+    }
+    HS_TRY(hs_str_ok(&path));
+    HS_TRY(hs_str_ok(&text));
+    HS_TRY(hs_file_write_atomic(path.s, text.s, text.len, hs_cmd_force(c)));
+out:
+    hs_str_free(&path);
+    hs_str_free(&text);
+    return rc;
+}
+
+/* DIR/captions.csv: file, then what is said of the face, in quotes. */
+HS_CHECKED static int write_captions(const hs_cmd *c, const job *j)
+{
+    const char *dir = hs_cmd_out(c);
+    hs_str path = {0}, text = {0};
+    hs_caption caption;
+    int rc = HS_OK;
+    hs_str_addf(&path, "%s%scaptions.csv", dir, dir[strlen(dir) - 1] == '/' ? "" : "/");
+    hs_str_add(&text, "file,caption\n");
+    for (size_t i = 0; i < j->n; i++) {
+        uint64_t index = (uint64_t)hs_cmd_int(c, "first") + i;
+        hs_caption_draw(j->factor + i * hs_face_factor_count(), hs_cmd_seed(c), index, HS_CAPTION_ANY, &caption);
+        hs_str_addf(&text, "%04zu.png,\"%s\"\n", i, caption.text);
     }
     HS_TRY(hs_str_ok(&path));
     HS_TRY(hs_str_ok(&text));
@@ -257,6 +285,9 @@ HS_CHECKED static int answer(hs_cmd *c, const job *j)
     if (is_folder_name(out)) {
         HS_TRY(hs_images_write(c, out, j->n, 0, shape, j->x));
         HS_TRY(write_attributes(c, j));
+        if (hs_cmd_flag(c, "captions")) {
+            HS_TRY(write_captions(c, j));
+        }
     } else {
         size_t cols = j->axes > 0 ? j->count[j->axes - 1] : 0;
         HS_TRY(hs_images_write(c, out, cols > 0 ? j->n / cols : j->n, cols, shape, j->x));

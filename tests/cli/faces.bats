@@ -92,3 +92,18 @@ load support
     touch a/x
     fails 2 '^hspace: a/: the folder is not empty' "$HSPACE" faces -N 1 -q -o a/
 }
+
+@test "--captions says of each face what is true of it, the same for the same seed" {
+    "$HSPACE" faces -N 40 --size 8 --captions -q --seed 3 -o a/
+    "$HSPACE" faces -N 40 --size 8 --captions -q --seed 3 -o b/
+    cmp a/captions.csv b/captions.csv
+    [ "$(head -1 a/captions.csv)" = "file,caption" ]
+    [ "$(wc -l <a/captions.csv)" -eq 41 ]
+    if grep -Evq '^(file,caption|[0-9]{4}\.png,"[a-z ,]+")$' a/captions.csv; then false; fi
+    # Where the caption speaks of glasses, the column of attributes.csv agrees.
+    g=$(head -1 a/attributes.csv | tr , '\n' | grep -nx glasses | cut -d: -f1)
+    for row in $(grep -v 'no glasses\|without glasses\|not wearing glasses' a/captions.csv | grep glasses | cut -d, -f1); do
+        [ "$(grep "^$row," a/attributes.csv | cut -d, -f"$g")" = 1 ]
+    done
+    fails 2 '^hspace: --captions: go into a folder' "$HSPACE" faces -N 2 --captions -q -o c.png
+}
