@@ -152,6 +152,7 @@ HS_CHECKED static int measure(hs_cmd *c, const hs_line_case *item, hs_linearity 
     o.standard = hs_cmd_num(c, "standard");
     o.noise_floor = item->noise_floor;
     o.spread = item->spread;
+    o.natural = item->natural;
     o.shape = item->shape.n > 0 ? &item->shape : NULL;
     return hs_linearity_measure(&item->effects, &o, out);
 }

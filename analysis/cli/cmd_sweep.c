@@ -46,6 +46,7 @@ HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
     HS_TRY(hs_size_mul(job->source.n, job->plan.m, &rows));
     HS_TRY(hs_alloc(rows, hs_chw_size(job->source.image) * sizeof *x_0, &x_0));
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, x_0, &f.sweep));
+    HS_TRY(hs_sweep_file_natural(&f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
     HS_TRY(hs_sweep_file_finish(c, &f, x_0));
 out:

@@ -19,7 +19,6 @@ void hs_judged_sweep_free(hs_judged_sweep *s)
     free(s->sd);
     free(s->change);
     free(s->null);
-    free(s->feat);
     hs_naturalness_free(&s->natural);
 }
 
@@ -136,10 +135,22 @@ out:
     return rc;
 }
 
-HS_CHECKED static int read_naturalness(hs_cmd *c, size_t zero, const hs_clean_set *clean, hs_judged_sweep *s)
+/* v (n, m) <- its columns in order of strength. */
+HS_CHECKED static int reorder_own(const hs_judged_sweep *s, size_t n, double *v)
+{
+    double *copy = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(n, s->in.m * sizeof *copy, &copy));
+    memcpy(copy, v, n * s->in.m * sizeof *copy);
+    reorder(s, n, copy, v);
+out:
+    free(copy);
+    return rc;
+}
+
+HS_CHECKED static int read_naturalness(hs_cmd *c, const hs_clean_set *clean, hs_judged_sweep *s)
 {
     hs_sweep_readout r = {0};
-    size_t m = s->in.m;
     int rc = HS_OK;
     HS_TRY(hs_sweep_in_read(&s->in, "feat", &r));
     if (clean->n > 0 && clean->F != r.f) {
@@ -150,13 +161,10 @@ HS_CHECKED static int read_naturalness(hs_cmd *c, size_t zero, const hs_clean_se
         hs_cmd_warn(c, "%s: %zu images cannot judge naturalness; wanted 16, or --clean", s->in.path, r.n);
         goto out;
     }
-    HS_TRY(hs_alloc(r.n * m, r.f * sizeof *s->feat, &s->feat));
-    for (size_t i = 0; i < r.n; i++) {
-        for (size_t j = 0; j < m; j++) {
-            memcpy(s->feat + (i * m + j) * r.f, r.value + (i * m + s->order[j]) * r.f, r.f * sizeof *s->feat);
-        }
-    }
-    HS_TRY(hs_naturalness_measure(r.n, m, r.f, zero, s->feat, clean->n, clean->feat, &s->natural));
+    HS_TRY(hs_naturalness_measure(r.n, s->in.m, s->in.strength, r.f, r.value, clean->n, clean->feat, &s->natural));
+    HS_TRY(reorder_own(s, r.n, s->natural.distance));
+    HS_TRY(reorder_own(s, 1, s->natural.median));
+    HS_TRY(reorder_own(s, 1, s->natural.outside));
     s->is_natural = 1;
 out:
     hs_sweep_readout_free(&r);
@@ -217,7 +225,7 @@ int hs_judged_sweep_read(hs_cmd *c, const char *path, const char *target, const 
         }
     }
     HS_TRY(has(s, "x0") ? read_change(*zero, s) : HS_OK);
-    HS_TRY(has(s, "feat") ? read_naturalness(c, *zero, clean, s) : HS_OK);
+    HS_TRY(has(s, "feat") ? read_naturalness(c, clean, s) : HS_OK);
 out:
     return rc;
 }

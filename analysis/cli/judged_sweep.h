@@ -21,10 +21,8 @@ typedef struct {
     size_t *order;      /* (m) columns of the file by ascending strength */
     double *strength, *value, *sd, *change, *null;
     size_t K;
-    float *feat;
-    size_t F;
-    hs_naturalness natural;
-    int is_natural; /* naturalness was measured */
+    hs_naturalness natural; /* columns in order, as the others */
+    int is_natural;         /* naturalness was measured */
     size_t target;
     int binary;
 } hs_judged_sweep;

@@ -35,7 +35,7 @@ int hs_line_of_effects(hs_cmd *c, const char *path, hs_line_data *out)
     HS_TRY(hs_cmd_input(c, path));
     HS_TRY(reserve(&d, set.n));
     for (; d.n < set.n; d.n++) {
-        d.item[d.n] = (hs_line_case){.effects = set.table[d.n], .spread = NAN};
+        d.item[d.n] = (hs_line_case){.effects = set.table[d.n], .spread = NAN, .natural = NAN};
         set.table[d.n] = (hs_effects){0};
     }
     *out = d;
@@ -54,7 +54,7 @@ typedef struct {
     const float *value;  /* (n, m, f), or NULL: score is the read-out itself */
     const double *score; /* (n, m) */
     const double *null;  /* (K, n, m) */
-    double noise_floor, spread;
+    double noise_floor, spread, natural;
 } swept;
 
 /* The shape statistics of a vector read-out, strengths put in order. */
@@ -87,11 +87,58 @@ out:
     return rc;
 }
 
-HS_CHECKED static int add_case(hs_line_data *d, const swept *s)
+/* Owned arrays of a sweep cut to natural strengths. */
+typedef struct {
+    double *strength, *score, *null;
+    float *value;
+} cut_arrays;
+
+/* s <- its columns with |strength| <= natural; all of them where that was not judged, or leaves nothing but 0. */
+HS_CHECKED static int cut_to_natural(swept *s, cut_arrays *a)
+{
+    size_t m = 0, *column = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(s->m, sizeof *column, &column));
+    for (size_t j = 0; j < s->m; j++) {
+        if (fabs(s->strength[j]) <= s->natural) {
+            column[m++] = j;
+        }
+    }
+    if (m < 2 || m == s->m) {
+        goto out;
+    }
+    HS_TRY(hs_alloc(m, sizeof *a->strength, &a->strength));
+    HS_TRY(hs_alloc(s->n, m * sizeof *a->score, &a->score));
+    HS_TRY(hs_alloc(s->n * m, (s->value != NULL ? s->f : 1) * sizeof *a->value, &a->value));
+    HS_TRY(hs_alloc(s->n * m, (s->K > 0 ? s->K : 1) * sizeof *a->null, &a->null));
+    for (size_t j = 0; j < m; j++) {
+        a->strength[j] = s->strength[column[j]];
+        for (size_t i = 0; i < s->n; i++) {
+            a->score[i * m + j] = s->score[i * s->m + column[j]];
+            if (s->value != NULL) {
+                memcpy(a->value + (i * m + j) * s->f, s->value + (i * s->m + column[j]) * s->f,
+                       s->f * sizeof *a->value);
+            }
+        }
+        for (size_t i = 0; i < s->K * s->n; i++) {
+            a->null[i * m + j] = s->null[i * s->m + column[j]];
+        }
+    }
+    s->m = m;
+    s->strength = a->strength;
+    s->score = a->score;
+    s->value = s->value != NULL ? a->value : NULL;
+    s->null = s->K > 0 ? a->null : NULL;
+out:
+    free(column);
+    return rc;
+}
+
+HS_CHECKED static int add_swept(hs_line_data *d, const swept *s)
 {
     hs_line_case *item = &d->item[d->n];
     int rc = HS_OK;
-    *item = (hs_line_case){.noise_floor = s->noise_floor, .spread = s->spread};
+    *item = (hs_line_case){.noise_floor = s->noise_floor, .spread = s->spread, .natural = s->natural};
     snprintf(item->readout, sizeof item->readout, "%s", s->name);
     HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, s->K, s->null, NULL, &item->effects));
     d->n++;
@@ -99,6 +146,20 @@ HS_CHECKED static int add_case(hs_line_data *d, const swept *s)
         HS_TRY(shape_of(s, &item->shape));
     }
 out:
+    return rc;
+}
+
+HS_CHECKED static int add_case(hs_line_data *d, swept s)
+{
+    cut_arrays cut = {0};
+    int rc = HS_OK;
+    HS_TRY(cut_to_natural(&s, &cut));
+    HS_TRY(add_swept(d, &s));
+out:
+    free(cut.strength);
+    free(cut.score);
+    free(cut.null);
+    free(cut.value);
     return rc;
 }
 
@@ -120,8 +181,9 @@ HS_CHECKED static int add_from_file(hs_sweep_in *in, const char *readout, hs_lin
                      .score = r.score,
                      .null = r.null,
                      .noise_floor = r.noise_floor,
-                     .spread = r.spread};
-    HS_TRY(add_case(d, &s));
+                     .spread = r.spread,
+                     .natural = in->natural};
+    HS_TRY(add_case(d, s));
 out:
     hs_sweep_readout_free(&r);
     return rc;
@@ -186,8 +248,9 @@ HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_dat
                .score = f->score[p],
                .null = f->null != NULL ? f->null[p] : NULL,
                .noise_floor = f->sweep.noise_floor[p],
-               .spread = spread};
-    return rc == HS_OK ? add_case(d, &s) : rc;
+               .spread = spread,
+               .natural = f->natural.n > 0 ? f->natural.reach : NAN};
+    return rc == HS_OK ? add_case(d, s) : rc;
 }
 
 /* The sweep of an open job, measured. */
@@ -198,6 +261,7 @@ HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
     HS_TRY(hs_edit_readouts(c, &job->model, &f.n_phi, &f.phi));
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, NULL, &f.sweep));
     HS_TRY(hs_sweep_file_score(&f));
+    HS_TRY(hs_sweep_file_natural(&f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
     HS_TRY(reserve(d, f.n_phi));
     for (size_t p = 0; p < f.n_phi; p++) {

@@ -11,6 +11,7 @@ typedef struct {
     hs_effects effects;
     hs_vector_shape shape; /* n 0: a scalar read-out */
     double noise_floor, spread;
+    double natural; /* the grid was cut to |s| <= natural, beyond which images are no longer; NaN: not judged */
 } hs_line_case;
 
 typedef struct {

@@ -22,20 +22,33 @@ out:
     return rc;
 }
 
+int hs_sweep_file_natural(hs_sweep_file *f)
+{
+    for (size_t p = 0; p < f->n_phi; p++) {
+        if (f->phi[p].phi == HS_PHI_FEAT && f->sweep.n >= 16 && f->natural.n == 0) {
+            return hs_naturalness_measure(f->sweep.n, f->sweep.m, f->job->plan.strength, f->phi[p].features,
+                                          f->sweep.value[p], 0, NULL, &f->natural);
+        }
+    }
+    return HS_OK;
+}
+
 /* ---- The null ---- */
 
-/* The strengths of a null run and their columns in the sweep: the largest of each sign. */
+/* The strengths of a null run and their columns in the sweep: the largest (natural) of each sign. */
 typedef struct {
     size_t m, column[2];
     double strength[2];
 } null_grid;
 
-static null_grid grid_of(size_t m, const double *strength)
+static null_grid grid_of(const hs_sweep_file *f)
 {
     null_grid g = {0};
-    double most = 0;
+    size_t m = f->sweep.m;
+    const double *strength = f->job->plan.strength;
+    double most = 0, last = f->natural.n > 0 && f->natural.reach > 0 ? f->natural.reach : INFINITY;
     for (size_t j = 0; j < m; j++) {
-        most = fmax(most, fabs(strength[j]));
+        most = fabs(strength[j]) <= last ? fmax(most, fabs(strength[j])) : most;
     }
     for (size_t j = 0; j < m && most > 0; j++) {
         if (g.m < 2 && fabs(strength[j]) == most) {
@@ -113,7 +126,7 @@ int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed)
 {
     int rc = HS_OK;
     size_t cells;
-    null_grid g = grid_of(f->sweep.m, f->job->plan.strength);
+    null_grid g = grid_of(f);
     if (K == 0) {
         return HS_OK;
     }
@@ -142,6 +155,7 @@ void hs_sweep_file_free(hs_sweep_file *f)
     free(f->score);
     free(f->null);
     f->score = f->null = NULL;
+    hs_naturalness_free(&f->natural);
     hs_edit_readouts_free(f->n_phi, f->phi);
     f->phi = NULL;
 }
@@ -208,6 +222,24 @@ static void guard(hs_cmd *c, const hs_sweep_file *f, size_t p)
     }
 }
 
+/* Until which strength images stay natural. */
+static void report_naturalness(hs_cmd *c, const hs_naturalness *a, const double *strength)
+{
+    json_t *median = json_array(), *outside = json_array();
+    hs_cmd_say(c,
+               "\nnaturalness  (median distance of feat from clean images; natural up to %.4g; natural strengths: |s| "
+               "<= %g)\n",
+               a->limit, a->reach);
+    for (size_t j = 0; j < a->m; j++) {
+        json_array_append_new(median, hs_json_num(a->median[j]));
+        json_array_append_new(outside, hs_json_num(a->outside[j]));
+        hs_cmd_say(c, "  %8g  %10.5g\n", strength[j], a->median[j]);
+    }
+    json_object_set_new(hs_cmd_results(c), "naturalness",
+                        json_pack("{s:o, s:o, s:o, s:o}", "median", median, "unnatural_share", outside, "limit",
+                                  hs_json_num(a->limit), "natural_strength", hs_json_num(a->reach)));
+}
+
 int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f)
 {
     int rc = HS_OK;
@@ -220,6 +252,9 @@ int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f)
     for (size_t p = 0; p < f->n_phi; p++) {
         HS_TRY(report_readout(c, f, p, readouts));
         guard(c, f, p);
+    }
+    if (f->natural.n > 0) {
+        report_naturalness(c, &f->natural, f->job->plan.strength);
     }
 out:
     return rc;
@@ -292,6 +327,21 @@ out:
     return rc;
 }
 
+HS_CHECKED static int put_naturalness(hs_result *r, const hs_sweep_file *f)
+{
+    int rc = HS_OK;
+    const hs_naturalness *a = &f->natural;
+    if (a->n == 0) {
+        return HS_OK;
+    }
+    HS_TRY(hs_result_put_f64(r, "naturalness", "strength", 1, &a->m, a->median));
+    HS_TRY(hs_result_put_f64(r, "unnatural_share", "strength", 1, &a->m, a->outside));
+    HS_TRY(hs_result_attr_f64(r, NULL, "naturalness_limit", a->limit));
+    HS_TRY(hs_result_attr_f64(r, NULL, "natural_strength", a->reach));
+out:
+    return rc;
+}
+
 int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f)
 {
     int rc;
@@ -304,6 +354,7 @@ int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f)
     for (size_t p = 0; p < f->n_phi; p++) {
         HS_TRY(put_readout(r, f, p));
     }
+    HS_TRY(put_naturalness(r, f));
     HS_TRY(hs_result_commit(r));
 out:
     hs_result_free(r);

@@ -70,6 +70,9 @@ int hs_sweep_in_open(const char *path, hs_sweep_in *out)
     if (hs_result_attr_get_str(in.r, NULL, "direction", &in.direction) != HS_OK) {
         HS_TRY(hs_strdup("", &in.direction));
     }
+    if (hs_result_attr_get_f64(in.r, NULL, "natural_strength", &in.natural) != HS_OK) {
+        in.natural = NAN;
+    }
     HS_TRY(read_names(&in));
     *out = in;
     in = (hs_sweep_in){0};

@@ -15,6 +15,7 @@ typedef struct {
     char **readout; /* (n_readouts) "effect" alone when the file names none */
     size_t m;
     double *strength; /* (m) in the file's order */
+    double natural;   /* the largest magnitude up to which images are natural; NaN when nothing judged */
 } hs_sweep_in;
 
 /* HS_EFORMAT: no /strength or /effect; HS_ESHAPE: strengths that are no list. */

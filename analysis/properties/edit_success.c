@@ -18,8 +18,9 @@ static double mean_effect(const hs_edit_effects *e, size_t factor, size_t j)
 
 static size_t choose(const hs_edit_effects *e)
 {
-    size_t last = e->naturalness != NULL ? e->naturalness->to : e->m - 1, best = e->zero;
-    for (size_t j = e->zero + 1; j <= last; j++) {
+    double last = e->naturalness != NULL ? e->naturalness->high : INFINITY;
+    size_t best = e->zero;
+    for (size_t j = e->zero + 1; j < e->m && e->strength[j] <= last; j++) {
         double effect = mean_effect(e, e->target, j);
         if (effect >= 1) {
             return j;

@@ -29,11 +29,19 @@ void hs_linearity_free(hs_linearity *l)
     }
 }
 
-/* At least 4 magnitudes a side, or why not. */
-static const char *grid_trouble(const hs_effects *e)
+/* At least 4 magnitudes a side of natural images, or why not. */
+static const char *grid_trouble(const hs_effects *e, const hs_linearity_options *o)
 {
+    if (o->natural == 0) {
+        return "no strength leaves the images natural";
+    }
     size_t below = e->zero, above = e->m - 1 - e->zero;
-    return below < 4 || above < 4 ? "grid too coarse: at least 4 strengths on either side of 0 are needed" : NULL;
+    if (below >= 4 && above >= 4) {
+        return NULL;
+    }
+    return isnan(o->natural)
+               ? "grid too coarse: at least 4 strengths on either side of 0 are needed"
+               : "grid too coarse: at least 4 strengths on either side of 0 are needed at which images stay natural";
 }
 
 static int is_symmetric(const hs_effects *e)
@@ -69,7 +77,7 @@ static int add_notes(const hs_effects *e, const hs_linearity_options *o, const h
         const char *text;
     } note[] = {
         {e->n < HS_LOW_N, "low n"},
-        {!o->naturalness, "naturalness not tested"},
+        {isnan(o->natural), "naturalness not tested"},
         {e->K == 1 || e->K == 2, "null from 1 or 2 random directions: three times the larger"},
         {e->K > 2 && e->K < 8, "null from fewer than 8 random directions"},
         {!is_symmetric(e), "strengths are not symmetric"},
@@ -125,7 +133,7 @@ static void set_rival(const hs_line_answer *a, size_t n, hs_measurement *r)
                                          "primary - rival, same resamples");
 }
 
-static int put_scalars(const hs_effects *e, const hs_line_answer *a, hs_measurement *r)
+static int put_scalars(const hs_effects *e, const hs_linearity_options *o, const hs_line_answer *a, hs_measurement *r)
 {
     int rc = HS_OK;
     size_t n = e->n;
@@ -137,6 +145,8 @@ static int put_scalars(const hs_effects *e, const hs_line_answer *a, hs_measurem
                                     a->lack_of_fit_reason)));
     HS_TRY(put(r, hs_estimate_of("spearman", a->ci[HS_LINE_SPEARMAN], n, "mean curve against strength")));
     HS_TRY(put(r, hs_estimate_of("slope_ratio", a->ci[HS_LINE_RATIO], n, "mean curve, b+ / b- through 0")));
+    HS_TRY(put(r, hs_estimate_plain("natural_range", o->natural, n, "largest |s| up to which images stay natural",
+                                    isnan(o->natural) ? "not tested" : NULL)));
     HS_TRY(put(r, hs_estimate_plain("linear_range", a->linear_range, n,
                                     "largest |s| with the interval of y - b0 s inside 0.1 |b0 s|", a->range_reason)));
     HS_TRY(put(r, hs_estimate_plain("saturation", a->saturation, n, "smallest |s| with local slope below b0 / 2",
@@ -182,7 +192,7 @@ static int measure(const hs_effects *e, const hs_linearity_options *o, const hs_
     r->effect = hs_estimate_of("effect", a->ci[HS_LINE_EFFECT], e->n, "rms over images at the largest strength");
     HS_TRY(set_null(e, line->far, r));
     set_rival(a, e->n, r);
-    HS_TRY(put_scalars(e, a, r));
+    HS_TRY(put_scalars(e, o, a, r));
     if (o->shape != NULL) {
         HS_TRY(hs_line_put_shape(e, o, r));
     }
@@ -193,7 +203,7 @@ static int measure(const hs_effects *e, const hs_linearity_options *o, const hs_
     HS_TRY(add_notes(e, o, line, spread, r));
     hs_verdict_rules rules = {.noise_floor = o->noise_floor,
                               .spread = spread,
-                              .undecided = grid_trouble(e),
+                              .undecided = grid_trouble(e, o),
                               .needs_null = "the effect under random directions of equal norm is needed"};
     hs_decide(r, &rules);
     if (r->verdict == HS_VERDICT_HOLDS && no_common_slope(line, e->n, &a->ci[HS_LINE_SLOPE])) {

@@ -14,6 +14,9 @@
  *                     inside -+0.1 |b0 s|, b0 the central slope at the smallest |s|; 0 if at none
  *   saturation        the smallest |s| whose local slope, to its neighbour nearer 0, is below b0 / 2
  *
+ *   natural_range     the largest |s| up to which images stay natural (naturalness.h), where that was tested: the
+ *                     grid ends there
+ *
  * Vector read-outs, on E_i(s) in R^f, s0 the largest |s| (positive of two):
  *
  *   direction_cosine  cos(E(s) / s, E(s0) / s0)          gain      |E(s)| |s0| / (|E(s0)| |s|)
@@ -52,17 +55,17 @@ HS_CHECKED int hs_vector_shape_image(hs_vector_shape *v, size_t i, const double 
 
 typedef struct {
     hs_bootstrap_options bootstrap;
-    double standard;              /* 0.85: what the linearity index must reach; at most 1 */
-    double noise_floor;           /* of the effect; 0 */
-    double spread;                /* 1 sd of the read-out over unedited images; NaN: from the table at strength 0 */
-    int naturalness;              /* the grid was trimmed to natural images */
+    double standard;    /* 0.85: what the linearity index must reach; at most 1 */
+    double noise_floor; /* of the effect; 0 */
+    double spread;      /* 1 sd of the read-out over unedited images; NaN: from the table at strength 0 */
+    double natural;     /* the grid holds natural images only, up to this magnitude; 0: none is; NaN: not tested */
     const hs_vector_shape *shape; /* or NULL */
 } hs_linearity_options;
 
 #define HS_LINEARITY_OPTIONS_INIT                                                                                  \
     {                                                                                                              \
         .bootstrap = HS_BOOTSTRAP_OPTIONS_INIT, .standard = 0.85, .noise_floor = 0.0, .spread = __builtin_nan(""), \
-        .naturalness = 0, .shape = NULL                                                                            \
+        .natural = __builtin_nan(""), .shape = NULL                                                                \
     }
 
 /* The measurement, and what its figure shows.  Curves are means over images of the increments. */

@@ -1,5 +1,6 @@
 #include "analysis/properties/naturalness.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +60,7 @@ out:
     return rc;
 }
 
-/* Fills limit, median, outside, from and to; column (n) is scratch. */
+/* Fills limit, median and outside; column (n) is scratch. */
 static void summarise(size_t zero, double *column, hs_naturalness *a)
 {
     for (size_t step = 0; step <= a->m; step++) {
@@ -76,21 +77,58 @@ static void summarise(size_t zero, double *column, hs_naturalness *a)
         }
         a->outside[j] = (double)beyond / (double)a->n;
     }
-    for (a->from = zero; a->from > 0 && a->median[a->from - 1] <= a->limit; a->from--) {
-    }
-    for (a->to = zero; a->to + 1 < a->m && a->median[a->to + 1] <= a->limit; a->to++) {
-    }
 }
 
-int hs_naturalness_measure(size_t n, size_t m, size_t F, size_t zero, const float *feat, size_t n_clean,
+/* The largest strength of a sign before the first that is not natural, as a magnitude. */
+static double reach_of(const hs_naturalness *a, const double *strength, double sign)
+{
+    double stop = INFINITY, reach = 0;
+    for (size_t j = 0; j < a->m; j++) {
+        if (a->median[j] > a->limit && sign * strength[j] > 0) {
+            stop = fmin(stop, sign * strength[j]);
+        }
+    }
+    for (size_t j = 0; j < a->m; j++) {
+        if (sign * strength[j] < stop) {
+            reach = fmax(reach, sign * strength[j]);
+        }
+    }
+    return reach;
+}
+
+/* Fills low, high and reach. */
+static void find_reach(const double *strength, hs_naturalness *a)
+{
+    double far = 0, stop = INFINITY;
+    a->high = reach_of(a, strength, 1);
+    a->low = -reach_of(a, strength, -1);
+    for (size_t j = 0; j < a->m; j++) {
+        if (strength[j] > a->high || strength[j] < a->low) {
+            stop = fmin(stop, fabs(strength[j]));
+        }
+    }
+    for (size_t j = 0; j < a->m; j++) {
+        far = fabs(strength[j]) < stop ? fmax(far, fabs(strength[j])) : far;
+    }
+    a->reach = far;
+}
+
+int hs_naturalness_measure(size_t n, size_t m, const double *strength, size_t F, const float *feat, size_t n_clean,
                            const float *clean, hs_naturalness *out)
 {
+    size_t zero = 0;
     hs_naturalness a = {.n = n, .m = m};
     double *column = NULL;
     size_t have = clean != NULL ? n_clean : n / 2;
     int rc = HS_OK;
     if (have < CLEAN_MIN || n == 0) {
         return hs_fail(HS_EDEGENERATE, "naturalness: %zu clean images judge; wanted %d", have, CLEAN_MIN);
+    }
+    while (zero < m && strength[zero] != 0) {
+        zero++;
+    }
+    if (zero == m) {
+        return hs_fail(HS_ERANGE, "naturalness: strength 0 is not among the %zu", m);
     }
     HS_TRY(hs_alloc(n, m * sizeof *a.distance, &a.distance));
     HS_TRY(hs_alloc(m, sizeof *a.median, &a.median));
@@ -103,6 +141,7 @@ int hs_naturalness_measure(size_t n, size_t m, size_t F, size_t zero, const floa
         HS_TRY(judge_half(1, F, zero, feat, &a));
     }
     summarise(zero, column, &a);
+    find_reach(strength, &a);
     *out = a;
     a = (hs_naturalness){0};
 out:

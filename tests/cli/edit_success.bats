@@ -69,3 +69,24 @@ END
     printf 'file,feat0\na,1\n' >short.csv
     fails 3 "feat1" "$HSPACE" edit-success smile.h5 --clean short.csv --json
 }
+
+@test "linearity: the grid ends where images are no longer natural, and the null is run there" {
+    prepare
+    "$HSPACE" sweep --model faces-a --direction d.h5:smile --strengths=-8,-4,-2,-1,-.5,0,.5,1,2,4,8 -N 16 --steps 3 \
+        --readout attr:smile,feat --null 2 -q -o wide.h5
+    "$HSPACE" linearity --sweep wide.h5 --readout attr:smile --json -o l.h5 >out.json || [ $? -le 11 ]
+    /usr/bin/python3 -c "import h5py" 2>/dev/null || skip "python3-h5py is absent"
+    /usr/bin/python3 - <<'END'
+import h5py, json, numpy as np
+f, r = h5py.File("wide.h5"), json.load(open("out.json"))["results"]
+s, reach = f["strength"][:], f.attrs["natural_strength"]
+assert 0 < reach < 8, reach
+bad = f["naturalness"][:] > f.attrs["naturalness_limit"]
+assert reach == max(x for x in abs(s) if not bad[abs(s) <= x].any()), (reach, bad)
+null = f["null_score_attr_smile"][0]
+assert np.isfinite(null[:, abs(s) == reach]).all() and np.isnan(null[:, abs(s) > reach]).all()
+assert "naturalness not tested" not in r["notes"]
+assert h5py.File("l.h5")["strength"][:].tolist() == [x for x in s if abs(x) <= reach]
+assert [x["value"] for x in r["statistics"] if x["name"] == "natural_range"] == [reach]
+END
+}

@@ -58,7 +58,8 @@ static void natural_only(void **state)
 {
     (void)state;
     double median[M] = {1, 1, 2, 5, 9}, outside[M] = {0, 0.05, 0.1, 0.6, 1};
-    hs_naturalness a = {.n = N, .m = M, .median = median, .outside = outside, .limit = 3, .from = 0, .to = 2};
+    hs_naturalness a = {
+        .n = N, .m = M, .median = median, .outside = outside, .limit = 3, .low = -1, .high = 1, .reach = 1};
     hs_edit_effects e = table(value, change, null);
     hs_edit_success out;
     e.naturalness = &a;
@@ -67,7 +68,7 @@ static void natural_only(void **state)
     assert_near(out.effect.value, 0.8, 1e-12);
     assert_near(out.naturalness, 2, 0);
     assert_near(out.outside, 0.1, 0);
-    a.to = ZERO; /* nothing but the unedited is natural */
+    a.high = 0; /* nothing but the unedited is natural */
     assert_ok(hs_edit_success_measure(&e, &boot, &out));
     assert_int_equal(out.at, ZERO);
     assert_near(out.effect.value, 0, 0);

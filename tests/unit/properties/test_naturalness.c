@@ -7,6 +7,7 @@
 #include "tests/support/support.h"
 
 enum { N = 256, M = 5, F = 12, ZERO = 2, CLEAN = 500 };
+static const double strength[M] = {-2, -1, 0, 1, 2};
 
 /* Features: normal with sds 1 ... 1/F and a rotation of the first two; strength j adds `step` times its place. */
 static void plant(const double *step, size_t n, size_t m, float *feat)
@@ -28,7 +29,7 @@ static void run(const double *step, int given, hs_naturalness *a)
     static float feat[N * M * F], clean[CLEAN * F];
     plant(step, N, M, feat);
     plant(step, CLEAN, 1, clean);
-    assert_ok(hs_naturalness_measure(N, M, F, ZERO, feat, given ? CLEAN : 0, given ? clean : NULL, a));
+    assert_ok(hs_naturalness_measure(N, M, strength, F, feat, given ? CLEAN : 0, given ? clean : NULL, a));
 }
 
 /* Shifts of a third of a standard deviation along the widest feature stay; the same length along the narrowest, which
@@ -41,13 +42,12 @@ static void shifts(void **state)
         hs_naturalness a = {0};
         narrow[F - 1] = 0.33;
         run(wide, given, &a);
-        assert_int_equal(a.from, 0);
-        assert_int_equal(a.to, M - 1);
+        assert_true(a.low == -2 && a.high == 2 && a.reach == 2);
         assert_true(a.outside[ZERO] <= 0.07);
         hs_naturalness_free(&a);
         run(narrow, given, &a);
-        assert_int_equal(a.from, ZERO);
-        assert_int_equal(a.to, ZERO);
+        assert_true(a.low == 0 && a.reach == 0);
+        assert_true(a.high == 0);
         assert_true(a.outside[0] > 0.9);
         assert_true(a.median[0] > a.limit);
         hs_naturalness_free(&a);
@@ -74,9 +74,9 @@ static void too_few(void **state)
     (void)state;
     static float feat[N * M * F];
     hs_naturalness a = {0};
-    assert_code(hs_naturalness_measure(15, M, F, ZERO, feat, 0, NULL, &a), HS_EDEGENERATE);
-    assert_code(hs_naturalness_measure(N, M, F, ZERO, feat, 7, feat, &a), HS_EDEGENERATE);
-    assert_code(hs_naturalness_measure(N, M, F, ZERO, feat, 0, NULL, &a), HS_EDEGENERATE); /* all one point */
+    assert_code(hs_naturalness_measure(15, M, strength, F, feat, 0, NULL, &a), HS_EDEGENERATE);
+    assert_code(hs_naturalness_measure(N, M, strength, F, feat, 7, feat, &a), HS_EDEGENERATE);
+    assert_code(hs_naturalness_measure(N, M, strength, F, feat, 0, NULL, &a), HS_EDEGENERATE); /* all one point */
 }
 
 int main(void)
