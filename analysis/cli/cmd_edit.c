@@ -4,118 +4,190 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/edit_common.h"
+#include "analysis/cli/edit_out.h"
 #include "analysis/cli/interval.h"
 #include "analysis/cli/shipped.h"
+#include "analysis/cli/strip_out.h"
 #include "analysis/sweep/sweep.h"
 #include "core/base/alloc.h"
+#include "core/base/text.h"
 
 static const hs_opt options[] = {{"direction", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input",
                                   "direction file and name; several: one strength each, their sum is applied"},
                                  HS_OPT_ATTR,
                                  {"strength", 0, HS_OPT_GRID, "1", 0, 0, NULL, "S", "Edit",
                                   "of the edit; several with one direction: one image each"},
+                                 {"strength-2", 0, HS_OPT_GRID, NULL, 0, 0, NULL, "S", "Edit",
+                                  "of the second of two directions: every pair with --strength, a grid an image"},
                                  {0}};
-static const hs_opt *const tables[] = {
-    hs_opts_model, hs_opts_source, hs_opts_sampler, hs_opts_edit, hs_opts_interval, options, NULL};
+static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source,   hs_opts_sampler, hs_opts_edit,
+                                       hs_opts_strip, hs_opts_interval, options,         NULL};
 
-/* strength (m, then 0 for the unedited image) and coefficients from --strength. */
-HS_CHECKED static int set_strengths(const hs_cmd *c, hs_edit_job *job, size_t *m, double **strength)
+/* One edit: job, what comes out, and the strengths that are owned. */
+typedef struct {
+    hs_edit_job job;
+    hs_edit_out out;
+    double *strength;   /* one direction: (m1 + 1), the last 0 */
+    double *base;       /* several: (n_dir) their coefficients at strength 1 */
+    double one;         /* m1 = 1: of a sum */
+    const double *each; /* (n_dir) the strengths of a sum */
+    hs_str title;
+} edit;
+
+static void edit_free(edit *e)
 {
-    int rc;
-    const double *s;
-    size_t n = hs_cmd_grid(c, "strength", &s);
-    *m = job->n_dir > 1 ? 1 : n;
-    HS_TRY(hs_alloc(*m + 1, sizeof **strength, strength));
-    if (job->n_dir > 1 && n != job->n_dir) {
-        rc = hs_fail(HS_ERANGE, "--strength: %zu given for %zu directions; wanted one each", n, job->n_dir);
-        goto out;
+    free(e->out.x_0);
+    free(e->strength);
+    free(e->base);
+    hs_str_free(&e->title);
+    hs_edit_job_free(&e->job);
+}
+
+/* "smile", "smile, age" of a grid, "1 smile + 0.5 age" of a sum. */
+HS_CHECKED static int make_title(edit *e)
+{
+    for (size_t i = 0; i < e->job.n_dir; i++) {
+        const char *name = e->job.dir[i].name;
+        if (e->each != NULL) {
+            hs_str_addf(&e->title, "%s%g %s", i > 0 ? " + " : "", e->each[i], name);
+        } else if (e->out.m2 > 0) {
+            hs_str_addf(&e->title, i == 0 ? "columns: %s" : ", rows: %s", name);
+        } else {
+            hs_str_add(&e->title, name);
+        }
     }
-    for (size_t i = 0; i < job->n_dir && job->n_dir > 1; i++) {
-        job->coef[i] *= s[i];
+    e->out.title = e->title.s;
+    return hs_str_ok(&e->title);
+}
+
+/* Strengths of one direction, of a grid of two, or one each of a sum. */
+HS_CHECKED static int set_strengths(const hs_cmd *c, edit *e)
+{
+    int rc = HS_OK;
+    const double *s, *s2;
+    size_t n_dir = e->job.n_dir, n = hs_cmd_grid(c, "strength", &s), n2 = hs_cmd_grid(c, "strength-2", &s2);
+    hs_edit_out *o = &e->out;
+    o->job = &e->job;
+    if (n2 > 0 && n_dir != 2) {
+        return hs_fail(HS_ERANGE, "--strength-2: %zu directions; wanted two", n_dir);
     }
-    for (size_t j = 0; j < *m; j++) {
-        (*strength)[j] = job->n_dir > 1 ? 1 : s[j];
+    if (n_dir > 1 && n2 == 0 && n != n_dir) {
+        return hs_fail(HS_ERANGE, "--strength: %zu given for %zu directions; wanted one each", n, n_dir);
     }
-    (*strength)[*m] = 0;
-    job->plan.m = *m + 1;
-    job->plan.strength = *strength;
+    e->one = 0;
+    for (size_t i = 0; i < n; i++) { /* a sum of nothing is the plain sample */
+        e->one = s[i] != 0 ? 1 : e->one;
+    }
+    int sum = n_dir > 1 && n2 == 0;
+    e->each = sum ? s : NULL;
+    o->m1 = sum ? 1 : n;
+    o->s1 = sum ? &e->one : s;
+    o->m2 = n2;
+    o->s2 = s2;
+    HS_TRY(hs_size_mul(o->m1, n2 > 0 ? n2 : 1, &o->cells));
+    HS_TRY(make_title(e));
+    HS_TRY(hs_alloc(o->m1 + 1, sizeof *e->strength, &e->strength));
+    memcpy(e->strength, o->s1, o->m1 * sizeof *s);
+    e->strength[o->m1] = 0;
+    HS_TRY(hs_alloc(n_dir, sizeof *e->base, &e->base));
+    memcpy(e->base, e->job.coef, n_dir * sizeof *e->base);
+    for (size_t i = 0; i < n_dir && sum; i++) {
+        e->job.coef[i] *= s[i];
+    }
 out:
     return rc;
 }
 
-/* What the edit did, against what the batch alone does: an edit below the floor is no edit. */
-static void report(hs_cmd *c, const hs_edit_job *job, const hs_sweep *s, size_t m)
+/* One direction or sum: all strengths and the unedited image in one run. */
+HS_CHECKED static int run_strengths(edit *e)
 {
-    size_t d = hs_chw_size(job->source.image);
-    json_t *effects = json_array(), *strengths = json_array(), *none = json_array();
-    for (size_t j = 0; j < m; j++) {
-        double effect = hs_sweep_effect(s, 0, d, j, m), strength = job->plan.strength[j];
-        json_array_append_new(effects, hs_json_num(effect));
-        json_array_append_new(strengths, hs_json_num(strength));
-        hs_cmd_say(c, "strength %6g   image change %.4g (rms over images of |x_0 - plain|)\n", strength, effect);
-        int no_effect = strength != 0 && effect <= s->noise_floor[0];
-        json_array_append_new(none, json_boolean(no_effect));
-        if (no_effect) {
-            hs_cmd_warn(c, "strength %g: no effect, %.3g is within the numerical noise %.3g", strength, effect,
-                        s->noise_floor[0]);
-        }
-    }
-    json_object_set_new(hs_cmd_results(c), "n", json_integer((json_int_t)s->n));
-    json_object_set_new(hs_cmd_results(c), "strengths", strengths);
-    json_object_set_new(hs_cmd_results(c), "effect", effects);
-    json_object_set_new(hs_cmd_results(c), "no_effect", none);
-    json_object_set_new(hs_cmd_results(c), "noise_floor", hs_json_num(s->noise_floor[0]));
+    hs_sweep s = {0};
+    hs_readout phi = {.name = "x0", .phi = HS_PHI_X0, .features = hs_chw_size(e->job.source.image)};
+    e->job.plan.m = e->out.m1 + 1;
+    e->job.plan.strength = e->strength;
+    int rc = hs_sweep_run(&e->job.plan, e->job.source.n, e->job.x_T, 1, &phi, e->out.x_0, &s);
+    e->out.noise_floor = rc == HS_OK ? s.noise_floor[0] : 0;
+    hs_sweep_free(&s);
+    return rc;
 }
 
-/* Images without the unedited column, written where -o says. */
-HS_CHECKED static int write_images(const hs_cmd *c, const hs_edit_job *job, size_t m, float *x_0)
+/* x (n, d) into column k of the cells. */
+static void put_column(const edit *e, size_t k, const float *x)
 {
-    size_t d = hs_chw_size(job->source.image);
-    for (size_t i = 0; i < job->source.n; i++) {
-        memmove(x_0 + i * m * d, x_0 + i * (m + 1) * d, m * d * sizeof *x_0);
+    size_t d = hs_chw_size(e->job.source.image), all = e->out.cells + 1;
+    for (size_t i = 0; i < e->job.source.n; i++) {
+        memcpy(e->out.x_0 + (i * all + k) * d, x + i * d, d * sizeof *x);
     }
-    return hs_images_write(c, hs_cmd_out(c), job->source.n, m > 1 ? m : 0, job->source.image, x_0);
+}
+
+/* Every pair of strengths is an edit of its own: after one edited step no two of them share a state. */
+HS_CHECKED static int run_grid(edit *e)
+{
+    static const double zero = 0, one = 1;
+    int rc;
+    hs_sweep s = {0};
+    float *x = NULL, *plain = NULL;
+    size_t d = hs_chw_size(e->job.source.image), n = e->job.source.n;
+    hs_readout phi = {.name = "x0", .phi = HS_PHI_X0, .features = d};
+    hs_edit_plan *p = &e->job.plan;
+    p->m = 1;
+    p->strength = &zero;
+    HS_TRY(hs_alloc(n, d * sizeof *x, &x));
+    HS_TRY(hs_alloc(n, d * sizeof *plain, &plain));
+    HS_TRY(hs_sweep_run(p, n, e->job.x_T, 1, &phi, plain, &s));
+    e->out.noise_floor = s.noise_floor[0];
+    put_column(e, e->out.cells, plain);
+    p->strength = &one;
+    for (size_t k = 0; k < e->out.cells; k++) {
+        double s1 = e->out.s1[k % e->out.m1], s2 = e->out.s2[k / e->out.m1];
+        e->job.coef[0] = e->base[0] * s1;
+        e->job.coef[1] = e->base[1] * s2;
+        int edited = s1 != 0 || s2 != 0;
+        HS_TRY(edited ? hs_edit_run(p, n, e->job.x_T, NULL, x) : HS_OK);
+        put_column(e, k, edited ? x : plain);
+    }
+out:
+    hs_sweep_free(&s);
+    free(x);
+    free(plain);
+    return rc;
 }
 
 static int run(hs_cmd *c)
 {
     int rc;
-    hs_edit_job job = {0};
-    hs_sweep s = {0};
-    double *strength = NULL;
-    float *x_0 = NULL;
-    size_t m = 0, rows;
+    edit e = {0};
+    size_t rows;
     HS_TRY(hs_cmd_need_out(c));
-    HS_TRY(hs_images_check(c, hs_cmd_out(c)));
-    HS_TRY(hs_edit_job_open(c, 64, &job));
-    HS_TRY(set_strengths(c, &job, &m, &strength));
+    HS_TRY(hs_strip_check(c, hs_cmd_out(c)));
+    HS_TRY(hs_edit_job_open(c, 64, &e.job));
+    HS_TRY(set_strengths(c, &e));
     if (hs_cmd_dry_run(c)) {
-        hs_cmd_say(c, "%zu images x %zu strengths x %zu steps\n", job.source.n, m, job.steps.S);
+        hs_cmd_say(c, "%zu images x %zu strengths x %zu steps\n", e.job.source.n, e.out.cells, e.job.steps.S);
         goto out;
     }
-    hs_readout phi = {.name = "x0", .phi = HS_PHI_X0, .features = hs_chw_size(job.source.image)};
-    HS_TRY(hs_size_mul(job.source.n, m + 1, &rows));
-    HS_TRY(hs_alloc(rows, phi.features * sizeof *x_0, &x_0));
-    HS_TRY(hs_sweep_run(&job.plan, job.source.n, job.x_T, 1, &phi, x_0, &s));
-    report(c, &job, &s, m);
-    if (hs_cmd_out(c) != NULL) {
-        HS_TRY(write_images(c, &job, m, x_0));
-    }
+    HS_TRY(hs_size_mul(e.job.source.n, e.out.cells + 1, &rows));
+    HS_TRY(hs_alloc(rows, hs_chw_size(e.job.source.image) * sizeof(float), &e.out.x_0));
+    HS_TRY(e.out.m2 > 0 ? run_grid(&e) : run_strengths(&e));
+    hs_edit_out_report(c, &e.out);
+    HS_TRY(hs_edit_reconstruction(c, &e.job, e.out.x_0, e.out.cells + 1, e.out.cells));
+    HS_TRY(hs_cmd_out(c) != NULL ? hs_edit_out_write(c, &e.out) : HS_OK);
 out:
-    free(x_0);
-    free(strength);
-    hs_sweep_free(&s);
-    hs_edit_job_free(&job);
+    edit_free(&e);
     return rc;
 }
 
 const hs_command hs_cmd_edit = {
     .name = "edit",
     .usage = "--model M --direction D[:NAME] --strength S (-N n | --images PATH... | --x-T X.npy) -o OUT",
-    .purpose = "Edit images in h-space: the asymmetric reverse process along one direction or a sum of them.",
+    .purpose =
+        "Edit images in h-space: the asymmetric reverse process along one direction, a sum of them, or a grid of "
+        "two.",
     .examples =
-        "hspace edit --model ddpm-celebahq-256 --direction pca.h5:pc0 --strength -3,0,3 -N 4 -o edited.png\n"
-        "hspace edit --model M --direction smile.h5 --direction young.h5 --strength 1,0.5 --images face.png -o out/",
+        "hspace edit --model ddpm-celebahq-256 --direction pca.h5:pc0 --strength -3,0,3 -N 4 -o edited.pdf\n"
+        "hspace edit --model M --direction smile.h5 --direction young.h5 --strength 1,0.5 --images face.png -o out/\n"
+        "hspace edit --model M --direction smile.h5 --strength -1:1:0.5 --direction age.h5 --strength-2 -1:1:1 -N 2 "
+        "-o grid.png",
     .options = tables,
     .run = run,
 };

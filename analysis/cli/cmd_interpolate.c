@@ -5,6 +5,7 @@
 #include "analysis/cli/commands.h"
 #include "analysis/cli/edit_common.h"
 #include "analysis/cli/interval.h"
+#include "analysis/cli/strip_out.h"
 #include "analysis/cli/sweep_file.h"
 #include "analysis/sweep/interpolate.h"
 #include "core/base/alloc.h"
@@ -14,10 +15,10 @@ static const hs_opt options[] = {
     {"to", 0, HS_OPT_STR, NULL, 0, 0, NULL, "Y.npy", "Input", "x_T of the images B, as many"},
     {"path", 0, HS_OPT_STR, "lerp", 0, 0, "lerp|slerp|norm", "PATH", "Edit", "way from h_A to h_B"},
     {"positions", 0, HS_OPT_INT, "11", 2, 1001, NULL, "N", "Edit", "positions from 0 (A's own h) to 1 (B's)"},
-    {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png", "Output", "the images: a row per pair"},
+    {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png|.pdf", "Output", "the images: a row per pair"},
     {0}};
 static const hs_opt *const tables[] = {hs_opts_model,   hs_opts_sampler, hs_opts_edit, hs_opts_interval,
-                                       hs_opts_readout, options,         NULL};
+                                       hs_opts_readout, hs_opts_strip,   options,      NULL};
 
 HS_CHECKED static int run_pairs(hs_cmd *c, hs_edit_job *job, const float *to)
 {
@@ -47,7 +48,7 @@ static int run(hs_cmd *c)
     size_t m = (size_t)hs_cmd_int(c, "positions"), n_to = 0;
     HS_TRY(hs_cmd_need_out(c));
     HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
-    HS_TRY(hs_images_check(c, hs_cmd_str(c, "strip")));
+    HS_TRY(hs_strip_check(c, hs_cmd_str(c, "strip")));
     if (hs_cmd_str(c, "from") == NULL || hs_cmd_str(c, "to") == NULL) {
         rc = hs_fail(HS_ERANGE, "interpolate: wanted --from X.npy and --to Y.npy");
         goto out;

@@ -5,18 +5,23 @@
 #include "analysis/cli/commands.h"
 #include "analysis/cli/edit_common.h"
 #include "analysis/cli/interval.h"
+#include "analysis/cli/strip_out.h"
 #include "analysis/cli/sweep_file.h"
 #include "core/base/alloc.h"
 
 static const hs_opt options[] = {
-    {"direction", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input", "direction file and name"},
+    {"direction", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input",
+     "direction file and name; several: their sum is swept"},
+    {"weights", 0, HS_OPT_GRID, NULL, 0, 0, NULL, "W1,W2,...", "Edit",
+     "several directions: what each counts at strength 1; 1 each when left out"},
     {"strengths", 0, HS_OPT_GRID, "-2:2:0.5", 0, 0, NULL, "A:B:STEP", "Edit", "strengths, 0 among them"},
     {"null", 0, HS_OPT_INT, "0", 0, 1000, NULL, "K", "Statistics",
      "also K random directions of equal norm, at the largest strengths"},
-    {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png", "Output", "the images: a row each, a column per strength"},
+    {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png|.pdf", "Output",
+     "the images: a row each, a column per strength"},
     {0}};
-static const hs_opt *const tables[] = {hs_opts_model,    hs_opts_source,  hs_opts_sampler, hs_opts_edit,
-                                       hs_opts_interval, hs_opts_readout, options,         NULL};
+static const hs_opt *const tables[] = {hs_opts_model,   hs_opts_source, hs_opts_sampler, hs_opts_edit, hs_opts_interval,
+                                       hs_opts_readout, hs_opts_strip,  options,         NULL};
 
 HS_CHECKED static int check_strengths(size_t m, const double *s)
 {
@@ -32,6 +37,24 @@ HS_CHECKED static int check_strengths(size_t m, const double *s)
     if (!zero || m < 2) {
         return hs_fail(HS_ERANGE, "--strengths: effects are measured against strength 0, which is not among the %zu",
                        m);
+    }
+    return HS_OK;
+}
+
+/* Coefficients of several directions; a random direction is like one alone. */
+HS_CHECKED static int set_weights(hs_cmd *c, hs_edit_job *job)
+{
+    const double *w;
+    size_t n = hs_cmd_grid(c, "weights", &w);
+    if (n > 0 && n != job->n_dir) {
+        return hs_fail(HS_ERANGE, "--weights: %zu given for %zu directions; wanted one each", n, job->n_dir);
+    }
+    for (size_t i = 0; i < n; i++) {
+        job->coef[i] *= w[i];
+    }
+    if (job->n_dir > 1 && hs_cmd_int(c, "null") > 0) {
+        return hs_fail(HS_ERANGE, "--null: %zu directions; random ones of equal norm are drawn for one direction",
+                       job->n_dir);
     }
     return HS_OK;
 }
@@ -64,8 +87,9 @@ static int run(hs_cmd *c)
     HS_TRY(hs_cmd_need_out(c));
     HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
     HS_TRY(check_strengths(m, strength));
-    HS_TRY(hs_images_check(c, hs_cmd_str(c, "strip")));
-    HS_TRY(hs_edit_job_open(c, 1, &job));
+    HS_TRY(hs_strip_check(c, hs_cmd_str(c, "strip")));
+    HS_TRY(hs_edit_job_open(c, 64, &job));
+    HS_TRY(set_weights(c, &job));
     job.plan.m = m;
     job.plan.strength = strength;
     if (hs_cmd_dry_run(c)) {

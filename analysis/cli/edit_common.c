@@ -185,6 +185,46 @@ void hs_edit_job_free(hs_edit_job *job)
     memset(job, 0, sizeof *job);
 }
 
+int hs_edit_reconstruction(hs_cmd *c, const hs_edit_job *job, const float *x_0, size_t columns, size_t plain)
+{
+    int rc = HS_OK;
+    size_t d = hs_chw_size(job->source.image), n = job->source.n;
+    float *image = NULL;
+    json_t *psnr = json_array(), *l1 = json_array();
+    double squares = 0, absolute = 0;
+    if (job->source.kind != HS_SOURCE_IMAGES) {
+        goto out;
+    }
+    HS_TRY(hs_alloc(d, sizeof *image, &image));
+    for (size_t i = 0; i < n; i++) {
+        double s = 0, a = 0;
+        const float *x = x_0 + (i * columns + plain) * d;
+        HS_TRY(hs_source_x_0(&job->source, i, 1, image));
+        for (size_t k = 0; k < d; k++) {
+            double v = (double)x[k] - (double)image[k];
+            s += v * v;
+            a += fabs(v);
+        }
+        json_array_append_new(psnr, hs_json_num(10 * log10(4 * (double)d / s)));
+        json_array_append_new(l1, hs_json_num(a / (double)d));
+        squares += s;
+        absolute += a;
+    }
+    double all = (double)d * (double)n, db = 10 * log10(4 * all / squares);
+    json_t *r = json_pack("{s:o, s:o, s:O, s:O}", "psnr", hs_json_num(db), "l1", hs_json_num(absolute / all),
+                          "psnr_each", psnr, "l1_each", l1);
+    if (!isfinite(db)) {
+        json_object_set_new(r, "reason", json_string("the reconstruction is exact"));
+    }
+    json_object_set_new(hs_cmd_results(c), "reconstruction", r);
+    hs_cmd_say(c, "reconstruction without edit: PSNR %.2f dB, mean |error| %.3g of a range of 2\n", db, absolute / all);
+out:
+    json_decref(psnr);
+    json_decref(l1);
+    free(image);
+    return rc;
+}
+
 /* *out <- the attribute network, where one of the read-outs needs it; else NULL. */
 HS_CHECKED static int scorer_for(hs_cmd *c, size_t n, const char *const *item, hs_scorer **out)
 {

@@ -28,6 +28,12 @@ typedef struct {
 HS_CHECKED int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *out);
 void hs_edit_job_free(hs_edit_job *job);
 
+/* Where the images came from --images: results.reconstruction {"psnr", "l1", "psnr_each", "l1_each"} of the unedited
+ * ones, column `plain` of x_0 (n, columns, c R R), against the images themselves, of a range of 2.  Nothing else
+ * tells what an edit changed from what the inversion lost. */
+HS_CHECKED int hs_edit_reconstruction(hs_cmd *c, const hs_edit_job *job, const float *x_0, size_t columns,
+                                      size_t plain);
+
 /* *n, *out <- the read-outs of --readout (owned). */
 HS_CHECKED int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out);
 void hs_edit_readouts_free(size_t n, hs_readout *r);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/cli/strip_out.h"
 #include "analysis/directions/dir_random.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
@@ -304,10 +305,19 @@ out:
     return rc;
 }
 
+/* "smile", "smile + age". */
+HS_CHECKED static int name_directions(const hs_edit_job *job, hs_str *out)
+{
+    for (size_t i = 0; i < job->n_dir; i++) {
+        hs_str_addf(out, "%s%s", i > 0 ? " + " : "", job->dir[i].name);
+    }
+    return hs_str_ok(out);
+}
+
 HS_CHECKED static int put_attributes(hs_result *r, const hs_sweep_file *f)
 {
     int rc;
-    hs_str names = {0};
+    hs_str names = {0}, directions = {0};
     const hs_edit_job *job = f->job;
     for (size_t p = 0; p < f->n_phi; p++) {
         hs_str_addf(&names, "%s%s", p > 0 ? "\n" : "", f->phi[p].name);
@@ -315,7 +325,8 @@ HS_CHECKED static int put_attributes(hs_result *r, const hs_sweep_file *f)
     HS_TRY(hs_str_ok(&names));
     HS_TRY(hs_result_attr_str(r, NULL, "readout", f->phi[0].name));
     HS_TRY(hs_result_attr_str(r, NULL, "readouts", names.s));
-    HS_TRY(hs_result_attr_str(r, NULL, "direction", job->n_dir > 0 ? job->dir[0].name : ""));
+    HS_TRY(name_directions(job, &directions));
+    HS_TRY(hs_result_attr_str(r, NULL, "direction", directions.s != NULL ? directions.s : ""));
     HS_TRY(hs_result_attr_str(r, NULL, "model_name", job->model.name));
     HS_TRY(hs_result_attr_str(r, NULL, "model_sha256", job->model.sha256));
     HS_TRY(hs_result_attr_str(r, NULL, "mode", job->plan.symmetric ? "symmetric" : "asymmetric"));
@@ -324,6 +335,7 @@ HS_CHECKED static int put_attributes(hs_result *r, const hs_sweep_file *f)
     HS_TRY(hs_result_attr_i64(r, NULL, "untrained", job->model.untrained));
 out:
     hs_str_free(&names);
+    hs_str_free(&directions);
     return rc;
 }
 
@@ -361,6 +373,35 @@ out:
     return rc;
 }
 
+/* The images: a row each, a column per strength or position. */
+HS_CHECKED static int write_strip(hs_cmd *c, const hs_sweep_file *f, const char *path, const float *x_0)
+{
+    int rc;
+    size_t n = f->sweep.n, m = f->sweep.m;
+    char **col = NULL, **row = NULL;
+    hs_str title = {0};
+    if (!hs_strip_wanted(c, path, m)) {
+        return hs_images_write(c, path, n, m, f->job->source.image, x_0);
+    }
+    HS_TRY(name_directions(f->job, &title));
+    HS_TRY(hs_strip_labels_of(m, f->job->plan.strength, &col));
+    HS_TRY(hs_strip_labels_of_source(&f->job->source, &row));
+    const hs_strip_out s = {title.s != NULL ? title.s : f->kind,
+                            n,
+                            m,
+                            f->job->source.image,
+                            x_0,
+                            (const char *const *)col,
+                            (const char *const *)row,
+                            1};
+    HS_TRY(hs_strip_out_write(c, path, &s));
+out:
+    hs_str_free(&title);
+    hs_strip_labels_free(m, col);
+    hs_strip_labels_free(n, row);
+    return rc;
+}
+
 int hs_sweep_file_finish(hs_cmd *c, hs_sweep_file *f, const float *x_0)
 {
     int rc = HS_OK;
@@ -370,8 +411,9 @@ int hs_sweep_file_finish(hs_cmd *c, hs_sweep_file *f, const float *x_0)
     if (hs_cmd_out(c) != NULL) {
         HS_TRY(hs_sweep_file_write(c, f));
     }
+    HS_TRY(hs_edit_reconstruction(c, f->job, x_0, f->sweep.m, zero_of(f)));
     if (strip != NULL) {
-        HS_TRY(hs_images_write(c, strip, f->sweep.n, f->sweep.m, f->job->source.image, x_0));
+        HS_TRY(write_strip(c, f, strip, x_0));
     }
 out:
     return rc;

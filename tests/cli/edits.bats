@@ -78,6 +78,64 @@ P
     cmp a.npy b.npy || "$HSPACE" similarity a.npy b.npy --metric cosine --json | jq -e '.results.value > 0.999999'
 }
 
+@test "edit: a grid of two directions holds each edit as it is alone" {
+    link
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength -1,0,1 --direction pca.h5:pc1 --strength-2 0,2 -o g.npy -q --json 2>/dev/null >g.json
+    jq -e '.results | .strengths == [[-1,0],[0,0],[1,0],[-1,2],[0,2],[1,2]] and .effect[1] == 0 and (.effect | length) == 6
+           and .effect[0] > 0' g.json
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --direction pca.h5:pc1 --strength 1,2 -q -o one.npy 2>/dev/null
+    "$HSPACE" sample $M -N 2 -q -o plain.npy 2>/dev/null
+    /usr/bin/python3 - <<'P' || [ ! -x /usr/bin/python3 ]
+try:
+    import numpy as np
+except ImportError:
+    raise SystemExit(0)
+g, one, plain = (np.load(f + ".npy") for f in ("g", "one", "plain"))
+assert g.shape == (2, 2, 3) + plain.shape[1:], g.shape
+assert (g[:, 0, 1] == plain).all() and abs(g[:, 1, 2] - one).max() <= 1e-4 * abs(one).max()
+P
+    fails 2 "strength-2: 1 directions; wanted two" "$HSPACE" edit --quiet $M -N 1 --direction pca.h5:pc0 --strength-2 1 -o x.npy
+}
+
+@test "strips: labelled PNG and PDF, bare ones when asked, single edits as they are" {
+    link
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength -1,1 -q -o e.png 2>/dev/null
+    # 8 + 12 + 8, three columns (0 among them) of 64 and 4 between, 8; title, labels, two rows
+    file e.png | grep -q 'PNG image data, 236 x 192,'
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength -1,1 --labels no -q -o bare.png 2>/dev/null
+    file bare.png | grep -q 'PNG image data, 34 x 34,'
+    "$HSPACE" edit $M -N 1 --direction pca.h5:pc0 -q -o one.png 2>/dev/null
+    file one.png | grep -q 'PNG image data, 16 x 16,'
+    "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength -1,1 --direction pca.h5:pc1 --strength-2 0,1 -q -o g.pdf 2>/dev/null
+    file g.pdf | grep -q 'PDF document'
+    "$HSPACE" sweep $M -N 2 --direction pca.h5:pc0 --strengths -1,0,1 -q -o s.h5 --strip s.pdf 2>/dev/null
+    file s.pdf | grep -q 'PDF document'
+    fails 2 's.pdf: exists' "$HSPACE" sweep --quiet $M -N 2 --direction pca.h5:pc0 --strengths -1,0,1 -o s2.h5 --strip s.pdf
+    fails 2 'unknown kind of output' "$HSPACE" edit --quiet $M -N 1 --direction pca.h5:pc0 -o e.svg
+}
+
+@test "images: the reconstruction's error stands beside the edit" {
+    link
+    "$HSPACE" sample $M -N 2 -q -o in/ 2>/dev/null
+    "$HSPACE" edit $M --images in --direction pca.h5:pc0 --strength 1 -q --json 2>/dev/null >e.json
+    jq -e '.results.reconstruction | (.psnr_each | length) == 2 and (.psnr | type) == "number" and .l1 > 0 and (.l1_each | add / 2) - .l1 < 1e-9' e.json
+    "$HSPACE" invert $M --images in -q -o xT.npy --check --json 2>/dev/null | jq -e --slurpfile e e.json '.results.check.psnr - $e[0].results.reconstruction.psnr | fabs < 0.01'
+    "$HSPACE" sweep $M --images in --direction pca.h5:pc0 --strengths -1,0,1 -q --json 2>/dev/null |
+        jq -e --slurpfile e e.json '.results.reconstruction.psnr - $e[0].results.reconstruction.psnr | fabs < 1e-9'
+    "$HSPACE" edit $M -N 1 --direction pca.h5:pc0 -q --json 2>/dev/null | jq -e '.results | has("reconstruction") | not'
+}
+
+@test "sweep: a weighted sum of directions" {
+    link
+    "$HSPACE" sweep $M -N 2 --direction pca.h5:pc0 --direction pca.h5:pc1 --weights 1,0 --strengths -1,0,1 --readout brightness -q -o s.h5 --json 2>/dev/null >a.json
+    "$HSPACE" sweep $M -N 2 --direction pca.h5:pc0 --strengths -1,0,1 --readout brightness -q --json 2>/dev/null >b.json
+    jq -en --slurpfile a a.json --slurpfile b b.json '$a[0].results.readouts[0].mean == $b[0].results.readouts[0].mean'
+    "$HSPACE" info s.h5 --json | jq -e '.results.direction == "pc0 + pc1"'
+    fails 2 'weights: 1 given for 2' "$HSPACE" sweep --quiet $M -N 1 --direction pca.h5:pc0,pca.h5:pc1 --weights 1 --strengths 0,1 -o x.h5
+    fails 2 'null: 2 directions' "$HSPACE" sweep --quiet $M -N 1 --direction pca.h5:pc0,pca.h5:pc1 --null 2 --strengths 0,1 -o x.h5
+    [ ! -e x.h5 ]
+}
+
 @test "t_edit and t_boost: given curves by the paper's thresholds, and auto by the model's own" {
     link
     seq 1 999 | awk '{ print $1 "\t" $1 / 1000 }' >p.tsv
