@@ -59,8 +59,9 @@ void hs_direction_free(hs_direction *d);
 /* *n, *names <- the names stored in a file (free each and the list). */
 HS_CHECKED int hs_direction_names(const char *path, size_t *n, char ***names);
 
-/* HS_ESHAPE unless the direction, of either space, fits a network: the same (C, H, W) of h or of the image; the same
- * weights where the file names them (force: only the shape); a network f_t: the same channels and embedding width. */
+/* HS_ESHAPE unless the direction, of either space, fits a network: the same (C, H, W) of h or of the image; where the
+ * file names them, the same weights and the middle block's output as its tap (force: only the shape); a network f_t:
+ * the same channels and embedding width. */
 HS_CHECKED int hs_direction_fits(const hs_direction *d, const hs_unet_config *cfg, const char *model_sha256, int force);
 
 /* Pixels of the image along a side for one of h: what a network on eps takes together. */

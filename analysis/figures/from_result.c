@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/figures/curves.h"
 #include "analysis/figures/linearity.h"
 #include "analysis/figures/matrix.h"
 #include "analysis/figures/scree.h"
@@ -344,6 +345,27 @@ out:
     return rc;
 }
 
+static int plot_curves(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    int rc = HS_OK;
+    hs_figure_distances c = {.n = get_count(s, 0, "n"),
+                             .edit = get_number(s, 0, "threshold_edit"),
+                             .boost = get_number(s, 0, "threshold_boost"),
+                             .t_edit = get_number(s, 0, "t_edit"),
+                             .t_boost = get_number(s, 0, "t_boost")};
+    double *t, *p, *x;
+    HS_TRY(get_text(s, 0, "distance", "distance", &c.distance));
+    HS_TRY(get_array(s, 0, "timestep", 1, &c.S, &t));
+    HS_TRY(get_array(s, 0, "distance_p", 1, &c.S, &p));
+    HS_TRY(get_array(s, 0, "distance_x", 1, &c.S, &x));
+    c.t = t;
+    c.p = p;
+    c.x = x;
+    HS_TRY(hs_figure_curves(&c, opt, drawn));
+out:
+    return rc;
+}
+
 static const struct {
     const char *kind;
     int (*plot)(sources *s, const hs_figure_options *opt, int *drawn);
@@ -353,6 +375,7 @@ static const struct {
              {"interpolation", plot_sweep, HS_FIGURE_COLOURS},
              {"pca", plot_pca, 1},
              {"similarity", plot_similarity, 1},
+             {"curves", plot_curves, 1},
              {"theorem1", plot_theorem1, HS_FIGURE_COLOURS}};
 
 int hs_figure_from_results(const char *const *path, size_t n, const char *kind, const hs_figure_options *opt,
@@ -386,10 +409,10 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
         HS_TRY(kinds[k].plot(&s, &o, drawn));
     }
     if (!found) {
-        HS_TRY(hs_fail(
-            HS_ERANGE,
-            "%s: no figure of kind \"%s\"; there are linearity, sweep, interpolation, pca, similarity, theorem1",
-            path[0], kind));
+        HS_TRY(hs_fail(HS_ERANGE,
+                       "%s: no figure of kind \"%s\"; there are linearity, sweep, interpolation, pca, similarity, "
+                       "curves, theorem1",
+                       path[0], kind));
     }
 out:
     sources_close(&s);

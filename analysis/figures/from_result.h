@@ -7,6 +7,8 @@
  * interpolation (sample, strength); attribute direction: one panel a read-out, the files are its curves
  * pca           /explained_variance_ratio (timestep, component) or (component), /timestep, attribute n
  * similarity    /similarity (row, column), texts or numbers /row and /column, attributes metric and n
+ * curves        /distance_p and /distance_x (timestep), /timestep rising, attributes distance, n, threshold_edit,
+ *               threshold_boost, t_edit, t_boost
  * theorem1      /symmetric and /asymmetric (timestep), /timestep: the files are the curves
  *
  * A file whose attribute untrained is 1 has that word stamped on its picture. */

@@ -85,6 +85,10 @@ P
     dictionary small.pth '{999: v(1, (1, 32, 4, 4))}'
     "$HSPACE" import small.pth -q -o s.h5
     fails 2 'a direction of shape \(32, 4, 4\); h of the model is \(64, 4, 4\)' "$HSPACE" edit --quiet $M -N 1 --direction s.h5 -o e.npy
+    dictionary here.pth '{999: v(1), 666: v(2), 333: v(3), 0: v(4)}'
+    "$HSPACE" import here.pth --tap down.3 -q -o down.h5
+    fails 2 "here: of the tap 'down.3'; edits act at mid_block.out" "$HSPACE" edit --quiet $M -N 1 --direction down.h5 -o e.npy
+    "$HSPACE" edit $M -N 1 --direction down.h5 --force -q -o forced.npy 2>/dev/null
     for s in nan inf 1,nan; do
         fails 2 '^hspace: --strength: ' "$HSPACE" edit --quiet $M -N 1 --direction s.h5 --strength $s -o e.npy
     done

@@ -150,8 +150,10 @@ P
                 jq -e --argjson e $edit --argjson b $boost '.results.interval | .t_edit == $e and .t_boost == $b'
         done
     fi
-    "$HSPACE" curves --model random:tiny --steps 20 -N 4 -q -o c.h5 --json 2>/dev/null >c.json
+    "$HSPACE" curves --model random:tiny --steps 20 -N 4 -q -o c.h5 --plot c.svg --json 2>/dev/null >c.json
     jq -e '.results.interval | .distance == "pixels" and .n == 4 and .t_edit > 0 and .threshold_edit > 0.288 * .end_p * 0.99' c.json
+    head -c 5 c.svg | grep -q '<?xml'
+    fails 2 'wanted -o C.h5' "$HSPACE" curves --model random:tiny -N 1 --plot c2.svg -q
     "$HSPACE" edit --model random:tiny --steps 20 -N 4 --direction pca.h5:pc0 --t-edit auto --t-boost auto --json -q 2>/dev/null >e.json
     jq -e --slurpfile c c.json '.params["t-edit"] == $c[0].results.interval.t_edit and .params["t-boost"] == $c[0].results.interval.t_boost' e.json
     "$HSPACE" edit --model random:tiny --steps 20 -N 1 --direction pca.h5:pc0 --t-edit auto --curves p.tsv,x.tsv --json -q 2>/dev/null |
