@@ -1,57 +1,32 @@
-/* hspace direction asyrp: a delta network f_t learns an edit. */
+/* hspace direction asyrp: an edit is learned, by a delta network f_t or free of one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analysis/cli/asyrp.h"
 #include "analysis/cli/commands.h"
-#include "analysis/cli/common.h"
-#include "analysis/cli/shipped.h"
 #include "analysis/directions/direction.h"
+#include "analysis/sweep/edit.h"
 #include "analysis/train/checkpoint.h"
-#include "analysis/train/paths.h"
-#include "analysis/train/task_asyrp.h"
 #include "core/base/alloc.h"
 
-static const hs_opt options[] = {
-    {"readout", 0, HS_OPT_STR, NULL, 0, 0, NULL, "attr:NAME", "Edit", "the factor that shall change"},
-    HS_OPT_ATTR,
-    {"by", 0, HS_OPT_NUM, "1", -1000, 1000, NULL, "X", "Edit",
-     "how far, in its standard deviations (of 0 and 1: in its logit)"},
-    {"t-edit", 0, HS_OPT_INT, "0", 0, 0x1p30, NULL, "T", "Edit", "edited where t >= T"},
-    {"name", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME", "Edit", "of the direction; the factor's when left out"},
-    {"recipe", 0, HS_OPT_STR, "code", 0, 0, "code|paper", "RECIPE", "Training",
-     "an update a timestep, or one a trajectory"},
-    {"trajectories", 0, HS_OPT_INT, "50", 1, 0x1p30, NULL, "N", "Training", "batches taken from x_T to t-edit"},
-    {"rate", 0, HS_OPT_NUM, "1e-3", 0, 100, NULL, "R", "Training", "learning rate (Adam)"},
-    {"l1", 0, HS_OPT_NUM, "1", 0, 1e6, NULL, "W", "Training", "weight of mean |P_edit - P_src|"},
-    {"init", 0, HS_OPT_STR, "zero", 0, 0, "zero|torch", "HOW", "Training",
-     "zero: begins without an effect; torch: as PyTorch's layers, as the released networks did"},
-    {"save-every", 0, HS_OPT_NUM, "120", 0, 1e9, NULL, "S", "Training", "seconds between checkpoints"},
-    {"resume", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Training", "continue from the checkpoint in FILE.train/"},
-    {0}};
-static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source, hs_opts_steps, options, NULL};
+static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source, hs_opts_steps, hs_opts_asyrp, NULL};
 
-/* Everything a run needs, owned. */
-typedef struct {
-    hs_model model;
-    hs_steps steps;
-    hs_source source;
-    hs_attrnet *phi;
-    hs_deltablock *f;
-    hs_asyrp_task *task;
-    float *x_T;
-    char folder[HS_TRAIN_PATH];
-    hs_str about;
-    size_t factor;
-} job;
-
-static void job_free(job *j)
+static void job_free(hs_asyrp_job *j)
 {
     hs_asyrp_task_free(j->task);
-    hs_deltablock_free(j->f);
+    hs_delta_free(j->v);
+    hs_deltablock_free(j->net);
+    hs_goal_free(&j->goal);
     hs_attrnet_free(j->phi);
+    hs_clip_free(j->clip);
+    for (size_t i = 0; i < j->n_templates; i++) {
+        free(j->templates[i]);
+    }
+    free(j->templates);
     free(j->x_T);
+    free(j->x_0);
     hs_str_free(&j->about);
     hs_source_free(&j->source);
     hs_steps_free(&j->steps);
@@ -60,7 +35,7 @@ static void job_free(job *j)
 
 /* ---- The folder of the training, FILE.train ---- */
 
-HS_CHECKED static int check_folder(const hs_cmd *c, job *j)
+HS_CHECKED static int check_folder(const hs_cmd *c, hs_asyrp_job *j)
 {
     const char *out = hs_cmd_out(c);
     int n = snprintf(j->folder, sizeof j->folder, "%s.train", out);
@@ -77,77 +52,152 @@ HS_CHECKED static int check_folder(const hs_cmd *c, job *j)
     return HS_OK;
 }
 
-/* ---- What is trained, on what ---- */
-
-HS_CHECKED static int open_factor(hs_cmd *c, job *j)
-{
-    char path[HS_SHIPPED_PATH];
-    const char *readout = hs_cmd_str(c, "readout");
-    int rc = HS_OK, k;
-    if (readout == NULL || strncmp(readout, "attr:", 5) != 0) {
-        return hs_fail(HS_ERANGE, "direction asyrp: wanted --readout attr:NAME, the factor that shall change");
-    }
-    HS_TRY(hs_attrnet_open(hs_shipped_or(hs_cmd_str(c, "attr"), path), &j->phi));
-    k = hs_attrnet_find(j->phi, readout + 5);
-    if (k < 0) {
-        rc = hs_fail(HS_ERANGE, "--readout %.80s: %s has no such factor", readout, hs_cmd_str(c, "attr"));
-        goto out;
-    }
-    j->factor = (size_t)k;
-out:
-    return rc;
-}
-
-HS_CHECKED static int open_job(hs_cmd *c, job *j)
+HS_CHECKED static int open_job(hs_cmd *c, hs_asyrp_job *j)
 {
     int rc = HS_OK;
     HS_TRY(hs_cmd_need_out(c));
     HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
     HS_TRY(hs_cmd_out(c) != NULL ? check_folder(c, j) : HS_OK);
-    HS_TRY(open_factor(c, j));
+    HS_TRY(hs_asyrp_choose(c, &j->o));
     HS_TRY(hs_common_model(c, &j->model));
     HS_TRY(hs_common_steps(c, &j->model.schedule, &j->steps));
     HS_TRY(hs_source_open(c, &j->model, &j->steps, &j->source));
+    HS_TRY(hs_asyrp_open_goal(c, hs_common_batch(c, j->source.n), j));
+    if (j->o.trajectories == 0) {
+        size_t batch = hs_common_batch(c, j->source.n);
+        j->o.trajectories = (j->source.n + batch - 1) / batch;
+    }
+    json_object_set_new(hs_cmd_params(c), "trajectories", json_integer((json_int_t)j->o.trajectories));
 out:
     return rc;
 }
 
-HS_CHECKED static int make_task(hs_cmd *c, job *j)
+/* ---- What is trained, on what ---- */
+
+/* x_0 of the prior or of given x_T: what the sampler makes of it over the same steps. */
+HS_CHECKED static int sample_x_0(hs_cmd *c, hs_asyrp_job *j)
 {
-    const hs_unet_config *cfg = hs_unet_config_of(j->model.unet);
-    size_t n = j->source.n, batch = hs_common_batch(c, n), d = hs_chw_size(j->source.image);
-    const hs_asyrp_task_options o = {.recipe = hs_cmd_str(c, "recipe")[0] == 'c' ? HS_RECIPE_CODE : HS_RECIPE_PAPER,
-                                     .batch = batch,
-                                     .factor = j->factor,
-                                     .by = hs_cmd_num(c, "by"),
-                                     .l1 = hs_cmd_num(c, "l1"),
-                                     .t_edit = (int)hs_cmd_int(c, "t-edit"),
-                                     .conv = hs_common_conv(c)};
+    static const double none = 0;
+    const hs_edit_plan plan = {.model = &j->model,
+                               .steps = &j->steps,
+                               .m = 1,
+                               .strength = &none,
+                               .batch = (size_t)hs_cmd_int(c, "batch"),
+                               .conv = hs_common_conv(c),
+                               .progress = hs_cmd_progress(c)};
+    return hs_edit_run(&plan, j->source.n, j->x_T, NULL, j->x_0);
+}
+
+HS_CHECKED static int read_images(hs_cmd *c, hs_asyrp_job *j)
+{
+    size_t n = j->source.n, d = hs_chw_size(j->source.image);
+    char digest[HS_SHA256_HEX];
     int rc = HS_OK;
     HS_TRY(hs_alloc(n, d * sizeof *j->x_T, &j->x_T));
     HS_TRY(hs_source_x_T(&j->source, 0, n, j->x_T));
-    size_t width = hs_unet_h_shape(cfg).c;
-    HS_TRY((cfg->names == HS_NAMES_ADM ? hs_deltablock_random_adm : hs_deltablock_random)(
-        width, width, cfg->temb_dim, hs_cmd_seed(c), hs_cmd_str(c, "init")[0] == 'z', &j->f));
-    hs_str_addf(&j->about, "model %.16s\nattr %s\nimages %zu, sha256 ", j->model.sha256, hs_cmd_str(c, "attr"), n);
-    char digest[HS_SHA256_HEX];
     HS_TRY(hs_sha256_of(j->x_T, n * d * sizeof *j->x_T, digest));
-    hs_str_addf(&j->about, "%.16s\nseed %lld\ninit %s\n", digest, (long long)hs_cmd_seed(c), hs_cmd_str(c, "init"));
+    hs_str_addf(&j->about, "images %zu, sha256 %.16s\n", n, digest);
+    if (j->o.against == HS_AGAINST_IMAGE) {
+        HS_TRY(hs_alloc(n, d * sizeof *j->x_0, &j->x_0));
+        HS_TRY(j->source.kind == HS_SOURCE_IMAGES ? hs_source_x_0(&j->source, 0, n, j->x_0) : sample_x_0(c, j));
+    }
+out:
+    return rc;
+}
+
+/* A network of the model's type and width; on eps of its patches, of the same width inside. */
+HS_CHECKED static int draw_network(hs_cmd *c, hs_asyrp_job *j)
+{
+    const hs_unet_config *cfg = hs_unet_config_of(j->model.unet);
+    size_t width = hs_unet_h_shape(cfg).c, p = hs_direction_patch(cfg);
+    if (j->o.eps) {
+        return hs_deltablock_random(cfg->in_ch * p * p, width, cfg->temb_dim, hs_cmd_seed(c), j->o.silent, &j->net);
+    }
+    return (cfg->names == HS_NAMES_ADM ? hs_deltablock_random_adm : hs_deltablock_random)(
+        width, width, cfg->temb_dim, hs_cmd_seed(c), j->o.silent, &j->net);
+}
+
+/* The network of a file, which must fit the model. */
+HS_CHECKED static int open_network(hs_cmd *c, hs_asyrp_job *j)
+{
+    hs_direction d = {0};
+    int rc = HS_OK;
+    HS_TRY(hs_fail_in(hs_direction_open(j->o.start, &d), "--init"));
+    if (d.net == NULL || d.space != (j->o.eps ? HS_SPACE_EPS : HS_SPACE_H)) {
+        rc = hs_fail(HS_ESHAPE, "--init %.200s: wanted a delta network of %s", j->o.start, j->o.eps ? "eps" : "h");
+        goto out;
+    }
+    HS_TRY(hs_direction_fits(&d, hs_unet_config_of(j->model.unet), j->model.sha256, hs_cmd_force(c)));
+    HS_TRY(hs_cmd_input(c, d.file));
+    j->net = d.net;
+    d.net = NULL;
+out:
+    hs_direction_free(&d);
+    return rc;
+}
+
+HS_CHECKED static int make_delta(hs_cmd *c, hs_asyrp_job *j)
+{
+    hs_delta_spec spec = {.kind = j->o.kind,
+                          .eps = j->o.eps,
+                          .n = j->source.n,
+                          .S = hs_asyrp_edited_steps(&j->steps, (int)hs_cmd_int(c, "t-edit")),
+                          .batch = hs_common_batch(c, j->source.n),
+                          .silent = j->o.silent,
+                          .seed = hs_cmd_seed(c)};
+    size_t count;
+    char digest[HS_SHA256_HEX];
+    int rc = HS_OK;
+    if (spec.S == 0) {
+        return hs_fail(HS_ERANGE, "--t-edit %lld: no step at or above it", (long long)hs_cmd_int(c, "t-edit"));
+    }
+    if (spec.kind == HS_DELTA_NET) {
+        HS_TRY(j->o.start != NULL ? open_network(c, j) : draw_network(c, j));
+        spec.net = j->net;
+    }
+    HS_TRY(hs_delta_create(hs_unet_config_of(j->model.unet), &spec, &j->v));
+    const float *theta = hs_delta_theta(j->v, &count);
+    HS_TRY(hs_sha256_of(theta, count * sizeof *theta, digest));
+    hs_str_addf(&j->about, "initial weights, sha256 %.16s\n", digest);
+out:
+    return rc;
+}
+
+HS_CHECKED static int make_task(hs_cmd *c, hs_asyrp_job *j)
+{
+    int cosine = j->o.clip && hs_cmd_str(c, "l1-scale")[0] == 'c';
+    const hs_asyrp_task_options o = {.against = j->o.against,
+                                     .update = j->o.update,
+                                     .weight = j->o.weight,
+                                     .l1 = j->o.l1 * (cosine ? j->cosine : 1),
+                                     .t_edit = (int)hs_cmd_int(c, "t-edit"),
+                                     .conv = hs_common_conv(c)};
+    int rc = HS_OK;
+    hs_str_addf(&j->about, "model %.16s\nseed %lld\n", j->model.sha256, (long long)hs_cmd_seed(c));
+    HS_TRY(make_delta(c, j));
+    HS_TRY(read_images(c, j));
     HS_TRY(hs_str_ok(&j->about));
-    HS_TRY(
-        hs_asyrp_task_create(j->model.unet, &j->steps, j->f, j->phi, n, j->x_T, &o, j->about.s, j->folder, &j->task));
+    HS_TRY(hs_asyrp_task_create(j->model.unet, &j->steps, j->v, &j->goal, j->x_T, j->x_0, &o, j->about.s, j->folder,
+                                &j->task));
 out:
     return rc;
 }
 
 /* ---- The run ---- */
 
-static hs_train_options loop_of(const hs_cmd *c, const job *j)
+static hs_train_options loop_of(const hs_cmd *c, const hs_asyrp_job *j)
 {
-    uint64_t each = hs_asyrp_task_updates(j->task), total = each * (uint64_t)hs_cmd_int(c, "trajectories");
-    return (hs_train_options){.adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
-                              .rate = {.rate = hs_cmd_num(c, "rate"), .flat = 0.5, .last = 0.05, .total = total},
-                              .clip = 1,
+    const hs_asyrp_choice *o = &j->o;
+    uint64_t each = hs_asyrp_task_updates(j->task), total = each * o->trajectories;
+    return (hs_train_options){.sgd = o->sgd,
+                              .adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
+                              .rate = {.rate = o->rate,
+                                       .flat = 0.5,
+                                       .last = 0.05,
+                                       .total = total,
+                                       .every = o->every * each * hs_delta_groups(j->v),
+                                       .gamma = o->every > 0 ? o->gamma : 0},
+                              .clip = o->max_norm,
                               .save_seconds = hs_cmd_num(c, "save-every"),
                               .whole = each,
                               .table_every = each > 10 ? each : 10,
@@ -156,38 +206,27 @@ static hs_train_options loop_of(const hs_cmd *c, const job *j)
                               .progress = hs_cmd_progress(c)};
 }
 
-/* The published weights as a direction. */
-HS_CHECKED static int write_direction(hs_cmd *c, const job *j)
+static void answer(hs_cmd *c, const hs_asyrp_job *j, size_t parameters, const hs_train_result *done)
 {
-    char path[HS_TRAIN_PATH];
-    const char *name = hs_cmd_str(c, "name");
-    hs_tensors *ts = NULL;
-    hs_result *r = NULL;
-    size_t count;
-    int rc = HS_OK;
-    HS_TRY(hs_train_path(j->folder, "f_t.safetensors", path));
-    HS_TRY(hs_safetensors_open(path, &ts));
-    HS_TRY(hs_result_create(hs_cmd_out(c), "directions", hs_cmd_force(c), &r));
-    HS_TRY(hs_common_provenance(c, r));
-    HS_TRY(hs_direction_put_networks(r, ts, name != NULL ? name : hs_cmd_str(c, "readout") + 5, "asyrp",
-                                     j->model.sha256, &count));
-    HS_TRY(hs_result_attr_i64(r, NULL, "t_edit", hs_cmd_int(c, "t-edit")));
-    HS_TRY(hs_result_attr_str(r, NULL, "training", j->about.s));
-    HS_TRY(hs_result_commit(r));
-out:
-    hs_result_free(r);
-    hs_tensors_free(ts);
-    return rc;
+    static const char *const what[] = {"f_t", "a change of each image", "a change of all images"};
+    json_t *out = hs_cmd_results(c);
+    json_object_set_new(out, "name", json_string(j->name));
+    json_object_set_new(out, "parameters", json_integer((json_int_t)parameters));
+    json_object_set_new(out, "updates", json_integer((json_int_t)done->updates));
+    json_object_set_new(out, "loss", hs_json_num(done->loss));
+    json_object_set_new(out, "seconds", hs_json_num(done->seconds));
+    hs_cmd_say(c, "%s: %s for %s, %llu updates in %.0f s, loss %.4g; its curve: %s/loss.png\n", hs_cmd_out(c),
+               what[j->o.kind], j->name, (unsigned long long)done->updates, done->seconds, done->loss, j->folder);
 }
 
 static int run(hs_cmd *c)
 {
     int rc;
-    job j = {0};
+    hs_asyrp_job j = {0};
     hs_train_result done;
     HS_TRY(open_job(c, &j));
     if (hs_cmd_dry_run(c) || hs_cmd_out(c) == NULL) {
-        hs_cmd_say(c, "%lld trajectories of %zu images over %zu timesteps\n", (long long)hs_cmd_int(c, "trajectories"),
+        hs_cmd_say(c, "%llu trajectories of %zu images over %zu timesteps\n", (unsigned long long)j.o.trajectories,
                    hs_common_batch(c, j.source.n), j.steps.S);
         goto out;
     }
@@ -196,15 +235,8 @@ static int run(hs_cmd *c)
     const hs_train_options loop = loop_of(c, &j);
     HS_TRY(hs_train_make_folder(j.folder));
     HS_TRY(hs_train(&task, &loop, j.folder, &done));
-    HS_TRY(write_direction(c, &j));
-    json_t *out = hs_cmd_results(c);
-    json_object_set_new(out, "name", json_string(hs_cmd_str(c, "readout") + 5));
-    json_object_set_new(out, "parameters", json_integer((json_int_t)task.n));
-    json_object_set_new(out, "updates", json_integer((json_int_t)done.updates));
-    json_object_set_new(out, "loss", hs_json_num(done.loss));
-    json_object_set_new(out, "seconds", hs_json_num(done.seconds));
-    hs_cmd_say(c, "%s: f_t for %s, %llu updates in %.0f s, loss %.4g; its curve: %s/loss.png\n", hs_cmd_out(c),
-               hs_cmd_str(c, "readout") + 5, (unsigned long long)done.updates, done.seconds, done.loss, j.folder);
+    HS_TRY(hs_asyrp_write(c, &j));
+    answer(c, &j, task.n, &done);
 out:
     job_free(&j);
     return rc;
@@ -212,12 +244,17 @@ out:
 
 const hs_command hs_cmd_direction_asyrp = {
     .name = "direction asyrp",
-    .usage = "--model M --readout attr:NAME (-N n | --images PATH... | --x-T X.npy) -o D.h5",
-    .purpose =
-        "Trains Asyrp's delta network f_t(h, t), the model frozen, until the edited prediction of x_0 scores as far "
-        "from the plain one as asked; FILE.train/ keeps the checkpoint and the loss curve.",
-    .examples = "hspace direction asyrp --model faces-a --readout attr:smile -N 64 --t-edit 300 -o smile.h5\n"
-                "hspace direction asyrp --model faces-a --readout attr:age --by -1 -N 64 --recipe paper -o young.h5",
+    .usage =
+        "--model M (--readout attr:NAME | --source TEXT --target TEXT) (-N n | --images PATH... | --x-T X.npy) -o D.h5",
+    .purpose = "Trains Asyrp's delta network f_t(h, t), or changes free of one, the model frozen, until the edited "
+               "prediction of x_0 scores as far from the unedited one as asked, or CLIP sees it move from one text to "
+               "another; FILE.train/ keeps the checkpoint and the loss curve.",
+    .examples =
+        "hspace direction asyrp --model faces-a --readout attr:smile -N 64 --t-edit 300 -o smile.h5\n"
+        "hspace direction asyrp --model faces-a --source 'a face' --target 'a smiling face' -N 64 --t-edit 300 -o "
+        "clip.h5\n"
+        "hspace direction asyrp --model faces-a --readout attr:age --by -1 -N 64 --update trajectory -o young.h5\n"
+        "hspace direction asyrp --model faces-a --readout attr:smile -N 16 --free --space eps -o rival.h5",
     .options = tables,
     .run = run,
 };

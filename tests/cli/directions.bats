@@ -111,7 +111,76 @@ A="--model faces-a --readout attr:smile -N 4 --batch 2 --timesteps 400,300,200 -
     cmp whole.h5.train/f_t.safetensors cut.h5.train/f_t.safetensors
 }
 
+@test "asyrp: every kind of change in either space moves the factor, and is stored as what it is" {
+    while read -r kind at file what shape; do
+        "$HSPACE" direction asyrp $A --trajectories 30 --rate "$at" --init torch ${kind//_/ } --seed 2 -q -o $file.h5
+        d=$file.h5
+        [ $what = deltas ] && d=$file.h5:mean
+        "$HSPACE" info $file.h5 --json | jq -e --arg k $what --arg s "$shape" '.results.kind == $k and (.results.arrays | tostring | contains($s))'
+        "$HSPACE" sweep --model faces-a --direction $d --strengths 0,1 -N 4 --timesteps 400,300,200,100,0 --t-edit 250 \
+            --seed 9 --readout attr:smile -o $file.s.h5 --json -q |
+            jq -e '.results.readouts[0].mean | .[1] - .[0] > 0.1'
+    done <<'END'
+--free 3e-2 free deltas "delta_h":[4,2,128,8,8]
+--free_--space_eps 3e-2 freps deltas "delta_eps":[4,2,3,32,32]
+--shared 3e-2 shared directions "delta_h":[1,2,128,8,8]
+--shared_--space_eps 3e-2 sheps directions "delta_eps":[1,2,3,32,32]
+END
+}
+
+@test "asyrp: free changes are resumed to the same bits, each image and step with its own moments" {
+    F="$A --free --trajectories 12"
+    "$HSPACE" direction asyrp $F --save-every 0 -q -o whole.h5
+    "$HSPACE" direction asyrp $F --save-every 0 -q -o cut.h5 &
+    pid=$!
+    for i in $(seq 400); do
+        [ "$(wc -l <cut.h5.train/loss.csv 2>/dev/null || echo 0)" -ge 2 ] && break
+        sleep 0.05
+    done
+    kill -9 $pid
+    wait $pid || true
+    [ ! -e cut.h5 ]
+    "$HSPACE" direction asyrp $F --save-every 0 --resume -q -o cut.h5
+    for f in whole cut; do "$HSPACE" export $f.h5 --what delta_h -q -o $f.npy; done
+    cmp whole.npy cut.npy
+}
+
+@test "asyrp: recipes stand for options, each of which may be given" {
+    X="direction asyrp $A -n --json"
+    "$HSPACE" $X --recipe code -o c.h5 | jq -e '.params | .against == "image" and .update == "timestep" and .optimizer == "sgd" and
+        .rate == 0.5 and ."rate-every" == 20 and .init == "torch" and .trajectories == 2'
+    "$HSPACE" $X --recipe paper --against state -o p.h5 |
+        jq -e '.params | .against == "state" and .update == "trajectory" and .weight == 0.8 and ."max-norm" == 0'
+    "$HSPACE" $X -o h.h5 |
+        jq -e '.params | .against == "state" and .optimizer == "adam" and .init == "zero" and .trajectories == 50'
+}
+
+@test "asyrp: a text pair by CLIP, from a network that was begun elsewhere" {
+    K="${HSPACE_SHARED_DATA:-$BATS_TEST_DIRNAME/../../../shared/data}/parity/clip_tiny/model"
+    [ -d "$K" ] || skip "shared data is absent"
+    T="--model random:tiny --timesteps 900,600,300 --t-edit 500 -N 4 --batch 2 --clip $K --trajectories 6"
+    "$HSPACE" direction asyrp $T --source "a face" --target "a smiling face" --json -q -o t.h5 |
+        jq -e '.results.text_cosine < 1 and .results.name == "a_smiling_face" and (.inputs | map(.path) | any(test("merges.txt")))'
+    [ "$(awk -F, 'NR == 2 { a = $2 } END { print (a > $2) }' t.h5.train/loss.csv)" = 1 ]
+    printf 'a photo of {}\nthe {}\n' >templates
+    "$HSPACE" direction asyrp $T --source "a face" --target "a smiling face" --templates templates --recipe code \
+        --init t.h5 -q -o u.h5
+    fails 2 "no direction for CLIP" "$HSPACE" direction asyrp $T --source a --target b --init zero -q -o n.h5
+    fails 2 "" "$HSPACE" direction asyrp $T --source "$(yes word | head -200 | tr '\n' ' ')" --target b -q -o n.h5
+    fails 6 "" "$HSPACE" direction asyrp $T --source "a face" --target "a face" -q -o n.h5
+    echo "no place for it" >bad
+    fails 3 "{}" "$HSPACE" direction asyrp $T --source a --target b --templates bad -q -o n.h5
+    fails 2 "unit|PLAIN|templates" "$HSPACE" direction asyrp $T --source a --target b --templates templates --clip-form plain -q -o n.h5
+    fails 2 "wanted a delta network of eps" "$HSPACE" direction asyrp $T --source a --target b --space eps --init t.h5 -q -o n.h5
+    fails 2 "f_t of" "$HSPACE" direction asyrp ${T/random:tiny/random:faces-32} --source a --target b --init t.h5 -q -f -o n.h5
+    [ ! -e n.h5 ]
+}
+
 @test "asyrp: what does not fit is refused" {
+    fails 2 "go with --source" "$HSPACE" direction asyrp $A --templates x -q -o d.h5
+    fails 2 "wanted --readout attr:NAME.*--source" "$HSPACE" direction asyrp --model faces-a --source x -N 2 -q -o d.h5
+    fails 2 "wanted one of them" "$HSPACE" direction asyrp $A --free --shared -q -o d.h5
+    fails 2 "have none" "$HSPACE" direction asyrp $A --free --init d.h5 -q -o d.h5
     fails 2 "wanted --readout attr:NAME" "$HSPACE" direction asyrp --model faces-a -N 2 -q -o d.h5
     fails 2 "no such factor" "$HSPACE" direction asyrp ${A/attr:smile/attr:grin} -q -o d.h5
     fails 2 "no step at or above it" "$HSPACE" direction asyrp ${A/250/401} -q -o d.h5

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/train/task_asyrp.h"
 #include "core/diffusion/ddim.h"
 #include "core/model/asyrp.h"
 #include "core/model/deltablock.h"
@@ -395,6 +396,53 @@ static void test_gradient_of_one_step(void **state)
     free(inversion), free(h), free(dh), free(u), free(grad);
 }
 
+static int no_source(void *ctx, size_t n, const float *images)
+{
+    (void)ctx, (void)n, (void)images;
+    return HS_OK;
+}
+
+static int no_goal(void *ctx, size_t n, const float *edited, double weight, double *value, float *grad)
+{
+    (void)ctx, (void)edited, (void)weight;
+    memset(grad, 0, n * D_X * sizeof *grad);
+    *value = 0;
+    return HS_OK;
+}
+
+/* The same through the training task: its L1 term alone, the first update of a trajectory that begins at t = 799. */
+static void test_training_step(void **state)
+{
+    (void)state;
+    need_shared("parity/asyrp/golden.safetensors");
+    setup s;
+    begin(&s);
+    hs_steps from = {.S = S - 1, .step = s.steps.step + 1};
+    float *inversion = golden_f32(s.ts, "inversion/x", NULL), *l1 = golden_f32(s.ts, "one_step/l1", NULL);
+    const hs_delta_spec spec = {.kind = HS_DELTA_NET, .n = N, .S = 2, .batch = N, .net = s.smiling};
+    const hs_asyrp_task_options o = {.against = HS_AGAINST_TRAJECTORY, .weight = 1, .l1 = 1, .t_edit = 500};
+    char about[] = "";
+    hs_goal goal = {.source = no_source, .judge = no_goal, .about = about};
+    hs_delta_var *v;
+    hs_asyrp_task *a;
+    double loss;
+    assert_ok(hs_delta_create(hs_unet_config_of(s.m.unet), &spec, &v));
+    assert_ok(hs_asyrp_task_create(s.m.unet, &from, v, &goal, inversion + (S - 1) * N * D_X, NULL, &o, "", "x", &a));
+    const hs_task task = hs_asyrp_task_of(a);
+    assert_ok(task.loss(task.ctx, 1, &loss));
+    golden_report("one_step/l1", fabs(loss - (double)l1[0]) / (double)l1[0], 5e-5);
+    for (size_t i = 0; i < hs_deltablock_param_count(s.smiling); i++) {
+        char key[64];
+        hs_deltablock_param p = hs_deltablock_param_at(s.smiling, i);
+        snprintf(key, sizeof key, "one_step/grad_l1/%s", p.name);
+        golden_check(s.ts, key, 0, p.count, task.grad + p.offset, 5e-5);
+    }
+    hs_asyrp_task_free(a);
+    hs_delta_free(v);
+    free(inversion), free(l1);
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_edits_given),
         cmocka_unit_test(test_one_step),
         cmocka_unit_test(test_gradient_of_one_step),
+        cmocka_unit_test(test_training_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
