@@ -13,6 +13,7 @@ static const hs_opt options[] = {
     {"attr", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B,...", "Input", "the columns; one direction each"},
     {"fraction", 0, HS_OPT_NUM, "0.25", 0, 0.5, NULL, "F", "Statistics",
      "of the samples in either group, where a column isn't 0 and 1"},
+    HS_OPT_SPACE,
     {0}};
 static const hs_opt *const tables[] = {options, NULL};
 
@@ -21,6 +22,7 @@ typedef struct {
     hs_store *store;
     hs_csv csv;
     size_t n, S;
+    hs_space space;
     const char *const *attr; /* (n) */
     hs_labels *labels;       /* (n) */
     double *norm, *d_prime;  /* (n, S) */
@@ -54,6 +56,7 @@ HS_CHECKED static int open_job(hs_cmd *c, job *j)
     HS_TRY(hs_csv_read(table, &j->csv));
     HS_TRY(hs_cmd_input(c, table));
     j->S = hs_store_S(j->store);
+    j->space = hs_common_space(c);
     HS_TRY(hs_calloc(j->n, sizeof *j->labels, &j->labels));
     HS_TRY(hs_alloc(j->n, j->S * sizeof *j->norm, &j->norm));
     HS_TRY(hs_alloc(j->n, j->S * sizeof *j->d_prime, &j->d_prime));
@@ -98,7 +101,8 @@ HS_CHECKED static int compute(hs_cmd *c, job *j, hs_result *r)
     const hs_direction_set set = {.method = "mean-diff",
                                   .tap = tap != NULL ? tap : "",
                                   .model_sha256 = sha != NULL ? sha : "",
-                                  .shape = hs_store_h(j->store),
+                                  .space = j->space,
+                                  .shape = hs_space_shape(j->store, j->space),
                                   .n = j->n,
                                   .name = j->attr,
                                   .S = j->S,
@@ -106,8 +110,9 @@ HS_CHECKED static int compute(hs_cmd *c, job *j, hs_result *r)
     HS_TRY(hs_alloc(j->S, hs_chw_size(set.shape) * sizeof *dh, &dh));
     HS_TRY(r != NULL ? hs_direction_put(r, &set) : HS_OK);
     for (size_t i = 0; i < j->n; i++) {
-        HS_TRY(hs_dir_mean(j->store, &j->labels[i], hs_cmd_progress(c), dh, j->norm + i * j->S, j->d_prime + i * j->S));
-        HS_TRY(r != NULL ? hs_result_put_rows(r, "delta_h", i, 1, dh) : HS_OK);
+        HS_TRY(hs_dir_mean(j->store, j->space, &j->labels[i], hs_cmd_progress(c), dh, j->norm + i * j->S,
+                           j->d_prime + i * j->S));
+        HS_TRY(r != NULL ? hs_result_put_rows(r, hs_direction_array(j->space), i, 1, dh) : HS_OK);
     }
 out:
     free(dh);

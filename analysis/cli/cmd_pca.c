@@ -13,6 +13,7 @@ static const hs_opt options[] = {
      "auto is never randomized"},
     {"center", 0, HS_OPT_STR, "step", 0, 0, "step|grand", "MEAN", "Statistics",
      "pooled: each timestep on its own mean, or one mean for all"},
+    HS_OPT_SPACE,
     {"tol", 0, HS_OPT_NUM, "1e-5", 1e-12, 1e-1, NULL, "X", "Statistics",
      "residual |Av - su| / s1 each component must reach"},
     {"memory", 0, HS_OPT_INT, "256", 16, 1 << 20, NULL, "MIB", "Run", "most memory of the solver, MiB"},
@@ -33,6 +34,7 @@ static hs_dir_pca_options read_options(const hs_cmd *c)
     static const char *const scope[] = {"step", "pooled", "trajectory"};
     static const char *const solver[] = {"auto", "gram", "covariance", "block", "randomized"};
     hs_dir_pca_options o = {.scope = (hs_scope)position(scope, hs_cmd_str(c, "scope")),
+                            .space = hs_common_space(c),
                             .grand = strcmp(hs_cmd_str(c, "center"), "grand") == 0,
                             .pca = HS_PCA_OPTIONS};
     o.pca.k = (size_t)hs_cmd_int(c, "components");

@@ -270,3 +270,8 @@ out:
     json_decref(all);
     return rc;
 }
+
+hs_space hs_common_space(const hs_cmd *c)
+{
+    return hs_cmd_str(c, "space")[0] == 'e' ? HS_SPACE_EPS : HS_SPACE_H;
+}

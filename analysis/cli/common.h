@@ -4,6 +4,7 @@
 #define HS_CLI_COMMON_H
 
 #include "analysis/cli/command.h"
+#include "analysis/directions/direction.h"
 #include "core/diffusion/ddim.h"
 #include "core/io/result.h"
 #include "core/io/tensors.h"
@@ -133,5 +134,13 @@ HS_CHECKED int hs_images_write(const hs_cmd *c, const char *path, size_t n, size
 
 /* Puts source, command_line, created, seed and params (JSON) into a result file. */
 HS_CHECKED int hs_common_provenance(const hs_cmd *c, hs_result *r);
+
+/* The row --space of commands that find directions in a store, and what it says. */
+#define HS_OPT_SPACE                                                                     \
+    {                                                                                    \
+        "space", 0, HS_OPT_STR, "h", 0, 0, "h|eps", "SPACE", "Input",                    \
+            "of h, or of the predicted noise (dump --keep eps), which is the rival of h" \
+    }
+hs_space hs_common_space(const hs_cmd *c);
 
 #endif

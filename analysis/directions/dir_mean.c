@@ -12,6 +12,7 @@ enum { FOLDS = 5, TILE = 64 };
 /* A run: sums of h at one timestep, by fold and group. */
 typedef struct {
     const hs_store *store;
+    hs_space space;
     const hs_labels *l;
     size_t n, d, folds;
     int *fold;         /* (n) of the grouped samples */
@@ -88,7 +89,7 @@ HS_CHECKED static int pass(job *j, size_t step, each what)
     int rc = HS_OK;
     for (size_t first = 0; first < j->n; first += TILE) {
         size_t count = j->n - first < TILE ? j->n - first : TILE;
-        HS_TRY(hs_store_read_h(j->store, step, first, count, j->rows));
+        HS_TRY(hs_space_read(j->store, j->space, step, first, count, j->rows));
         for (size_t i = first; i < first + count; i++) {
             if (j->l->side[i] != 0) {
                 what(j, i, j->rows + (i - first) * j->d);
@@ -152,12 +153,13 @@ HS_CHECKED static int separation(job *j, size_t step, double *d_prime)
     return rc;
 }
 
-int hs_dir_mean(const hs_store *store, const hs_labels *l, const hs_progress *progress, float *dh, double *norm,
-                double *d_prime)
+int hs_dir_mean(const hs_store *store, hs_space space, const hs_labels *l, const hs_progress *progress, float *dh,
+                double *norm, double *d_prime)
 {
     int rc = HS_OK;
     size_t S = hs_store_S(store);
-    job j = {.store = store, .l = l, .n = hs_store_n(store), .d = hs_chw_size(hs_store_h(store))};
+    job j = {
+        .store = store, .space = space, .l = l, .n = hs_store_n(store), .d = hs_chw_size(hs_space_shape(store, space))};
     double *all = NULL;
     HS_TRY(prepare(&j));
     HS_TRY(hs_alloc(j.d, sizeof *all, &all));

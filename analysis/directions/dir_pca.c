@@ -28,7 +28,7 @@ static size_t slots(const run_state *s)
 static int read_step(void *ctx, size_t first, size_t count, float *out)
 {
     const run_state *s = ctx;
-    return hs_store_read_h(s->store, s->step, first, count, out);
+    return hs_space_read(s->store, s->o->space, s->step, first, count, out);
 }
 
 /* Row i S + k is h of image i at step k. */
@@ -37,7 +37,7 @@ static int read_pooled(void *ctx, size_t first, size_t count, float *out)
     const run_state *s = ctx;
     int rc = HS_OK;
     for (size_t row = first; row < first + count; row++) {
-        HS_TRY(hs_store_read_h(s->store, row % s->S, row / s->S, 1, out + (row - first) * s->d));
+        HS_TRY(hs_space_read(s->store, s->o->space, row % s->S, row / s->S, 1, out + (row - first) * s->d));
     }
 out:
     return rc;
@@ -102,13 +102,14 @@ HS_CHECKED static int put_directions(run_state *s)
     hs_direction_set set = {.method = "pca",
                             .tap = tap != NULL ? tap : "",
                             .model_sha256 = sha != NULL ? sha : "",
-                            .shape = hs_store_h(s->store),
+                            .space = s->o->space,
+                            .shape = hs_space_shape(s->store, s->o->space),
                             .n = s->k,
                             .name = name,
                             .S = s->o->scope == HS_SCOPE_POOLED ? 0 : s->S,
                             .t = hs_store_timesteps(s->store)};
     HS_TRY(hs_direction_put(s->r, &set));
-    HS_TRY(hs_result_put_rows(s->r, "delta_h", 0, s->k, s->delta));
+    HS_TRY(hs_result_put_rows(s->r, hs_direction_array(s->o->space), 0, s->k, s->delta));
 out:
     free(text);
     free(name);
@@ -231,7 +232,8 @@ out:
 int hs_dir_pca_put(const hs_store *store, const hs_dir_pca_options *o, hs_result *r, hs_dir_pca *out)
 {
     int rc;
-    run_state s = {.store = store, .o = o, .r = r, .S = hs_store_S(store), .d = hs_chw_size(hs_store_h(store))};
+    run_state s = {
+        .store = store, .o = o, .r = r, .S = hs_store_S(store), .d = hs_chw_size(hs_space_shape(store, o->space))};
     size_t n = hs_store_n(store), fits = o->scope == HS_SCOPE_STEP ? s.S : 1, cells;
     size_t most = o->scope == HS_SCOPE_POOLED ? n * s.S - (o->grand ? 1 : s.S) : n - 1;
     if (n < 2) {

@@ -18,6 +18,7 @@ typedef enum { HS_SCOPE_STEP, HS_SCOPE_POOLED, HS_SCOPE_TRAJECTORY } hs_scope;
 
 typedef struct {
     hs_scope scope;
+    hs_space space;     /* of h, or of the stored eps */
     int grand;          /* pooled: one mean for all timesteps */
     hs_pca_options pca; /* k is cut to what the rows allow: min(n, d) - 1 */
 } hs_dir_pca_options;

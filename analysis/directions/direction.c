@@ -10,6 +10,17 @@
 #include "core/base/alloc.h"
 #include "core/base/text.h"
 
+hs_chw hs_space_shape(const hs_store *store, hs_space space)
+{
+    return space == HS_SPACE_EPS ? hs_store_image(store) : hs_store_h(store);
+}
+
+int hs_space_read(const hs_store *store, hs_space space, size_t k, size_t first, size_t count, float *out)
+{
+    return space == HS_SPACE_EPS ? hs_store_read_eps(store, k, first, count, out)
+                                 : hs_store_read_h(store, k, first, count, out);
+}
+
 const char *hs_direction_array(hs_space space)
 {
     return space == HS_SPACE_EPS ? "delta_eps" : "delta_h";

@@ -21,6 +21,7 @@
 #include "core/base/error.h"
 #include "core/diffusion/editing.h"
 #include "core/io/result.h"
+#include "core/io/store.h"
 #include "core/model/deltablock.h"
 #include "core/model/unet_config.h"
 #include "core/tensor/view.h"
@@ -37,6 +38,10 @@ const char *hs_match_name(hs_match m);
 
 typedef enum { HS_SPACE_H, HS_SPACE_EPS } hs_space;
 const char *hs_direction_array(hs_space space); /* "delta_h", "delta_eps" */
+/* The shape of one h or one eps of a store; out (count, d) <- those of samples [first, first + count) at step index k.
+ */
+hs_chw hs_space_shape(const hs_store *store, hs_space space);
+HS_CHECKED int hs_space_read(const hs_store *store, hs_space space, size_t k, size_t first, size_t count, float *out);
 
 typedef struct {
     char *file, *name;

@@ -87,6 +87,8 @@ const char *hs_store_attr(const hs_store *s, const char *name); /* text of a roo
 /* Every cell read is checked against its CRC-32C: HS_ECHECKSUM naming it; outputs before it may be
  * filled.  out (count, d) float32 <- h of samples [first, first + count) at step index k. */
 HS_CHECKED int hs_store_read_h(const hs_store *s, size_t k, size_t first, size_t count, float *out);
+/* The same of eps, (count, c R R); HS_ERANGE when it wasn't kept. */
+HS_CHECKED int hs_store_read_eps(const hs_store *s, size_t k, size_t first, size_t count, float *out);
 /* name "x_T", "eps" ... : whole rows of a kept array; HS_ERANGE when it wasn't kept. */
 HS_CHECKED int hs_store_read(const hs_store *s, const char *name, size_t first, size_t count, float *out);
 

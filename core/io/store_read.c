@@ -163,12 +163,25 @@ static int read_part(const hs_store *s, int part, size_t k, size_t first, size_t
     return hs_store_cells_each(&s->file, s->fd, s->path, part, k, first, count, convert, &to);
 }
 
-int hs_store_read_h(const hs_store *s, size_t k, size_t first, size_t count, float *out)
+static int read_step(const hs_store *s, int part, size_t k, size_t first, size_t count, float *out)
 {
     if (k >= s->file.S) {
         return hs_fail(HS_ERANGE, "%s: step index %zu of %zu", s->path, k, s->file.S);
     }
-    return read_part(s, HS_PART_H, k, first, count, out);
+    return read_part(s, part, k, first, count, out);
+}
+
+int hs_store_read_h(const hs_store *s, size_t k, size_t first, size_t count, float *out)
+{
+    return read_step(s, HS_PART_H, k, first, count, out);
+}
+
+int hs_store_read_eps(const hs_store *s, size_t k, size_t first, size_t count, float *out)
+{
+    if (!s->file.part[HS_PART_EPS].present) {
+        return hs_fail(HS_ERANGE, "%s: eps wasn't kept; dump it with --keep eps", s->path);
+    }
+    return read_step(s, HS_PART_EPS, k, first, count, out);
 }
 
 int hs_store_read(const hs_store *s, const char *name, size_t first, size_t count, float *out)
