@@ -17,6 +17,7 @@ static const hs_opt options[] = {
     {"strengths", 0, HS_OPT_GRID, "-2:2:0.5", 0, 0, NULL, "A:B:STEP", "Edit", "strengths, 0 among them"},
     {"null", 0, HS_OPT_INT, "0", 0, 1000, NULL, "K", "Statistics",
      "also K random directions of equal norm, at the largest strengths"},
+    HS_OPT_RIVAL,
     {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png|.pdf", "Output",
      "the images: a row each, a column per strength"},
     {0}};
@@ -70,6 +71,7 @@ HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
     HS_TRY(hs_alloc(rows, hs_chw_size(job->source.image) * sizeof *x_0, &x_0));
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, x_0, &f.sweep));
     HS_TRY(hs_sweep_file_natural(&f));
+    HS_TRY(hs_sweep_file_rival(c, &f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
     HS_TRY(hs_sweep_file_finish(c, &f, x_0));
 out:

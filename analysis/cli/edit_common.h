@@ -9,6 +9,12 @@
 extern const hs_opt hs_opts_edit[];    /* --mode --t-edit --t-boost --combine --match --rescale */
 extern const hs_opt hs_opts_readout[]; /* --readout */
 
+#define HS_OPT_RIVAL                                                               \
+    {                                                                              \
+        "rival", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.h5[:NAME]", "Statistics",     \
+            "a direction of eps, run beside it at equal first-order effect on P_t" \
+    }
+
 /* Everything an edit needs, opened from the options and owned. */
 typedef struct {
     hs_model model;

@@ -54,6 +54,7 @@ typedef struct {
     const float *value;  /* (n, m, f), or NULL: score is the read-out itself */
     const double *score; /* (n, m) */
     const double *null;  /* (K, n, m) */
+    const double *rival; /* (n, m) or NULL */
     double noise_floor, spread, natural;
 } swept;
 
@@ -89,7 +90,7 @@ out:
 
 /* Owned arrays of a sweep cut to natural strengths. */
 typedef struct {
-    double *strength, *score, *null;
+    double *strength, *score, *null, *rival;
     float *value;
 } cut_arrays;
 
@@ -111,10 +112,12 @@ HS_CHECKED static int cut_to_natural(swept *s, cut_arrays *a)
     HS_TRY(hs_alloc(s->n, m * sizeof *a->score, &a->score));
     HS_TRY(hs_alloc(s->n * m, (s->value != NULL ? s->f : 1) * sizeof *a->value, &a->value));
     HS_TRY(hs_alloc(s->n * m, (s->K > 0 ? s->K : 1) * sizeof *a->null, &a->null));
+    HS_TRY(hs_alloc(s->n, m * sizeof *a->rival, &a->rival));
     for (size_t j = 0; j < m; j++) {
         a->strength[j] = s->strength[column[j]];
         for (size_t i = 0; i < s->n; i++) {
             a->score[i * m + j] = s->score[i * s->m + column[j]];
+            a->rival[i * m + j] = s->rival != NULL ? s->rival[i * s->m + column[j]] : 0;
             if (s->value != NULL) {
                 memcpy(a->value + (i * m + j) * s->f, s->value + (i * s->m + column[j]) * s->f,
                        s->f * sizeof *a->value);
@@ -129,6 +132,7 @@ HS_CHECKED static int cut_to_natural(swept *s, cut_arrays *a)
     s->score = a->score;
     s->value = s->value != NULL ? a->value : NULL;
     s->null = s->K > 0 ? a->null : NULL;
+    s->rival = s->rival != NULL ? a->rival : NULL;
 out:
     free(column);
     return rc;
@@ -140,7 +144,7 @@ HS_CHECKED static int add_swept(hs_line_data *d, const swept *s)
     int rc = HS_OK;
     *item = (hs_line_case){.noise_floor = s->noise_floor, .spread = s->spread, .natural = s->natural};
     snprintf(item->readout, sizeof item->readout, "%s", s->name);
-    HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, s->K, s->null, NULL, &item->effects));
+    HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, s->K, s->null, s->rival, &item->effects));
     d->n++;
     if (s->value != NULL && s->f > 1) {
         HS_TRY(shape_of(s, &item->shape));
@@ -159,6 +163,7 @@ out:
     free(cut.strength);
     free(cut.score);
     free(cut.null);
+    free(cut.rival);
     free(cut.value);
     return rc;
 }
@@ -180,6 +185,7 @@ HS_CHECKED static int add_from_file(hs_sweep_in *in, const char *readout, hs_lin
                      .value = r.value,
                      .score = r.score,
                      .null = r.null,
+                     .rival = r.rival,
                      .noise_floor = r.noise_floor,
                      .spread = r.spread,
                      .natural = in->natural};
@@ -247,6 +253,7 @@ HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_dat
                .value = hs_readout_is_vector(&f->phi[p]) ? f->sweep.value[p] : NULL,
                .score = f->score[p],
                .null = f->null != NULL ? f->null[p] : NULL,
+               .rival = f->rival != NULL ? f->rival[p] : NULL,
                .noise_floor = f->sweep.noise_floor[p],
                .spread = spread,
                .natural = f->natural.n > 0 ? f->natural.reach : NAN};
@@ -262,6 +269,7 @@ HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, NULL, &f.sweep));
     HS_TRY(hs_sweep_file_score(&f));
     HS_TRY(hs_sweep_file_natural(&f));
+    HS_TRY(hs_sweep_file_rival(c, &f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
     HS_TRY(reserve(d, f.n_phi));
     for (size_t p = 0; p < f.n_phi; p++) {

@@ -34,6 +34,65 @@ int hs_sweep_file_natural(hs_sweep_file *f)
     return HS_OK;
 }
 
+/* ---- The rival ---- */
+
+static double smallest(size_t m, const double *strength)
+{
+    double least = INFINITY;
+    for (size_t j = 0; j < m; j++) {
+        least = strength[j] != 0 ? fmin(least, fabs(strength[j])) : least;
+    }
+    return least;
+}
+
+HS_CHECKED static int score_rival(hs_sweep_file *f, const hs_edit_plan *plan)
+{
+    int rc;
+    hs_sweep s = {0};
+    size_t n = f->sweep.n, m = f->sweep.m;
+    HS_TRY(hs_sweep_run(plan, n, f->job->x_T, f->n_phi, f->phi, NULL, &s));
+    HS_TRY(hs_calloc(f->n_phi, sizeof *f->rival, &f->rival));
+    for (size_t p = 0; p < f->n_phi; p++) {
+        HS_TRY(hs_alloc(n, m * sizeof **f->rival, &f->rival[p]));
+        HS_TRY(hs_sweep_score(&s, p, f->phi[p].features, plan->strength, f->rival[p]));
+    }
+out:
+    hs_sweep_free(&s);
+    return rc;
+}
+
+int hs_sweep_file_rival(hs_cmd *c, hs_sweep_file *f)
+{
+    int rc = HS_OK;
+    const char *spec = hs_cmd_str(c, "rival");
+    const hs_edit_job *job = f->job;
+    hs_direction d = {0};
+    hs_edit_plan plan = job->plan;
+    static const double one = 1;
+    if (spec == NULL) {
+        return HS_OK;
+    }
+    HS_TRY(hs_direction_open(spec, &d));
+    HS_TRY(hs_cmd_input(c, d.file));
+    if (d.space != HS_SPACE_EPS) {
+        rc = hs_fail(HS_ERANGE, "--rival %s: a direction of h; wanted one of eps (--space eps)", spec);
+        goto out;
+    }
+    HS_TRY(hs_direction_fits(&d, hs_unet_config_of(job->model.unet), job->model.sha256, hs_cmd_force(c)));
+    HS_TRY(hs_alloc(job->steps.S, sizeof *f->rival_factor, &f->rival_factor));
+    plan.dir = &d;
+    plan.n_dir = 1;
+    plan.coef = &one;
+    HS_TRY(hs_edit_match(&job->plan, &plan, job->source.n, job->x_T, smallest(job->plan.m, job->plan.strength),
+                         f->rival_factor));
+    plan.factor = f->rival_factor;
+    HS_TRY(score_rival(f, &plan));
+    snprintf(f->rival_name, sizeof f->rival_name, "%s", d.name);
+out:
+    hs_direction_free(&d);
+    return rc;
+}
+
 /* ---- The null ---- */
 
 /* The strengths of a null run and their columns in the sweep: the largest (natural) of each sign. */
@@ -152,10 +211,14 @@ void hs_sweep_file_free(hs_sweep_file *f)
     for (size_t p = 0; p < f->n_phi; p++) {
         free(f->score != NULL ? f->score[p] : NULL);
         free(f->null != NULL ? f->null[p] : NULL);
+        free(f->rival != NULL ? f->rival[p] : NULL);
     }
     free(f->score);
     free(f->null);
-    f->score = f->null = NULL;
+    free(f->rival);
+    free(f->rival_factor);
+    f->score = f->null = f->rival = NULL;
+    f->rival_factor = NULL;
     hs_naturalness_free(&f->natural);
     hs_edit_readouts_free(f->n_phi, f->phi);
     f->phi = NULL;
@@ -296,6 +359,10 @@ HS_CHECKED static int put_readout(hs_result *r, const hs_sweep_file *f, size_t p
         hs_sweep_array_name("null_score_", f->phi[p].name, name);
         HS_TRY(hs_result_put_f64(r, name, "null,sample,strength", 3, nulls, f->null[p]));
     }
+    if (f->rival != NULL) {
+        hs_sweep_array_name("rival_score_", f->phi[p].name, name);
+        HS_TRY(hs_result_put_f64(r, name, "sample,strength", 2, rows, f->rival[p]));
+    }
     hs_sweep_array_name("noise_floor_", f->phi[p].name, name);
     HS_TRY(hs_result_attr_f64(r, NULL, name, f->sweep.noise_floor[p]));
     HS_TRY(hs_sweep_spread(&f->sweep, p, f->phi[p].features, f->job->plan.strength, &spread));
@@ -365,6 +432,10 @@ int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f)
     HS_TRY(put_effect(r, f, 0, "effect"));
     for (size_t p = 0; p < f->n_phi; p++) {
         HS_TRY(put_readout(r, f, p));
+    }
+    if (f->rival != NULL) {
+        HS_TRY(hs_result_put_f64(r, "rival_factor", "timestep", 1, &f->job->steps.S, f->rival_factor));
+        HS_TRY(hs_result_attr_str(r, NULL, "rival", f->rival_name));
     }
     HS_TRY(put_naturalness(r, f));
     HS_TRY(hs_result_commit(r));

@@ -11,9 +11,12 @@ typedef struct {
     size_t n_phi;
     hs_readout *phi; /* (n_phi) owned: hs_edit_readouts */
     hs_sweep sweep;
-    double **score;         /* [n_phi] (n, m): the scalar of each read-out (hs_sweep_score) */
-    size_t K;               /* random directions of equal norm, at the largest strengths only */
-    double **null;          /* [n_phi] (K, n, m) scores, NaN at the strengths that weren't run; NULL when K is 0 */
+    double **score;       /* [n_phi] (n, m): the scalar of each read-out (hs_sweep_score) */
+    size_t K;             /* random directions of equal norm, at the largest strengths only */
+    double **null;        /* [n_phi] (K, n, m) scores, NaN at the strengths that weren't run; NULL when K is 0 */
+    double **rival;       /* [n_phi] (n, m) scores under --rival; NULL: none */
+    double *rival_factor; /* (S) what it was scaled by */
+    char rival_name[128];
     hs_naturalness natural; /* where hs_sweep_file_natural judged; n 0: nothing did */
     const char *kind;       /* "sweep", "interpolation" */
 } hs_sweep_file;
@@ -22,11 +25,14 @@ typedef struct {
 HS_CHECKED int hs_sweep_file_score(hs_sweep_file *f);
 /* Judges the images' naturalness where feat is among the read-outs and there are 16 images or more (naturalness.h). */
 HS_CHECKED int hs_sweep_file_natural(hs_sweep_file *f);
+/* Runs the direction of --rival, where given, at the same strengths, scaled at every step to the first-order effect of
+ * the job's own (equal E |dP_t|): fills rival, rival_factor, rival_name.  HS_ERANGE: it is no direction of eps. */
+HS_CHECKED int hs_sweep_file_rival(hs_cmd *c, hs_sweep_file *f);
 /* Fills K and null: runs random directions 0 ... K - 1 like the job's first one (stream (seed,
  * HS_RNG_DIRECTION, k)) at the largest magnitude that is natural (where that was judged and isn't 0), both signs where
  * both are swept. */
 HS_CHECKED int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed);
-void hs_sweep_file_free(hs_sweep_file *f); /* what it owns: phi, sweep, score, null, natural */
+void hs_sweep_file_free(hs_sweep_file *f); /* what it owns: phi, sweep, score, null, rival, natural */
 
 /* results.strengths[], results.readouts[] {"name", "mean", "ci", "n", "noise_floor", "vector"} and the text
  * table; warns of read-outs without any effect. */
@@ -36,6 +42,7 @@ HS_CHECKED int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f);
  *   /strength (strength)
  *   /effect (sample, strength[, feature]): phi of the first read-out; /effect_NAME: of each read-out
  *   /score_NAME (sample, strength) its scalar, /null_score_NAME (null, sample, strength) of the nulls
+ *   /rival_score_NAME (sample, strength) under the rival, /rival_factor (timestep), attribute rival
  *   attributes readout, readouts, direction, model_sha256, t_edit, noise_floor_NAME,
  *   spread_NAME (hs_sweep_spread); where naturalness was judged, /naturalness and /unnatural_share (strength), and
  *   the attributes naturalness_limit and natural_strength, the largest magnitude up to which images are natural

@@ -25,6 +25,7 @@ void hs_sweep_readout_free(hs_sweep_readout *s)
     free(s->value);
     free(s->score);
     free(s->null);
+    free(s->rival);
     memset(s, 0, sizeof *s);
 }
 
@@ -151,6 +152,24 @@ out:
     return rc;
 }
 
+HS_CHECKED static int read_rival(hs_sweep_in *in, const char *readout, hs_sweep_readout *s)
+{
+    char name[128];
+    size_t rank = 0, dim[8] = {0};
+    int rc = HS_OK;
+    hs_sweep_array_name("rival_score_", readout, name);
+    if (!hs_result_has(in->r, name)) {
+        return HS_OK;
+    }
+    HS_TRY(hs_result_shape(in->r, name, &rank, dim));
+    if (rank != 2 || dim[0] != s->n || dim[1] != in->m) {
+        return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", in->path, name);
+    }
+    HS_TRY(hs_result_get_f64(in->r, name, &s->rival));
+out:
+    return rc;
+}
+
 int hs_sweep_in_read(hs_sweep_in *in, const char *readout, hs_sweep_readout *out)
 {
     hs_sweep_readout s = {0};
@@ -158,6 +177,7 @@ int hs_sweep_in_read(hs_sweep_in *in, const char *readout, hs_sweep_readout *out
     HS_TRY(read_value(in, readout, &s));
     HS_TRY(read_score(in, readout, &s));
     HS_TRY(read_null(in, readout, &s));
+    HS_TRY(read_rival(in, readout, &s));
     s.noise_floor = number_of(in, "noise_floor_", readout, 0);
     s.spread = number_of(in, "spread_", readout, NAN);
     *out = s;

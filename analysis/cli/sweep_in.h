@@ -28,6 +28,7 @@ typedef struct {
     float *value;   /* (n, m, f) */
     double *score;  /* (n, m) its scalar (hs_sweep_score) */
     double *null;   /* (K, n, m), NaN where not measured; NULL for K = 0 */
+    double *rival;  /* (n, m) under the rival; NULL: none */
     double noise_floor, spread;
 } hs_sweep_readout;
 

@@ -22,6 +22,7 @@ typedef struct {
     float *one;   /* (states, the larger of d_h and d_x): dh of one direction */
     float *patch; /* (states, d_x), two of them: eps and its change on the grid of h */
     float *z;     /* (group, d_x) */
+    double *size; /* (S) of hs_edit_first_order: sums of |eps_p - eps|; NULL: a run */
 } run_state;
 
 /* r->one <- the network's answer to h, or to eps by its patches. */
@@ -73,10 +74,11 @@ out:
 HS_CHECKED static int add_up(run_state *r, hs_space space, const question *q, float *dh)
 {
     int rc = HS_OK;
+    double scale = r->plan->scale * (r->plan->factor != NULL ? r->plan->factor[r->step] : 1);
     memset(dh, 0, q->states * q->d * sizeof *dh);
     for (size_t i = 0; i < r->plan->n_dir; i++) {
         if (r->plan->dir[i].space == space) {
-            HS_TRY(add_direction(r, &r->plan->dir[i], r->plan->scale * r->plan->coef[i], q, dh));
+            HS_TRY(add_direction(r, &r->plan->dir[i], scale * r->plan->coef[i], q, dh));
         }
     }
 out:
@@ -146,6 +148,20 @@ out:
     return rc;
 }
 
+/* Adds up how far the edited eps is from the unedited one, which then takes its place. */
+static void take_size(run_state *r, size_t rows, size_t step, float *eps_p, const float *eps_d)
+{
+    for (size_t row = 0; row < rows; row++) {
+        double sum = 0;
+        for (size_t k = row * r->d_x; k < (row + 1) * r->d_x; k++) {
+            double apart = (double)eps_p[k] - (double)eps_d[k];
+            sum += apart * apart;
+        }
+        r->size[step] += sqrt(sum);
+    }
+    memcpy(eps_p, eps_d, rows * r->d_x * sizeof *eps_p);
+}
+
 /* The inner predictor, seen through watch->eps, and the progress. */
 HS_CHECKED static int predict(void *ctx, size_t rows, const float *x_t, int t, size_t step, float *eps_p, float *eps_d)
 {
@@ -156,6 +172,9 @@ HS_CHECKED static int predict(void *ctx, size_t rows, const float *x_t, int t, s
     HS_TRY(hs_progress_tell(r->plan->progress, "edit", r->done + (r->first * m + rows * step / S) * r->copies * S,
                             r->n * r->all * S));
     HS_TRY(r->inner.predict(r->inner.ctx, rows, x_t, t, step, eps_p, eps_d));
+    if (r->size != NULL) {
+        take_size(r, rows, step, eps_p, eps_d);
+    }
     for (size_t row = 0; row < rows && r->watch != NULL && r->watch->eps != NULL; row++) {
         HS_TRY(watch_eps(r, step, row, x_t, eps_p));
     }
@@ -314,5 +333,56 @@ int hs_edit_run(const hs_edit_plan *p, size_t n, const float *x_T, const hs_edit
 out:
     free(strength);
     free(col);
+    return rc;
+}
+
+int hs_edit_first_order(const hs_edit_plan *p, size_t n, const float *x_T, double s, double *size)
+{
+    int rc;
+    const hs_unet_config *cfg = hs_unet_config_of(p->model->unet);
+    hs_edit_plan part = *p;
+    const size_t column = 0;
+    float *x_0 = NULL;
+    run_state r = {.plan = &part,
+                   .all = 1,
+                   .n = n,
+                   .copies = 1,
+                   .col = &column,
+                   .d_h = hs_chw_size(hs_unet_h_shape(cfg)),
+                   .d_x = hs_chw_size(hs_unet_image_shape(cfg)),
+                   .size = size};
+    part.m = 1;
+    part.strength = &s;
+    part.symmetric = 0;
+    memset(size, 0, p->steps->S * sizeof *size);
+    HS_TRY(hs_alloc(n, r.d_x * sizeof *x_0, &x_0));
+    HS_TRY(run_columns(&r, x_T, x_0));
+    for (size_t k = 0; k < p->steps->S; k++) {
+        size[k] /= (double)n * fabs(s);
+    }
+out:
+    free(x_0);
+    return rc;
+}
+
+int hs_edit_match(const hs_edit_plan *plan, const hs_edit_plan *rival, size_t n, const float *x_T, double s,
+                  double *factor)
+{
+    int rc;
+    size_t S = plan->steps->S;
+    double *size = NULL;
+    HS_TRY(hs_alloc(S, sizeof *size, &size));
+    HS_TRY(hs_edit_first_order(plan, n, x_T, s, factor));
+    HS_TRY(hs_edit_first_order(rival, n, x_T, s, size));
+    for (size_t k = 0; k < S; k++) {
+        if (factor[k] > 0 && !(size[k] > 0)) {
+            rc = hs_fail(HS_EDEGENERATE, "rival: no effect at t = %d, where the direction has one",
+                         plan->steps->step[k].t);
+            goto out;
+        }
+        factor[k] = factor[k] > 0 ? factor[k] / size[k] : 0;
+    }
+out:
+    free(size);
     return rc;
 }

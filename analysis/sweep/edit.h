@@ -28,6 +28,7 @@ typedef struct {
     const hs_direction *dir; /* (n_dir), checked with hs_direction_fits */
     const double *coef;      /* (n_dir) */
     double scale;            /* step-count factor */
+    const double *factor;    /* (S) multiplies the directions at each sampler step, too; NULL: 1 */
     const float *target;     /* instead of directions: (n, S, C H W), h to move towards, dh = target - h */
     hs_path path;            /* NULL: hs_path_add */
     size_t m;
@@ -53,5 +54,15 @@ typedef struct {
  * HS_ESTOPPED. */
 HS_CHECKED int hs_edit_run(const hs_edit_plan *plan, size_t n, const float *x_T, const hs_edit_watch *watch,
                            float *x_0);
+
+/* size (S) <- mean over the images of |eps_p - eps| / |s| at strength s, every state on the unedited trajectory: the
+ * first-order effect of the plan's directions for a small s.  The strengths of the plan play no part; E |dP_t| is this
+ * times sqrt(1 - ab) / sqrt(ab).  Cost: one encode and two decodes an image and step. */
+HS_CHECKED int hs_edit_first_order(const hs_edit_plan *plan, size_t n, const float *x_T, double s, double *size);
+
+/* factor (S) <- what brings the rival's plan to the first-order effect of plan at every sampler step (0 where the
+ * rival has none): equal E |dP_t|.  HS_EDEGENERATE: the rival has no effect at a step where plan has. */
+HS_CHECKED int hs_edit_match(const hs_edit_plan *plan, const hs_edit_plan *rival, size_t n, const float *x_T, double s,
+                             double *factor);
 
 #endif

@@ -80,3 +80,24 @@ a,0,x' >bad.csv
     fails 3 'bad.csv' "$HSPACE" linearity --effects bad.csv -o r.h5
     [ ! -e r.h5 ]
 }
+
+@test "linearity --rival: the same recipe in eps at equal first-order effect decides whether it is special to h" {
+    printf 'file,on\n' >l.csv
+    for i in $(seq 0 20); do echo "$i,$((i % 2))"; done >>l.csv
+    "$HSPACE" dump --model random:tiny --steps 3 -N 21 --keep eps -q -o a.h5
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on -q -o h.h5
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on --space eps -q -o e.h5
+    "$HSPACE" pca a.h5 -k 1 --space eps -q -o p.h5
+    "$HSPACE" sweep --model random:tiny --steps 3 --direction h.h5:on --rival e.h5:on --strengths=-2:2:0.5 -N 4 \
+        --readout x0 --null 3 -q -o s.h5
+    "$HSPACE" linearity --sweep s.h5 --json >out.json || [ $? -eq 11 ]
+    jq -e '.results | .rival.value > 0 and .difference_rival.value == (.primary.value - .rival.value) and .specific != "not tested"' out.json
+    "$HSPACE" linearity --model random:tiny --steps 3 --direction h.h5:on --rival e.h5:on --strengths=-2:2:0.5 -N 4 \
+        --readout x0 --null 3 --json >live.json || [ $? -eq 11 ]
+    [ "$(jq .results.rival out.json)" = "$(jq .results.rival live.json)" ]
+    rc=0
+    "$HSPACE" sweep --model random:tiny --steps 3 --direction h.h5:on --rival h.h5:on --strengths=0,1 -N 2 -o t.h5 2>err.txt || rc=$?
+    [ $rc -eq 2 ] && grep -q "a direction of h; wanted one of eps" err.txt
+    "$HSPACE" dump --model random:tiny --steps 3 -N 4 -q -o b.h5
+    fails 2 "eps wasn't kept" "$HSPACE" pca b.h5 --space eps -o q.h5
+}

@@ -122,6 +122,72 @@ static void test_edit_equals_the_steps_written_out(void **state)
     check_against_hand(f, plan);
 }
 
+/* size (S) <- mean |eps(h + s dh) - eps(h)| / s on the plain trajectories, written out. */
+static void first_order_by_hand(const fixture *f, double s, double *size)
+{
+    hs_unet_ws *ws = NULL;
+    float *h = malloc(f->dh * sizeof *h), *eps = malloc(f->dx * sizeof *eps), *edited = malloc(f->dx * sizeof *eps);
+    float *x = malloc(f->dx * sizeof *x);
+    assert_ok(hs_unet_ws_create(f->model.unet, 1, 1, HS_CONV_AUTO, &ws));
+    memset(size, 0, S * sizeof *size);
+    for (size_t i = 0; i < N; i++) {
+        memcpy(x, f->x_T + i * f->dx, f->dx * sizeof *x);
+        for (size_t k = 0; k < S; k++) {
+            const hs_step *st = &f->steps.step[k];
+            double sum = 0;
+            assert_ok(hs_unet_encode(f->model.unet, ws, 1, x, &st->t, h));
+            assert_ok(hs_unet_decode(f->model.unet, ws, 1, NULL, h, eps));
+            for (size_t j = 0; j < f->dh; j++) {
+                h[j] += (float)s * f->dir.dh[j];
+            }
+            assert_ok(hs_unet_decode(f->model.unet, ws, 1, NULL, h, edited));
+            for (size_t j = 0; j < f->dx; j++) {
+                sum += ((double)edited[j] - (double)eps[j]) * ((double)edited[j] - (double)eps[j]);
+            }
+            size[k] += sqrt(sum) / s / N;
+            hs_ddim_step(st, 0, HS_CLIP_NONE, f->dx, x, eps, eps, NULL, x, NULL);
+        }
+    }
+    hs_unet_ws_free(ws);
+    free(h);
+    free(eps);
+    free(edited);
+    free(x);
+}
+
+/* The rival of eps, a stored vector of norm r, is brought to the first-order effect of h at every step. */
+static void test_rival_at_equal_first_order_effect(void **state)
+{
+    const fixture *f = *state;
+    double want[S], size[S], factor[S], norm = 0;
+    hs_edit_plan plan = plan_of(f, 1, &one), rival = plan;
+    hs_direction d = {.space = HS_SPACE_EPS, .shape = hs_unet_image_shape(hs_unet_config_of(f->model.unet))};
+    d.dh = malloc(f->dx * sizeof *d.dh);
+    assert_non_null(d.dh);
+    hs_rng_normal((hs_rng){1, HS_RNG_TEST, 9}, 0, f->dx, d.dh);
+    for (size_t j = 0; j < f->dx; j++) {
+        norm += (double)d.dh[j] * (double)d.dh[j];
+    }
+    rival.dir = &d;
+    first_order_by_hand(f, 0.5, want);
+    assert_ok(hs_edit_first_order(&plan, N, f->x_T, 0.5, size));
+    assert_true(max_rel_f64(size, want, S) < 1e-4);
+    assert_ok(hs_edit_match(&plan, &rival, N, f->x_T, 0.5, factor));
+    for (size_t k = 0; k < S; k++) {
+        assert_near(factor[k] * sqrt(norm) / want[k], 1, 1e-3); /* eps + de is rounded to float32 */
+    }
+    rival.factor = factor;
+    assert_ok(hs_edit_first_order(&rival, N, f->x_T, 0.5, size));
+    assert_true(max_rel_f64(size, want, S) < 1e-3);
+    plan.t_edit = rival.t_edit = 500; /* nothing is edited below: factor 0 */
+    assert_ok(hs_edit_match(&plan, &rival, N, f->x_T, 0.5, factor));
+    assert_true(factor[0] > 0 && factor[S - 1] == 0);
+    memset(d.dh, 0, f->dx * sizeof *d.dh);
+    rival.factor = NULL;
+    assert_code(hs_edit_match(&plan, &rival, N, f->x_T, 0.5, factor), HS_EDEGENERATE);
+    free(d.dh);
+}
+
 static void test_readouts_see_the_edit_and_nothing_at_zero(void **state)
 {
     const fixture *f = *state;
@@ -319,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edit_equals_the_steps_written_out),
         cmocka_unit_test(test_directions_of_eps),
+        cmocka_unit_test(test_rival_at_equal_first_order_effect),
         cmocka_unit_test(test_readouts_see_the_edit_and_nothing_at_zero),
         cmocka_unit_test(test_a_readout_beyond_the_last_step_is_refused),
         cmocka_unit_test(test_interpolation_ends),
