@@ -113,7 +113,9 @@ HS_CHECKED static int add_networks(gathering *g, const char *path, const hs_tens
     size_t n = hs_direction_networks(ts, prefix);
     int rc = HS_OK;
     if (n == 0) {
-        return hs_fail(HS_EFORMAT, "%s: no delta network (conv1, temb_proj, norm2, conv2) of the DDPM type", path);
+        return hs_fail(HS_EFORMAT,
+                       "%s: no delta network (conv1, temb_proj, norm2, conv2; or in_layers, emb_layers, out_layers)",
+                       path);
     }
     for (size_t i = 0; i < n; i++) {
         snprintf(name, sizeof name, i == 0 ? "%.60s" : "%.60s_%zu", only_name(g, path, buffer), i);
@@ -277,7 +279,8 @@ HS_CHECKED static int add_tensors(gathering *g, const char *path)
     hs_tensors *ts = NULL;
     int rc = hs_tensors_open(path, &ts), network = 0;
     for (size_t i = 0; rc == HS_OK && i < hs_tensors_count(ts); i++) {
-        network |= strstr(hs_tensors_at(ts, i)->name, "conv1.weight") != NULL;
+        const char *name = hs_tensors_at(ts, i)->name;
+        network |= strstr(name, "conv1.weight") != NULL || strstr(name, "in_layers.0.weight") != NULL;
     }
     if (rc == HS_OK && hs_tensors_count(ts) == 0) {
         rc = hs_fail(HS_EFORMAT, "%s: holds no tensors", path);

@@ -7,7 +7,7 @@ static void draw(hs_figure *fig, size_t panel, const hs_figure_distances *c, siz
 {
     const double level = panel == 0 ? c->edit : c->boost, at = panel == 0 ? c->t_edit : c->t_boost;
     char title[80];
-    snprintf(title, sizeof title, panel == 0 ? "x to P: t_edit %.0f" : "x to x_t: t_boost %.0f", at);
+    snprintf(title, sizeof title, panel == 0 ? "x to P_t: t_edit %.0f" : "x to x_t: t_boost %.0f", at);
     hs_figure_panel(fig, panel, title, NULL);
     hs_figure_x_axis(fig, c->t[0], c->t[c->S - 1], "t");
     hs_figure_y_name(fig, panel, c->distance);

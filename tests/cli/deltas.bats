@@ -95,6 +95,16 @@ P
     [ ! -e x.h5 ] && [ ! -e e.npy ]
 }
 
+@test "the released networks of both types are imported" {
+    shared="$BATS_TEST_DIRNAME/../../../shared/data/asyrp-dh"
+    [ -d "$shared" ] || skip "needs the released networks"
+    "$HSPACE" import "$shared/smiling_LC_CelebA_HQ.pth" "$shared/young_LC_CelebA_HQ.pth" -q -o two.h5 --json |
+        jq -e '.results.names == ["smiling_LC_CelebA_HQ", "young_LC_CelebA_HQ"]'
+    "$HSPACE" import "$shared/dog_happy_LC_dog.pth" --name happy -q -o dog.h5 --json | jq -e '.results.names == ["happy"]'
+    "$HSPACE" import "$shared/smiling_LC_CelebA_HQ.pth" dog.h5 -q -o both.h5
+    "$HSPACE" info both.h5 --json | jq -e '.results.directions == ["smiling_LC_CelebA_HQ", "happy"]'
+}
+
 @test "import merges: arrays, dictionaries, networks and own files in one, each as it was" {
     link
     dictionary a.pth '{999: v(999), 666: v(666), 333: v(333), 0: v(0)}'

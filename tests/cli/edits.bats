@@ -71,6 +71,26 @@ P
         jq -e '.results.no_effect == [false, false] and .warnings == (.warnings | map(select(test("no effect") | not)))'
 }
 
+@test "edit: the quality boost draws its noise from --noise, whatever the seed, and only below t_boost" {
+    link
+    /usr/bin/python3 -c "
+import numpy as np
+np.save('z.npy', np.random.default_rng(1).normal(size=(4, 2, 3, 16, 16)).astype('f4'))
+np.save('y.npy', np.random.default_rng(2).normal(size=(4, 2, 3, 16, 16)).astype('f4'))
+np.save('x.npy', np.random.default_rng(3).normal(size=(2, 3, 16, 16)).astype('f4'))" || skip "needs numpy"
+    edit() { "$HSPACE" edit $M --x-T x.npy --direction pca.h5:pc0 --t-edit 500 -q -f "$@" 2>/dev/null; }
+    edit --t-boost 400 --noise z.npy -o a.npy
+    edit --t-boost 400 --noise z.npy --seed 7 -o b.npy
+    cmp a.npy b.npy
+    for other in "--t-boost 400 --noise y.npy" "--t-boost 400" "--t-boost 0"; do
+        edit $other -o b.npy
+        if cmp -s a.npy b.npy; then false; fi
+    done
+    edit --t-boost 0 --noise z.npy -o c.npy
+    cmp b.npy c.npy
+    fails 2 'x.npy: not the noise of this run; wanted .*\(4, 2, 3, 16, 16\)' "$HSPACE" edit --quiet $M --x-T x.npy --direction pca.h5:pc0 --t-boost 400 --noise x.npy -o e.npy
+}
+
 @test "edit: the sum over the root of the number of directions" {
     link
     "$HSPACE" edit $M -N 1 --direction pca.h5:pc0 --direction pca.h5:pc1 --strength 1.4142135623730951,0 --combine sqrt -q -o a.npy 2>/dev/null
