@@ -25,7 +25,8 @@ typedef enum {
     HS_RNG_FACES = 11,       /* factors of a face; index = face */
     HS_RNG_PROBE = 12,       /* folds of a probe, index = 0; shuffled labels, index = shuffle << 32 | fold */
     HS_RNG_CAPTION = 13,     /* captions of faces; index = caption, in training update << 16 | image */
-    HS_RNG_AUGMENT = 14      /* what is done to an image of an update; index = update << 16 | image */
+    HS_RNG_AUGMENT = 14,     /* what is done to an image of an update; index = update << 16 | image */
+    HS_RNG_PERMUTE = 15      /* permutations of a null; index = permutation */
 } hs_rng_purpose;
 
 /* A stream; by value, owns nothing. */
