@@ -16,16 +16,27 @@ static double mean_effect(const hs_edit_effects *e, size_t factor, size_t j)
     return sum / (double)e->n / e->sd[factor];
 }
 
+static int is_natural(const hs_edit_effects *e, size_t j)
+{
+    const hs_naturalness *a = e->naturalness;
+    return a == NULL || (e->strength[j] >= a->low && e->strength[j] <= a->high);
+}
+
 static size_t choose(const hs_edit_effects *e)
 {
-    double last = e->naturalness != NULL ? e->naturalness->high : INFINITY;
     size_t best = e->zero;
-    for (size_t j = e->zero + 1; j < e->m && e->strength[j] <= last; j++) {
-        double effect = mean_effect(e, e->target, j);
-        if (effect >= 1) {
-            return j;
+    double best_effect = 0;
+    for (size_t j = 0; j < e->m; j++) {
+        double effect = mean_effect(e, e->target, j), size = fabs(e->strength[j]);
+        if (j == e->zero || !is_natural(e, j)) {
+            continue;
         }
-        best = best == e->zero || effect > mean_effect(e, e->target, best) ? j : best;
+        int enough = effect >= 1, had = best_effect >= 1;
+        int nearer = size < fabs(e->strength[best]);
+        if (best == e->zero || (enough && (!had || nearer)) || (!enough && !had && effect > best_effect)) {
+            best = j;
+            best_effect = effect;
+        }
     }
     return best;
 }
@@ -103,8 +114,8 @@ int hs_edit_success_measure(const hs_edit_effects *e, const hs_bootstrap_options
             return hs_fail(HS_ERANGE, "factor %zu: standard deviation %g; wanted above 0", k, e->sd[k]);
         }
     }
-    if (e->zero + 1 >= e->m) {
-        return hs_fail(HS_ERANGE, "no strength above 0 among the %zu", e->m);
+    if (e->m < 2) {
+        return hs_fail(HS_ERANGE, "no strength besides 0");
     }
     size_t j = choose(e);
     const chosen c = {e, j, find_most_else(e, j)};

@@ -54,6 +54,25 @@ static void continuous(void **state)
     assert_true(isnan(out.put_on.value) && isnan(out.naturalness) && isnan(out.random));
 }
 
+/* A direction that points the other way is used with negative strengths. */
+static void flipped(void **state)
+{
+    (void)state;
+    static const double down[M] = {-3, -2, -1, 0, 1};
+    hs_edit_effects e = table(value, change, null);
+    hs_edit_success out;
+    for (size_t i = 0; i < N; i++) {
+        for (size_t j = 0; j < M; j++) {
+            value[i * M + j] = (double)i - 1.6 * down[j];
+        }
+    }
+    e.strength = down;
+    e.zero = 3;
+    assert_ok(hs_edit_success_measure(&e, &boot, &out));
+    assert_int_equal(out.at, 1); /* 0.8 at -1, 1.6 at -2, 2.4 at -3, -0.8 at 1 */
+    assert_near(out.effect.value, 1.6, 1e-12);
+}
+
 static void natural_only(void **state)
 {
     (void)state;
@@ -68,7 +87,7 @@ static void natural_only(void **state)
     assert_near(out.effect.value, 0.8, 1e-12);
     assert_near(out.naturalness, 2, 0);
     assert_near(out.outside, 0.1, 0);
-    a.high = 0; /* nothing but the unedited is natural */
+    a.high = a.low = 0; /* nothing but the unedited is natural */
     assert_ok(hs_edit_success_measure(&e, &boot, &out));
     assert_int_equal(out.at, ZERO);
     assert_near(out.effect.value, 0, 0);
@@ -106,7 +125,7 @@ static void refused(void **state)
     (void)state;
     hs_edit_effects e = table(value, change, null);
     hs_edit_success out;
-    e.zero = M - 1;
+    e.m = 1;
     assert_code(hs_edit_success_measure(&e, &boot, &out), HS_ERANGE);
     static const double flat[FACTORS] = {1, 0, 1};
     e = table(value, change, null);
@@ -116,8 +135,8 @@ static void refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(continuous), cmocka_unit_test(natural_only),
-                                       cmocka_unit_test(binary), cmocka_unit_test(random_directions),
-                                       cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(continuous),        cmocka_unit_test(natural_only),
+                                       cmocka_unit_test(flipped),           cmocka_unit_test(binary),
+                                       cmocka_unit_test(random_directions), cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
