@@ -26,8 +26,9 @@ const hs_opt hs_opts_edit[] = {
 
 const hs_opt hs_opts_readout[] = {
     {"readout", 0, HS_OPT_LIST, "x0,brightness", 0, 0, NULL, "PHI", "Statistics",
-     "x0, x0hat[:k], eps[:k], h_later:m, brightness[:x0,y0,x1,y1], probe:FILE.npy, attr:NAME, feat"},
+     "x0, x0hat[:k], eps[:k], h_later:m, brightness[:x0,y0,x1,y1], probe:FILE.npy, attr:NAME, feat, clip:A|B"},
     HS_OPT_ATTR,
+    HS_OPT_CLIP("clip-model"),
     {0}};
 
 /* *out <- the timestep of --t-edit or --t-boost; AUTO where it is to be found. */
@@ -237,6 +238,18 @@ HS_CHECKED static int scorer_for(hs_cmd *c, size_t n, const char *const *item, h
     return HS_OK;
 }
 
+/* *out <- the CLIP, where one of the read-outs needs it; else NULL. */
+HS_CHECKED static int clip_for(hs_cmd *c, size_t n, const char *const *item, hs_clip_reader **out)
+{
+    *out = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (hs_readout_needs_clip(item[i])) {
+            return hs_common_clip(c, "clip-model", out);
+        }
+    }
+    return HS_OK;
+}
+
 int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out)
 {
     int rc;
@@ -244,11 +257,13 @@ int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out)
     size_t items = hs_cmd_list(c, "readout", &item), count = 0;
     hs_readout *r = NULL;
     hs_scorer *scorer = NULL;
+    hs_clip_reader *clip = NULL;
     const hs_unet_config *cfg = hs_unet_config_of(m->unet);
     HS_TRY(hs_calloc(items, sizeof *r, &r));
     HS_TRY(scorer_for(c, items, item, &scorer));
+    HS_TRY(clip_for(c, items, item, &clip));
     while (count < items) {
-        HS_TRY(hs_readout_parse(item[count], hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), scorer, &r[count]));
+        HS_TRY(hs_readout_parse(item[count], hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), scorer, clip, &r[count]));
         count++;
         if (strncmp(item[count - 1], "probe:", 6) == 0) {
             HS_TRY(hs_cmd_input(c, item[count - 1] + 6));
@@ -263,6 +278,7 @@ int hs_edit_readouts(hs_cmd *c, const hs_model *m, size_t *n, hs_readout **out)
     r = NULL;
 out:
     hs_scorer_free(scorer);
+    hs_clip_reader_free(clip);
     if (r != NULL) {
         hs_edit_readouts_free(count, r);
     }

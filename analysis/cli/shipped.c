@@ -77,3 +77,30 @@ out:
     hs_scorer_free(s);
     return rc;
 }
+
+int hs_common_clip(hs_cmd *c, const char *option, hs_clip_reader **out)
+{
+    static const char *const file[] = {"config.json", "preprocessor_config.json", "vocab.json",
+                                       "merges.txt",  "model.safetensors",        "pytorch_model.bin"};
+    char shipped[HS_SHIPPED_PATH], path[HS_SHIPPED_PATH + 32];
+    const char *folder = hs_shipped_or(hs_cmd_str(c, option), shipped);
+    hs_clip_reader *r = NULL;
+    int rc = HS_OK;
+    if (!is_folder(folder)) {
+        return hs_fail(HS_EIO, "--%s: %.300s is no folder here and no CLIP that ships", option, folder);
+    }
+    HS_TRY(hs_clip_reader_open(folder, &r));
+    for (size_t i = 0, weights = 0; i < sizeof file / sizeof *file; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, file[i]);
+        if (access(path, F_OK) != 0 || (i == 5 && weights)) {
+            continue;
+        }
+        weights = i == 4;
+        HS_TRY(hs_cmd_input(c, path));
+    }
+    *out = r;
+    r = NULL;
+out:
+    hs_clip_reader_free(r);
+    return rc;
+}

@@ -18,7 +18,8 @@ static const struct {
              {"brightness", HS_PHI_BRIGHTNESS},
              {"probe", HS_PHI_PROBE_X0},
              {"attr", HS_PHI_ATTR},
-             {"feat", HS_PHI_FEAT}};
+             {"feat", HS_PHI_FEAT},
+             {"clip", HS_PHI_CLIP}};
 
 HS_CHECKED static int find_word(const char *text, size_t len, hs_phi *phi)
 {
@@ -30,7 +31,7 @@ HS_CHECKED static int find_word(const char *text, size_t len, hs_phi *phi)
     }
     return hs_fail(HS_ERANGE,
                    "--readout: '%.80s' is not known; there are x0, x0hat[:k], eps[:k], h_later:m, "
-                   "brightness[:x0,y0,x1,y1], probe:FILE.npy, attr:NAME, feat",
+                   "brightness[:x0,y0,x1,y1], probe:FILE.npy, attr:NAME, feat, clip:A|B",
                    text);
 }
 
@@ -97,9 +98,26 @@ out:
     return rc;
 }
 
+HS_CHECKED static int attach_clip(const char *text, const char *arg, hs_clip_reader *clip, hs_readout *r)
+{
+    int rc = HS_OK;
+    if (arg == NULL) {
+        return hs_fail(HS_ERANGE, "--readout: clip needs two texts: clip:A|B");
+    }
+    if (clip == NULL) {
+        return hs_fail(HS_ERANGE, "--readout: %.60s: no CLIP is given", text);
+    }
+    r->weights = hs_clip_config_of(hs_clip_reader_clip(clip))->projection;
+    HS_TRY(hs_alloc(r->weights, sizeof *r->weight, &r->weight));
+    HS_TRY(hs_fail_in(hs_clip_reader_axis(clip, arg, r->weight), "--readout: clip"));
+    r->clip = clip;
+out:
+    return rc;
+}
+
 /* The part behind the colon, or the defaults without one. */
 HS_CHECKED static int parse_argument(const char *text, const char *arg, hs_chw image, hs_chw h, hs_scorer *scorer,
-                                     hs_readout *r)
+                                     hs_clip_reader *clip, hs_readout *r)
 {
     int64_t k = 0;
     switch (r->phi) {
@@ -116,6 +134,7 @@ HS_CHECKED static int parse_argument(const char *text, const char *arg, hs_chw i
         return arg == NULL ? HS_OK : parse_box(arg, image, r->box);
     case HS_PHI_ATTR:
     case HS_PHI_FEAT: return attach(text, arg, scorer, r);
+    case HS_PHI_CLIP: return attach_clip(text, arg, clip, r);
     case HS_PHI_X0: return arg == NULL ? HS_OK : hs_fail(HS_ERANGE, "--readout: %.60s: x0 takes no argument", text);
     case HS_PHI_H_LATER:
     case HS_PHI_X0HAT:
@@ -141,17 +160,20 @@ static size_t features_of(const hs_readout *r, hs_chw image, hs_chw h)
                                       : hs_chw_size(image);
 }
 
-int hs_readout_parse(const char *text, hs_chw image, hs_chw h, hs_scorer *scorer, hs_readout *out)
+int hs_readout_parse(const char *text, hs_chw image, hs_chw h, hs_scorer *scorer, hs_clip_reader *clip, hs_readout *out)
 {
     int rc;
     hs_readout r = {0};
     const char *colon = strchr(text, ':');
     snprintf(r.name, sizeof r.name, "%s", text);
     HS_TRY(find_word(text, colon != NULL ? (size_t)(colon - text) : strlen(text), &r.phi));
-    HS_TRY(parse_argument(text, colon != NULL ? colon + 1 : NULL, image, h, scorer, &r));
+    HS_TRY(parse_argument(text, colon != NULL ? colon + 1 : NULL, image, h, scorer, clip, &r));
     r.features = features_of(&r, image, h);
     if (r.scorer != NULL) {
         hs_scorer_share(r.scorer);
+    }
+    if (r.clip != NULL) {
+        hs_clip_reader_share(r.clip);
     }
     *out = r;
     r.weight = NULL;
@@ -165,12 +187,19 @@ int hs_readout_needs_scorer(const char *text)
     return strncmp(text, "attr:", 5) == 0 || strcmp(text, "feat") == 0;
 }
 
+int hs_readout_needs_clip(const char *text)
+{
+    return strncmp(text, "clip:", 5) == 0;
+}
+
 void hs_readout_free(hs_readout *r)
 {
     free(r->weight);
     r->weight = NULL;
     hs_scorer_free(r->scorer);
     r->scorer = NULL;
+    hs_clip_reader_free(r->clip);
+    r->clip = NULL;
 }
 
 int hs_readout_is_vector(const hs_readout *r)
@@ -237,11 +266,34 @@ out:
     return rc;
 }
 
-/* True when an earlier read-out has the same scorer. */
+/* Every read-out from the first one on that shares its CLIP. */
+HS_CHECKED static int eval_clip(size_t n_phi, const hs_readout *phi, size_t first, hs_chw image, size_t n,
+                                const float *x_0, float *const *value)
+{
+    const size_t P = phi[first].weights;
+    float *e = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(n, P * sizeof *e, &e));
+    HS_TRY(hs_clip_reader_images(phi[first].clip, image, n, x_0, e));
+    for (size_t p = first; p < n_phi; p++) {
+        for (size_t i = 0; phi[p].clip == phi[first].clip && i < n; i++) {
+            double cosine = 0;
+            for (size_t j = 0; j < P; j++) {
+                cosine += (double)phi[p].weight[j] * (double)e[i * P + j];
+            }
+            value[p][i] = (float)cosine;
+        }
+    }
+out:
+    free(e);
+    return rc;
+}
+
+/* True when an earlier read-out has the same scorer and CLIP. */
 static int is_done(const hs_readout *phi, size_t p)
 {
     size_t q = 0;
-    while (phi[q].scorer != phi[p].scorer) {
+    while (phi[q].scorer != phi[p].scorer || phi[q].clip != phi[p].clip) {
         q++;
     }
     return q < p;
@@ -255,6 +307,9 @@ int hs_readout_eval_x0(size_t n_phi, const hs_readout *phi, hs_chw image, size_t
         const hs_readout *r = &phi[p];
         if (r->scorer != NULL && !is_done(phi, p)) {
             HS_TRY(eval_scorer(n_phi, phi, p, image, n, x_0, value));
+        }
+        if (r->clip != NULL && !is_done(phi, p)) {
+            HS_TRY(eval_clip(n_phi, phi, p, image, n, x_0, value));
         }
         if (r->phi != HS_PHI_X0 && r->phi != HS_PHI_BRIGHTNESS && r->phi != HS_PHI_PROBE_X0) {
             continue;

@@ -149,7 +149,7 @@ static void test_readouts_read_the_images_of_a_sweep(void **state)
     hs_rng_normal((hs_rng){4, HS_RNG_TEST, 1}, 0, N * D, x_T);
     assert_ok(hs_scorer_open(folder, HS_CONV_AUTO, &scorer));
     for (size_t p = 0; p < P; p++) {
-        assert_ok(hs_readout_parse(names[p], image, h, scorer, &phi[p]));
+        assert_ok(hs_readout_parse(names[p], image, h, scorer, NULL, &phi[p]));
     }
     hs_scorer_free(scorer); /* the read-outs keep it */
     assert_int_equal(phi[0].features, 1);
@@ -184,7 +184,7 @@ static void test_readouts_read_the_images_of_a_sweep(void **state)
 static void refused(const char *text, hs_scorer *s, const char *needle)
 {
     hs_readout r;
-    assert_code(hs_readout_parse(text, (hs_chw){3, R, R}, (hs_chw){8, 4, 4}, s, &r), HS_ERANGE);
+    assert_code(hs_readout_parse(text, (hs_chw){3, R, R}, (hs_chw){8, 4, 4}, s, NULL, &r), HS_ERANGE);
     assert_non_null(strstr(hs_error_message(), needle));
 }
 

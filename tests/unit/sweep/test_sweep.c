@@ -199,7 +199,7 @@ static void test_readouts_see_the_edit_and_nothing_at_zero(void **state)
     hs_edit_plan plan = plan_of(f, 3, strength);
     const hs_unet_config *cfg = hs_unet_config_of(f->model.unet);
     for (size_t p = 0; p < P; p++) {
-        assert_ok(hs_readout_parse(names[p], hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &phi[p]));
+        assert_ok(hs_readout_parse(names[p], hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, NULL, &phi[p]));
     }
     assert_ok(hs_sweep_run(&plan, N, f->x_T, P, phi, NULL, &s));
     for (size_t p = 0; p < P; p++) {
@@ -210,8 +210,8 @@ static void test_readouts_see_the_edit_and_nothing_at_zero(void **state)
     /* x0hat at step 0 is linear in eps: its change is -sqrt(1 - ab) / sqrt(ab) times that of eps at step 0 */
     hs_sweep_free(&s);
     hs_readout first[2];
-    assert_ok(hs_readout_parse("x0hat", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &first[0]));
-    assert_ok(hs_readout_parse("eps", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &first[1]));
+    assert_ok(hs_readout_parse("x0hat", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, NULL, &first[0]));
+    assert_ok(hs_readout_parse("eps", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, NULL, &first[1]));
     assert_ok(hs_sweep_run(&plan, N, f->x_T, 2, first, NULL, &s));
     double ab = f->steps.step[0].alpha_bar, ratio = sqrt((1 - ab) / ab);
     double a = hs_sweep_effect(&s, 0, f->dx, 2, 1), b = hs_sweep_effect(&s, 1, f->dx, 2, 1);
@@ -226,12 +226,14 @@ static void test_a_readout_beyond_the_last_step_is_refused(void **state)
     hs_sweep s;
     hs_edit_plan plan = plan_of(f, 1, &one);
     const hs_unet_config *cfg = hs_unet_config_of(f->model.unet);
-    assert_ok(hs_readout_parse("eps:4", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &phi));
+    assert_ok(hs_readout_parse("eps:4", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, NULL, &phi));
     assert_code(hs_sweep_run(&plan, N, f->x_T, 1, &phi, NULL, &s), HS_ERANGE);
-    assert_code(hs_readout_parse("smile", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &phi), HS_ERANGE);
-    assert_code(hs_readout_parse("h_later", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &phi), HS_ERANGE);
-    assert_code(hs_readout_parse("brightness:0,0,999,9", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &phi),
+    assert_code(hs_readout_parse("smile", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, NULL, &phi), HS_ERANGE);
+    assert_code(hs_readout_parse("h_later", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, NULL, &phi),
                 HS_ERANGE);
+    assert_code(
+        hs_readout_parse("brightness:0,0,999,9", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, NULL, &phi),
+        HS_ERANGE);
 }
 
 /* Towards one's own h nothing changes; towards another's, position 0 is the plain image. */
