@@ -1,4 +1,4 @@
-/* hspace score: what an attribute network says of images. */
+/* hspace score: what an attribute network, or CLIP and texts, say of images. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,23 +18,30 @@
 enum { IMAGES_MAX = 1000000 };
 
 static const hs_opt options[] = {
-    {"readout", 0, HS_OPT_STR, "attr", 0, 0, "attr|feat", "KIND", "Read-out",
-     "attr: the factors in their own units; feat: the network's features"},
+    {"readout", 0, HS_OPT_STR, "attr", 0, 0, "attr|feat|clip", "KIND", "Read-out",
+     "attr: the factors in their own units; feat: the network's features; clip: cosines with texts"},
     HS_OPT_ATTR,
+    HS_OPT_CLIP("clip"),
     {"attributes", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B,...", "Read-out", "these factors alone"},
+    {"texts", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "TEXT,...", "Read-out", "clip: a column each"},
+    {"truncate", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Read-out", "cut texts that CLIP's context doesn't hold"},
     {0}};
 static const hs_opt *const tables[] = {options, NULL};
 
 typedef struct {
-    hs_scorer *scorer;
+    hs_scorer *scorer; /* NULL: clip */
     const hs_attrnet_config *cfg;
+    hs_clip_reader *clip;
+    const char *const *text; /* clip: (columns), borrowed */
+    float *axis;             /* clip: (columns, P) unit embeddings of the texts */
+    size_t R;                /* side of the images that are looked at */
     int feat;
     size_t columns, column[HS_ATTR_FACTORS_MAX]; /* attr: which factors */
     size_t n, room;
     char **name;    /* (n) */
     double *value;  /* (n, columns) */
     double *all;    /* (K) of one image */
-    float *feature; /* (F) of one image */
+    float *feature; /* (F), or (P), of one image */
 } job;
 
 static void job_free(job *j)
@@ -43,7 +50,9 @@ static void job_free(job *j)
     free(j->value);
     free(j->all);
     free(j->feature);
+    free(j->axis);
     hs_scorer_free(j->scorer);
+    hs_clip_reader_free(j->clip);
 }
 
 HS_CHECKED static int choose_columns(const hs_cmd *c, job *j)
@@ -67,13 +76,42 @@ out:
     return rc;
 }
 
+/* CLIP and its texts. */
+HS_CHECKED static int open_clip(hs_cmd *c, job *j)
+{
+    int rc = HS_OK;
+    j->columns = hs_cmd_list(c, "texts", &j->text);
+    if (j->columns == 0 || hs_cmd_list(c, "attributes", NULL) > 0) {
+        return hs_fail(HS_ERANGE, "--readout clip: wanted --texts TEXT,... and no --attributes");
+    }
+    HS_TRY(hs_common_clip(c, "clip", &j->clip));
+    const hs_clip_config *cfg = hs_clip_config_of(hs_clip_reader_clip(j->clip));
+    j->R = cfg->image_size;
+    HS_TRY(hs_alloc(j->columns, cfg->projection * sizeof *j->axis, &j->axis));
+    HS_TRY(hs_alloc(cfg->projection, sizeof *j->feature, &j->feature));
+    for (size_t k = 0; k < j->columns; k++) {
+        HS_TRY(hs_fail_in(
+            hs_clip_reader_text(j->clip, j->text[k], hs_cmd_flag(c, "truncate"), j->axis + k * cfg->projection),
+            "--texts"));
+    }
+out:
+    return rc;
+}
+
 HS_CHECKED static int open_job(hs_cmd *c, job *j)
 {
     int rc = HS_OK;
     HS_TRY(hs_cmd_need_out(c));
     HS_TRY(hs_arrays_check(c, hs_cmd_out(c), "csv"));
+    if (strcmp(hs_cmd_str(c, "readout"), "clip") == 0) {
+        return open_clip(c, j);
+    }
+    if (hs_cmd_list(c, "texts", NULL) > 0) {
+        return hs_fail(HS_ERANGE, "--texts: go with --readout clip");
+    }
     HS_TRY(hs_common_scorer(c, HS_CONV_AUTO, &j->scorer));
     j->cfg = hs_scorer_config(j->scorer);
+    j->R = j->cfg->image_size;
     HS_TRY(choose_columns(c, j));
     HS_TRY(hs_alloc(j->cfg->n_factors, sizeof *j->all, &j->all));
     HS_TRY(hs_alloc(j->cfg->features, sizeof *j->feature, &j->feature));
@@ -106,15 +144,35 @@ out:
     return rc;
 }
 
+/* value (columns) <- of one image. */
+HS_CHECKED static int look(job *j, hs_chw shape, const float *x, double *value)
+{
+    int rc = HS_OK;
+    if (j->clip == NULL) {
+        HS_TRY(hs_scorer_eval(j->scorer, shape, 1, x, j->all, j->feature));
+        for (size_t k = 0; k < j->columns; k++) {
+            value[k] = j->feat ? (double)j->feature[k] : j->all[j->column[k]];
+        }
+        goto out;
+    }
+    const size_t P = hs_clip_config_of(hs_clip_reader_clip(j->clip))->projection;
+    HS_TRY(hs_clip_reader_images(j->clip, shape, 1, x, j->feature));
+    for (size_t k = 0; k < j->columns; k++) {
+        value[k] = 0;
+        for (size_t p = 0; p < P; p++) {
+            value[k] += (double)j->axis[k * P + p] * (double)j->feature[p];
+        }
+    }
+out:
+    return rc;
+}
+
 /* Appends one image's row. */
 HS_CHECKED static int score(job *j, const char *name, hs_chw shape, const float *x)
 {
     int rc = HS_OK;
     HS_TRY(make_room(j));
-    HS_TRY(hs_fail_in(hs_scorer_eval(j->scorer, shape, 1, x, j->all, j->feature), name));
-    for (size_t k = 0; k < j->columns; k++) {
-        j->value[j->n * j->columns + k] = j->feat ? (double)j->feature[k] : j->all[j->column[k]];
-    }
+    HS_TRY(hs_fail_in(look(j, shape, x, j->value + j->n * j->columns), name));
     HS_TRY(hs_strdup(name, &j->name[j->n]));
     j->n++;
 out:
@@ -125,14 +183,18 @@ out:
 HS_CHECKED static int score_file(hs_cmd *c, job *j, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    size_t R = j->cfg->image_size;
+    const size_t R = j->R;
     hs_image im = {0};
     float *x = NULL;
     int rc = HS_OK;
     HS_TRY(hs_cmd_input(c, path));
     HS_TRY(hs_image_read(path, 3, NULL, &im));
     HS_TRY(hs_alloc(3 * R * R, sizeof *x, &x));
-    HS_TRY(hs_fail_in(hs_scorer_fit(j->scorer, &im, x), path));
+    if (j->clip != NULL) {
+        HS_TRY(hs_fail_in(hs_clip_preprocess(hs_clip_config_of(hs_clip_reader_clip(j->clip)), &im, x), path));
+    } else {
+        HS_TRY(hs_fail_in(hs_scorer_fit(j->scorer, &im, x), path));
+    }
     HS_TRY(score(j, slash != NULL ? slash + 1 : path, (hs_chw){3, R, R}, x));
 out:
     free(x);
@@ -243,13 +305,14 @@ out:
 
 /* ---- The answer ------------------------------------------------------------------------------------ */
 
-static void column_name(const job *j, size_t k, char out[40])
+/* A column's name; room for one that is made up. */
+static const char *column_name(const job *j, size_t k, char room[40])
 {
-    if (j->feat) {
-        snprintf(out, 40, "feat%zu", k);
-    } else {
-        snprintf(out, 40, "%s", j->cfg->factor[j->column[k]].name);
+    if (j->clip != NULL) {
+        return j->text[k];
     }
+    snprintf(room, 40, "feat%zu", k);
+    return j->feat ? room : j->cfg->factor[j->column[k]].name;
 }
 
 /* A cell as RFC 4180 wants it. */
@@ -273,13 +336,12 @@ static void add_cell(hs_str *out, const char *text)
 HS_CHECKED static int write_csv(const hs_cmd *c, const job *j)
 {
     hs_str text = {0};
-    char name[40];
+    char room[40];
     int rc = HS_OK;
     hs_str_add(&text, "file");
     for (size_t k = 0; k < j->columns; k++) {
-        column_name(j, k, name);
         hs_str_add(&text, ",");
-        add_cell(&text, name);
+        add_cell(&text, column_name(j, k, room));
     }
     hs_str_add(&text, "\n");
     for (size_t i = 0; i < j->n; i++) {
@@ -306,7 +368,8 @@ static void answer(hs_cmd *c, const job *j)
         json_array_append_new(files, json_string(safe));
     }
     for (size_t k = 0; k < j->columns; k++) {
-        char name[40];
+        char room[40];
+        const char *name = column_name(j, k, room);
         double sum = 0, squares = 0, n = (double)j->n;
         json_t *values = json_array();
         for (size_t i = 0; i < j->n; i++) {
@@ -319,7 +382,6 @@ static void answer(hs_cmd *c, const job *j)
             squares += e * e;
         }
         double sd = j->n > 1 ? sqrt(squares / (n - 1)) : NAN;
-        column_name(j, k, name);
         json_array_append_new(scores, json_pack("{s:s, s:o, s:o, s:o}", "name", name, "mean", hs_json_num(sum / n),
                                                 "sd", hs_json_num(sd), "values", values));
         if (!j->feat) {
@@ -354,12 +416,17 @@ out:
 const hs_command hs_cmd_score = {
     .name = "score",
     .usage = "IMAGES... -o SCORES.csv",
-    .purpose = "Reads the factors of images off an attribute network: PNG and JPEG files, folders of them, arrays (N, "
-               "C, H, W), or the "
-               "images of a store (dump --keep x_0). Images of another size are cut to the central square and resized.",
+    .purpose =
+        "Reads the factors of images off an attribute network, or their cosines with texts in CLIP's space: PNG and "
+        "JPEG files, folders of them, arrays (N, "
+        "C, H, W), or the "
+        "images of a store (dump --keep x_0). Images of another size are cut to the central square and resized; CLIP "
+        "resizes first and cuts then.",
     .examples = "hspace score faces/ -o scores.csv\n"
                 "hspace score samples.npy --attr my-attr/ --attributes smile,age -o scores.csv\n"
-                "hspace score acts.h5 -o labels.csv",
+                "hspace score acts.h5 -o labels.csv\n"
+                "hspace score faces/ --readout clip --texts \"a face,a smiling face\" --clip clip-vit-base-patch32/ -o "
+                "cosines.csv",
     .options = tables,
     .min_inputs = 1,
     .max_inputs = (size_t)-1,

@@ -85,6 +85,58 @@ HS_CHECKED static int info_attrnet(hs_cmd *c, const char *folder)
     return HS_OK;
 }
 
+/* A folder whose config.json says that it is a CLIP. */
+static int is_clip(const char *folder)
+{
+    char path[HS_SHIPPED_PATH + 16];
+    json_t *root = NULL;
+    int n = snprintf(path, sizeof path, "%s/config.json", folder);
+    int found = n < (int)sizeof path && hs_json_read(path, &root) == HS_OK;
+    const char *type = found ? json_string_value(json_object_get(root, "model_type")) : NULL;
+    found = type != NULL && strcmp(type, "clip") == 0;
+    json_decref(root);
+    return found;
+}
+
+static json_t *tower_json(hs_cmd *c, const char *name, const hs_clip_tower_config *t)
+{
+    const char *act = t->act == HS_GELU_QUICK ? "quick_gelu" : "gelu";
+    hs_cmd_say(c, "%-12s%zu blocks of width %zu, %zu heads, %zu in between, %s\n", name, t->layers, t->hidden, t->heads,
+               t->mlp, act);
+    return json_pack("{s:I, s:I, s:I, s:I, s:s, s:f}", "hidden", (json_int_t)t->hidden, "layers", (json_int_t)t->layers,
+                     "heads", (json_int_t)t->heads, "mlp", (json_int_t)t->mlp, "activation", act, "eps", t->eps);
+}
+
+HS_CHECKED static int info_clip(hs_cmd *c, const char *folder)
+{
+    hs_clip *clip = NULL;
+    size_t count;
+    int rc = hs_clip_open(folder, &clip);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    const hs_clip_config *cfg = hs_clip_config_of(clip);
+    const float *theta = hs_clip_theta(clip, &count);
+    json_t *r = hs_cmd_results(c);
+    hs_cmd_say(c, "CLIP        %.1f million parameters, embeddings of %zu numbers\n", (double)count / 1e6,
+               cfg->projection);
+    hs_cmd_say(c, "images      %zu x %zu in patches of %zu\n", cfg->image_size, cfg->image_size, cfg->patch_size);
+    hs_cmd_say(c, "texts       %zu tokens of %zu, begin %d, end %d\n", cfg->context, cfg->vocab, (int)cfg->begin,
+               (int)cfg->end);
+    json_object_set_new(r, "kind", json_string("clip"));
+    json_object_set_new(r, "params", json_integer((json_int_t)count));
+    json_object_set_new(r, "projection", json_integer((json_int_t)cfg->projection));
+    json_object_set_new(r, "image", hs_json_chw((hs_chw){3, cfg->image_size, cfg->image_size}));
+    json_object_set_new(r, "patch", json_integer((json_int_t)cfg->patch_size));
+    json_object_set_new(r, "context", json_integer((json_int_t)cfg->context));
+    json_object_set_new(r, "vocab", json_integer((json_int_t)cfg->vocab));
+    json_object_set_new(r, "logit_scale", hs_json_num((double)theta[0]));
+    json_object_set_new(r, "vision", tower_json(c, "image tower", &cfg->vision));
+    json_object_set_new(r, "text", tower_json(c, "text tower", &cfg->text));
+    hs_clip_free(clip);
+    return HS_OK;
+}
+
 int hs_info_model(hs_cmd *c, const char *path)
 {
     hs_model m = {0};
@@ -92,6 +144,9 @@ int hs_info_model(hs_cmd *c, const char *path)
     path = hs_shipped_or(path, shipped);
     if (is_attrnet(path)) {
         return info_attrnet(c, path);
+    }
+    if (is_clip(path)) {
+        return info_clip(c, path);
     }
     int rc = hs_common_model_there(path);
     if (rc == HS_OK) {
