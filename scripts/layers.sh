@@ -15,7 +15,7 @@ allowed() {
     core/model) echo "core/base core/tensor core/linalg core/io core/nn core/diffusion core/model" ;;
     core) echo "core/base core/tensor core/linalg core/io core/geom core/stats core/nn core/diffusion core/model" ;;
     datasets) echo "core/base core/tensor core/io datasets" ;;
-    analysis/bench) echo "core/ analysis/bench" ;;
+    analysis/bench) echo "core/ analysis/bench analysis/train" ;;
     analysis/dump) echo "core/ datasets analysis/dump" ;;
     analysis/train) echo "core/ datasets analysis/train analysis/figures" ;;
     analysis/directions) echo "core/ datasets analysis/directions" ;;

@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/model/clip.h"
 #include "core/model/model.h"
 
 typedef struct {
@@ -47,6 +48,22 @@ HS_CHECKED int hs_bench_strengths(const hs_bench_options *o, const hs_model *m, 
  * diffusers, each in a process of its own.  Grown: since the libraries are loaded.  HS_EIO: a peer's network has
  * another number of parameters. */
 HS_CHECKED int hs_bench_train(const hs_bench_options *o, const char *arch, size_t batch, json_t **out);
+
+/* {"work": "asyrp", "model", "clip", "batch", "parameters" (of f_t), "seconds", "peers": {mode: seconds}, "ratio": best
+ * peer / ours, "peak_rss_bytes", "peers_rss_bytes"}: a timestep's update of f_t as Asyrp's program makes it: the plain
+ * step of the unedited trajectory, the edited step decoded twice, the directional loss against the image through an
+ * image tower of random weights, the L1 term, both derivatives, gradient descent.  The peers' U-Net is diffusers',
+ * run in two halves; their tower and f_t are plain modules.  HS_EIO: a peer's networks have another number of
+ * parameters. */
+typedef struct {
+    const char *name, *clip_name;
+    const char *model; /* a folder, or NULL: */
+    const char *arch;  /* a built-in architecture of random weights, written to a file in folder and opened */
+    const char *folder;
+    const hs_clip_config *clip;
+    size_t batch;
+} hs_bench_asyrp_case;
+HS_CHECKED int hs_bench_asyrp(const hs_bench_options *o, const hs_bench_asyrp_case *c, json_t **out);
 
 /* {"work": "jvp", "arch", "tangents": k, "seconds", "decodes_s", "single_decodes_s", "ratio": seconds / decodes_s,
  * "ratio_single"}: deps/dh of k tangents at one state, against k rows decoded at once and one after the other. */

@@ -5,10 +5,11 @@
 #include "analysis/bench/bench.h"
 #include "analysis/cli/commands.h"
 #include "analysis/cli/common.h"
+#include "analysis/cli/shipped.h"
 
 static const hs_opt options[] = {
-    {"work", 0, HS_OPT_LIST, "unet,pca,store", 0, 0, "unet|unet256|strengths|train|jvp|pca|store", "WORK", "Input",
-     "what to time; strengths needs --model"},
+    {"work", 0, HS_OPT_LIST, "unet,pca,store", 0, 0, "unet|unet256|strengths|train|asyrp|asyrp256|jvp|pca|store",
+     "WORK", "Input", "what to time; strengths needs --model"},
     {"rounds", 0, HS_OPT_INT, "5", 1, 1000, NULL, "N", "Statistics", "rounds in which all take turns"},
     {"peer", 0, HS_OPT_STR, "python3", 0, 0, NULL, "PYTHON", "Input",
      "Python with torch, diffusers, scikit-learn; none: ours alone"},
@@ -58,6 +59,46 @@ out:
     return rc;
 }
 
+/* Sizes of faces-clip's image tower. */
+static hs_clip_config small_clip(void)
+{
+    const hs_clip_tower_config tower = {.hidden = 128, .layers = 4, .heads = 4, .mlp = 256, .eps = 1e-5};
+    hs_clip_config c = {.vision = tower,
+                        .text = tower,
+                        .image_size = 32,
+                        .patch_size = 4,
+                        .vocab = 64,
+                        .context = 16,
+                        .begin = 62,
+                        .end = 63,
+                        .projection = 64,
+                        .resize = 32};
+    hs_clip_config_usual_scale(&c);
+    return c;
+}
+
+HS_CHECKED static int asyrp(hs_cmd *c, const hs_bench_options *o, int large, json_t **answer)
+{
+    char path[HS_SHIPPED_PATH];
+    hs_clip_config clip = small_clip();
+    hs_bench_asyrp_case k = {.name = "faces-a",
+                             .clip_name = "32 px, patch 4, 128 x 4",
+                             .model = hs_shipped_or("faces-a", path),
+                             .folder = hs_cmd_str(c, "folder"),
+                             .clip = &clip,
+                             .batch = 8};
+    int rc = HS_OK;
+    if (large) {
+        HS_TRY(hs_clip_config_named("ViT-B/16", &clip));
+        k.name = k.arch = "ddpm-256";
+        k.clip_name = "ViT-B/16";
+        k.batch = 1;
+    }
+    HS_TRY(hs_bench_asyrp(o, &k, answer));
+out:
+    return rc;
+}
+
 HS_CHECKED static int run_work(hs_cmd *c, const hs_bench_options *o, const char *work, json_t *list)
 {
     int rc = HS_OK;
@@ -72,6 +113,8 @@ HS_CHECKED static int run_work(hs_cmd *c, const hs_bench_options *o, const char 
         HS_TRY(add(c, list, strengths(c, o, &a), &a));
     } else if (strcmp(work, "train") == 0) {
         HS_TRY(add(c, list, hs_bench_train(o, "faces-32", 32, &a), &a));
+    } else if (strncmp(work, "asyrp", 5) == 0) {
+        HS_TRY(add(c, list, asyrp(c, o, strcmp(work, "asyrp256") == 0, &a), &a));
     } else if (strcmp(work, "jvp") == 0) {
         HS_TRY(add(c, list, hs_bench_jvp(o, "faces-32", 8, &a), &a));
     } else if (strcmp(work, "pca") == 0) {
@@ -123,6 +166,7 @@ const hs_command hs_cmd_bench = {
     .examples = "hspace bench --threads 2\n"
                 "hspace bench --work unet256 --rounds 3 --peer venv/bin/python --json\n"
                 "hspace bench --work train,jvp --peer venv/bin/python\n"
+                "hspace bench --work asyrp,asyrp256 --rounds 3 --peer venv/bin/python\n"
                 "hspace bench --work strengths --model anime64.safetensors --arch anime64",
     .options = tables,
     .run = run,

@@ -116,7 +116,7 @@ int hs_asyrp_task_create(hs_unet *u, const hs_steps *steps, hs_delta_var *v, con
     HS_TRY(make_room(a));
     HS_TRY(describe(a, about));
     HS_TRY(hs_delta_spec_of(v)->eps ? hs_unet_ws_create(u, a->batch, a->batch, o->conv, &a->ws)
-                                    : hs_unet_grad_create(u, a->batch, a->batch, 0, o->conv, &a->g));
+                                    : hs_unet_grad_create_decoder(u, a->batch, a->batch, o->conv, &a->g));
     *out = a;
     a = NULL;
 out:

@@ -149,7 +149,7 @@ int hs_unet_encode_images(const hs_unet *u, hs_unet_ws *ws, size_t n, const size
                           float *h)
 {
     hs_chw shape = hs_unet_h_shape(&u->cfg);
-    const hs_record *k = ws->record;
+    const hs_record *k = ws->record != NULL && ws->record->enc != NULL ? ws->record : NULL;
     float *out_h = k != NULL ? k->mid_out[1] : ws->b;
     int rc = HS_OK;
     if (n > ws->states || ws->u != u) {

@@ -23,6 +23,10 @@ typedef struct hs_unet_grad hs_unet_grad;
  * here, nothing later.  u is borrowed. */
 HS_CHECKED int hs_unet_grad_create(hs_unet *u, size_t states, size_t rows, int weights, hs_conv_mode mode,
                                    hs_unet_grad **out);
+/* The same for derivatives of decode with skips fixed alone, in less memory: whatever else is asked of it is HS_EBUG.
+ */
+HS_CHECKED int hs_unet_grad_create_decoder(hs_unet *u, size_t states, size_t rows, hs_conv_mode mode,
+                                           hs_unet_grad **out);
 void hs_unet_grad_free(hs_unet_grad *g);
 
 /* Records n <= states images: h (n, C, H, W) as hs_unet_encode, the same bits. */

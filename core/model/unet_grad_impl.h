@@ -7,10 +7,11 @@
 
 struct hs_unet_grad {
     hs_unet *u;
-    hs_unet_ws *ws; /* with a record; its evaluation buffers hold tangents and cotangents meanwhile */
-    size_t n, rows; /* recorded states of the last encode; most rows */
-    int decoded;    /* the record includes the decoder */
-    int weights;    /* planned for parameter gradients */
+    hs_unet_ws *ws;   /* with a record; its evaluation buffers hold tangents and cotangents meanwhile */
+    size_t n, rows;   /* recorded states of the last encode; most rows */
+    int decoded;      /* the record includes the decoder */
+    int weights;      /* planned for parameter gradients */
+    int decoder_only; /* neither the encoder nor the skips have derivatives */
     hs_arena arena;
     float **skip;          /* tangents or cotangents of the skips, (rows, side, side, c) each */
     float *dtime;          /* cotangents of the time terms, laid out as ws->time */
@@ -23,6 +24,9 @@ struct hs_unet_grad {
 
 /* The row's state; checked: HS_EBUG. */
 HS_CHECKED int hs_grad_check(const hs_unet_grad *g, size_t rows, const size_t *state, int decoded);
+
+/* HS_EBUG where derivatives of the encoder or of the skips are wanted of a record that has none. */
+HS_CHECKED int hs_grad_check_whole(const hs_unet_grad *g, int carried);
 
 /* The point where the norms of a block stand. */
 hs_groupnorm_at hs_grad_norm1_at(const hs_block *k, const hs_block_acts *acts, const float *x, const float *skip);

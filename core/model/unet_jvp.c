@@ -105,6 +105,7 @@ int hs_unet_jvp_encode(hs_unet_grad *g, size_t rows, const size_t *state, const 
     float *a = g->ws->a, *b = g->ws->b;
     int rc = HS_OK;
     HS_TRY(hs_grad_check(g, rows, state, 0));
+    HS_TRY(hs_grad_check_whole(g, 1));
     hs_nchw_to_nhwc(rows, u->cfg.in_ch, pixels, dx, a);
     hs_scale_all(u->cfg.center_input ? 2 : 1, rows * pixels * u->cfg.in_ch, a);
     if (g->v_dx != NULL) {
@@ -132,6 +133,7 @@ int hs_unet_jvp_decode(hs_unet_grad *g, size_t rows, const size_t *state, hs_ski
     float *from = g->ws->a, *to = g->ws->b;
     int rc = HS_OK;
     HS_TRY(hs_grad_check(g, rows, state, 1));
+    HS_TRY(hs_grad_check_whole(g, skips == HS_SKIPS_CARRIED));
     hs_nchw_to_nhwc(rows, shape.c, shape.h * shape.w, dh, from);
     for (size_t i = 0; i < u->n_dec; i++) {
         int takes = hs_stage_takes_skip(&u->dec[i]);

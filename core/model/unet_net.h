@@ -104,7 +104,8 @@ HS_CHECKED int hs_unet_build(hs_unet *u, hs_params *p);
 
 /* Where a block's forward puts what lies between its input and its output (n rows each).  A workspace for
  * evaluation has one set for all blocks, where some are the same buffer (marked); a record of derivatives
- * (unet_grad.h) has one a block, all distinct, and its statistics. */
+ * (unet_grad.h) has one a block and its statistics: all distinct where weights have gradients, else what only those
+ * ask for lies in the workspace. */
 typedef struct {
     float *u1;                        /* (side^2, c1 + c2)  silu(norm1([x, skip])) */
     float *u1_half;                   /* (hw, c1)           resampled; NULL: the block doesn't resample */
@@ -118,7 +119,8 @@ typedef struct {
 } hs_block_acts;
 
 /* What a forward pass keeps for derivatives, n_enc + 2 + n_dec blocks' worth (stages that aren't blocks:
- * zeros); a workspace for evaluation has none.  Encoder outputs are the skips. */
+ * zeros); a workspace for evaluation has none, a record of the decoder alone no enc, mid and image.  Encoder outputs
+ * are the skips. */
 typedef struct {
     hs_block_acts *enc, *mid, *dec;
     float *image;             /* (states, R^2, in_ch) */

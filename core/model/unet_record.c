@@ -17,37 +17,55 @@ static int room(hs_arena *arena, size_t n, size_t each, float **out)
     return hs_arena_alloc(arena, n, each * sizeof(float), out);
 }
 
-static int block_room(hs_arena *arena, const hs_block *k, size_t n, hs_block_acts *a)
+/* What the layers read that only the gradients of weights ask for again: their own room, or the workspace's. */
+static int inputs_room(hs_unet_grad *g, const hs_block *k, hs_block_acts *a)
 {
-    size_t side = hs_block_out_side(k), hw = side * side;
+    size_t n = g->ws->states, side = hs_block_out_side(k), hw = side * side;
     int rc = HS_OK;
-    HS_TRY(room(arena, n, k->side * k->side * (k->c1 + k->c2), &a->u1));
-    if (k->resample != 0) {
-        HS_TRY(room(arena, n, hw * k->c1, &a->u1_half));
+    if (!g->weights) {
+        a->u1 = a->an = g->ws->normed;
+        a->u1_half = k->resample != 0 ? g->ws->half : NULL;
+        a->u2 = a->ao = g->ws->inner;
+        return HS_OK;
     }
-    HS_TRY(room(arena, n, hw * k->out, &a->v));
-    HS_TRY(room(arena, n, hw * k->out, &a->u2));
-    HS_TRY(room(arena, n, 2 * k->norm1.groups, &a->stats1));
-    HS_TRY(room(arena, n, 2 * k->norm2.groups, &a->stats2));
+    HS_TRY(room(&g->arena, n, k->side * k->side * (k->c1 + k->c2), &a->u1));
+    if (k->resample != 0) {
+        HS_TRY(room(&g->arena, n, hw * k->c1, &a->u1_half));
+    }
+    HS_TRY(room(&g->arena, n, hw * k->out, &a->u2));
     if (k->has_attn) {
-        HS_TRY(room(arena, n, hw * k->out, &a->r));
-        HS_TRY(room(arena, n, hw * k->out, &a->an));
-        HS_TRY(room(arena, n, hw * 3 * k->out, &a->qkv));
-        HS_TRY(room(arena, n, hw * k->out, &a->ao));
-        HS_TRY(room(arena, n, 2 * larger(k->attn.norm.groups, 1), &a->stats_a));
+        HS_TRY(room(&g->arena, n, hw * k->out, &a->an));
+        HS_TRY(room(&g->arena, n, hw * k->out, &a->ao));
     }
 out:
     return rc;
 }
 
-static int stages_room(hs_arena *arena, const hs_stage *s, size_t count, size_t n, hs_block_acts **out)
+static int block_room(hs_unet_grad *g, const hs_block *k, hs_block_acts *a)
+{
+    size_t n = g->ws->states, side = hs_block_out_side(k), hw = side * side;
+    int rc = HS_OK;
+    HS_TRY(inputs_room(g, k, a));
+    HS_TRY(room(&g->arena, n, hw * k->out, &a->v));
+    HS_TRY(room(&g->arena, n, 2 * k->norm1.groups, &a->stats1));
+    HS_TRY(room(&g->arena, n, 2 * k->norm2.groups, &a->stats2));
+    if (k->has_attn) {
+        HS_TRY(room(&g->arena, n, hw * k->out, &a->r));
+        HS_TRY(room(&g->arena, n, hw * 3 * k->out, &a->qkv));
+        HS_TRY(room(&g->arena, n, 2 * larger(k->attn.norm.groups, 1), &a->stats_a));
+    }
+out:
+    return rc;
+}
+
+static int stages_room(hs_unet_grad *g, const hs_stage *s, size_t count, hs_block_acts **out)
 {
     int rc = HS_OK;
-    HS_TRY(hs_arena_alloc(arena, count, sizeof **out, out));
+    HS_TRY(hs_arena_alloc(&g->arena, count, sizeof **out, out));
     memset(*out, 0, count * sizeof **out);
     for (size_t i = 0; i < count; i++) {
         if (s[i].kind == HS_STAGE_BLOCK) {
-            HS_TRY(block_room(arena, &s[i].block, n, &(*out)[i]));
+            HS_TRY(block_room(g, &s[i].block, &(*out)[i]));
         }
     }
 out:
@@ -65,28 +83,43 @@ static size_t stage_out_size(const hs_unet *u, const hs_stage *s)
     return side * side * d->shape.out_ch;
 }
 
-static int record_room(hs_arena *arena, const hs_unet *u, size_t n, hs_record **out)
+static int encoder_room(hs_unet_grad *g, hs_record *k)
 {
+    const hs_unet *u = g->u;
     size_t pixels = u->cfg.image_size * u->cfg.image_size, d_h = hs_chw_size(hs_unet_h_shape(&u->cfg));
+    int rc = HS_OK;
+    HS_TRY(stages_room(g, u->enc, u->n_enc, &k->enc));
+    HS_TRY(hs_arena_alloc(&g->arena, 2, sizeof *k->mid, &k->mid));
+    memset(k->mid, 0, 2 * sizeof *k->mid);
+    for (size_t i = 0; i < 2; i++) {
+        HS_TRY(block_room(g, &u->mid[i], &k->mid[i]));
+        HS_TRY(room(&g->arena, g->ws->states, d_h, &k->mid_out[i]));
+    }
+    HS_TRY(room(&g->arena, g->ws->states, pixels * u->cfg.in_ch, &k->image));
+out:
+    return rc;
+}
+
+static int record_room(hs_unet_grad *g, hs_record **out)
+{
+    const hs_unet *u = g->u;
+    hs_arena *arena = &g->arena;
+    size_t n = g->ws->states, pixels = u->cfg.image_size * u->cfg.image_size;
     hs_record *k = NULL;
     int rc = HS_OK;
     HS_TRY(hs_arena_alloc(arena, 1, sizeof *k, &k));
     *k = (hs_record){0};
-    HS_TRY(stages_room(arena, u->enc, u->n_enc, n, &k->enc));
-    HS_TRY(stages_room(arena, u->dec, u->n_dec, n, &k->dec));
-    HS_TRY(hs_arena_alloc(arena, 2, sizeof *k->mid, &k->mid));
-    memset(k->mid, 0, 2 * sizeof *k->mid);
-    for (size_t i = 0; i < 2; i++) {
-        HS_TRY(block_room(arena, &u->mid[i], n, &k->mid[i]));
-        HS_TRY(room(arena, n, d_h, &k->mid_out[i]));
-    }
-    HS_TRY(room(arena, n, pixels * u->cfg.in_ch, &k->image));
-    HS_TRY(room(arena, n, d_h, &k->h));
+    HS_TRY(g->decoder_only ? HS_OK : encoder_room(g, k));
+    HS_TRY(stages_room(g, u->dec, u->n_dec, &k->dec));
+    HS_TRY(room(arena, n, hs_chw_size(hs_unet_h_shape(&u->cfg)), &k->h));
     HS_TRY(hs_arena_alloc(arena, u->n_dec, sizeof *k->dec_out, &k->dec_out));
     for (size_t i = 0; i < u->n_dec; i++) {
         HS_TRY(room(arena, n, stage_out_size(u, &u->dec[i]), &k->dec_out[i]));
     }
-    HS_TRY(room(arena, n, pixels * u->cfg.ch[0], &k->u_out));
+    k->u_out = g->ws->normed;
+    if (g->weights) {
+        HS_TRY(room(arena, n, pixels * u->cfg.ch[0], &k->u_out));
+    }
     HS_TRY(room(arena, n, 2 * u->norm_out.groups, &k->stats_out));
     *out = k;
 out:
@@ -123,13 +156,49 @@ static size_t layers_scratch(const hs_unet *u, size_t n)
     return most;
 }
 
-/* The adjoints of every convolution, and room for what any layer needs meanwhile. */
+static void mark(int conv, unsigned char *used)
+{
+    if (conv != HS_NO_CONV) {
+        used[conv] = 1;
+    }
+}
+
+/* used (n_conv) <- 1 for the convolutions whose adjoints are asked for: all, or those between h and eps. */
+static void mark_used(const hs_unet_grad *g, unsigned char *used)
+{
+    const hs_unet *u = g->u;
+    memset(used, !g->decoder_only, u->n_conv);
+    mark(u->conv_out, used);
+    for (size_t i = 0; i < u->n_dec; i++) {
+        const hs_stage *s = &u->dec[i];
+        const hs_block *k = &s->block;
+        if (s->kind != HS_STAGE_BLOCK) {
+            mark(s->conv, used);
+            continue;
+        }
+        mark(k->conv1, used);
+        mark(k->conv2, used);
+        mark(k->short1, used);
+        if (k->has_attn) {
+            mark(k->attn.qkv, used);
+            mark(k->attn.proj, used);
+        }
+    }
+}
+
+/* The adjoints of the convolutions, and room for what any layer needs meanwhile. */
 static int plan(hs_unet_grad *g, hs_conv_mode mode)
 {
     const hs_unet *u = g->u;
     size_t n = g->ws->states, most = larger(layers_scratch(u, n), g->ws->scratch_bytes), bytes = 0;
+    unsigned char *used = NULL;
     int rc = HS_OK;
+    HS_TRY(hs_alloc(u->n_conv, 1, &used));
+    mark_used(g, used);
     for (size_t i = 0; i < u->n_conv; i++) {
+        if (!used[i]) {
+            continue;
+        }
         HS_TRY(hs_conv_plan_vjp(g->ws->conv[i], mode, n, &bytes));
         most = larger(most, bytes);
         if (g->weights) {
@@ -139,6 +208,7 @@ static int plan(hs_unet_grad *g, hs_conv_mode mode)
     }
     HS_TRY(hs_arena_alloc(&g->arena, most, 1, &g->scratch));
 out:
+    free(used);
     return rc;
 }
 
@@ -147,9 +217,9 @@ static int buffers(hs_unet_grad *g)
     const hs_unet_config *cfg = &g->u->cfg;
     size_t n = g->ws->states, skips = hs_unet_skip_count(cfg), embed = larger(cfg->temb_base, cfg->temb_dim);
     int rc = HS_OK;
-    HS_TRY(record_room(&g->arena, g->u, n, &g->ws->record));
+    HS_TRY(record_room(g, &g->ws->record));
     HS_TRY(hs_arena_alloc(&g->arena, skips, sizeof *g->skip, &g->skip));
-    for (size_t i = 0; i < skips; i++) {
+    for (size_t i = 0; i < skips && !g->decoder_only; i++) {
         HS_TRY(room(&g->arena, n, hs_chw_size(hs_unet_skip_shape(cfg, i)), &g->skip[i]));
     }
     HS_TRY(hs_arena_alloc(&g->arena, n, sizeof *g->state_of_rows, &g->state_of_rows));
@@ -167,7 +237,8 @@ out:
     return rc;
 }
 
-int hs_unet_grad_create(hs_unet *u, size_t states, size_t rows, int weights, hs_conv_mode mode, hs_unet_grad **out)
+static int create(hs_unet *u, size_t states, size_t rows, int weights, int decoder_only, hs_conv_mode mode,
+                  hs_unet_grad **out)
 {
     hs_unet_grad *g = NULL;
     int rc = HS_OK;
@@ -177,6 +248,7 @@ int hs_unet_grad_create(hs_unet *u, size_t states, size_t rows, int weights, hs_
     HS_TRY(hs_calloc(1, sizeof *g, &g));
     g->u = u;
     g->weights = weights;
+    g->decoder_only = decoder_only;
     g->rows = larger(states, rows);
     HS_TRY(hs_unet_ws_create(u, g->rows, g->rows, mode, &g->ws));
     HS_TRY(buffers(g));
@@ -186,6 +258,16 @@ int hs_unet_grad_create(hs_unet *u, size_t states, size_t rows, int weights, hs_
 out:
     hs_unet_grad_free(g);
     return rc;
+}
+
+int hs_unet_grad_create(hs_unet *u, size_t states, size_t rows, int weights, hs_conv_mode mode, hs_unet_grad **out)
+{
+    return create(u, states, rows, weights, 0, mode, out);
+}
+
+int hs_unet_grad_create_decoder(hs_unet *u, size_t states, size_t rows, hs_conv_mode mode, hs_unet_grad **out)
+{
+    return create(u, states, rows, 0, 1, mode, out);
 }
 
 void hs_unet_grad_free(hs_unet_grad *g)
@@ -255,6 +337,13 @@ int hs_grad_check(const hs_unet_grad *g, size_t rows, const size_t *state, int d
         }
     }
     return hs_unet_check_weights(g->u);
+}
+
+int hs_grad_check_whole(const hs_unet_grad *g, int carried)
+{
+    return g->decoder_only && carried
+               ? hs_fail(HS_EBUG, "derivatives: made for the decoder with fixed skips, the encoder's are wanted")
+               : HS_OK;
 }
 
 /* ---- What is recorded where ---------------------------------------------------------------------- */

@@ -223,6 +223,7 @@ int hs_unet_vjp_decode(hs_unet_grad *g, size_t rows, const size_t *state, hs_ski
     float *found = NULL;
     int rc = HS_OK;
     HS_TRY(hs_grad_check(g, rows, state, 1));
+    HS_TRY(hs_grad_check_whole(g, skips == HS_SKIPS_CARRIED));
     HS_TRY(decoder_vjp(g, rows, state, skips, deps, NULL, &found));
     hs_nhwc_to_nchw(rows, shape.c, shape.h * shape.w, found, dh);
 out:
@@ -237,6 +238,7 @@ int hs_unet_vjp_encode(hs_unet_grad *g, size_t rows, const size_t *state, hs_ski
     float *found = NULL;
     int rc = HS_OK;
     HS_TRY(hs_grad_check(g, rows, state, 0));
+    HS_TRY(hs_grad_check_whole(g, 1));
     hs_nchw_to_nhwc(rows, shape.c, shape.h * shape.w, dh, g->ws->a);
     HS_TRY(encoder_vjp(g, rows, state, skips, NULL, &found));
     hs_scale_all(cfg->center_input ? 2 : 1, rows * pixels * cfg->in_ch, found);

@@ -283,6 +283,37 @@ static void test_rows_out_of_range(void **state)
 }
 
 /* Derivatives of what wasn't recorded: at the start, after encode alone, after other weights. */
+/* A record of the decoder alone gives the bits of the whole one, and nothing of the encoder. */
+static void test_decoder_alone(void **state)
+{
+    (void)state;
+    for (unet_kind kind = 0; kind < UNETS; kind++) {
+        recorded s;
+        hs_unet_grad *g = NULL;
+        recorded_begin(&s, kind, HS_CONV_AUTO, 5, 0);
+        float *h = room(STATES * s.d_h), *eps = room(STATES * s.d_x), *u = normals(2, STATES * s.d_x);
+        float *dh = room(STATES * s.d_h), *want = room(STATES * s.d_h);
+        assert_ok(hs_unet_grad_create_decoder(s.u, STATES, ROWS, HS_CONV_AUTO, &g));
+        assert_ok(hs_unet_grad_encode(g, STATES, s.x, s.t, h));
+        assert_ok(hs_unet_grad_decode(g, h, eps));
+        assert_memory_equal(h, s.h, STATES * s.d_h * sizeof *h);
+        assert_memory_equal(eps, s.eps, STATES * s.d_x * sizeof *eps);
+        assert_ok(hs_unet_vjp_decode(g, STATES, NULL, HS_SKIPS_FIXED, u, dh));
+        assert_ok(hs_unet_vjp_decode(s.g, STATES, NULL, HS_SKIPS_FIXED, u, want));
+        assert_memory_equal(dh, want, STATES * s.d_h * sizeof *dh);
+        assert_ok(hs_unet_jvp_decode(g, STATES, NULL, HS_SKIPS_FIXED, h, eps));
+        assert_ok(hs_unet_jvp_decode(s.g, STATES, NULL, HS_SKIPS_FIXED, h, u));
+        assert_memory_equal(eps, u, STATES * s.d_x * sizeof *eps);
+        assert_code(hs_unet_vjp_decode(g, 1, NULL, HS_SKIPS_CARRIED, u, dh), HS_EBUG);
+        assert_code(hs_unet_jvp_decode(g, 1, NULL, HS_SKIPS_CARRIED, h, eps), HS_EBUG);
+        assert_code(hs_unet_vjp_encode(g, 1, NULL, HS_SKIPS_FIXED, h, eps), HS_EBUG);
+        assert_code(hs_unet_jvp_encode(g, 1, NULL, u, h), HS_EBUG);
+        hs_unet_grad_free(g);
+        free(h), free(eps), free(u), free(dh), free(want);
+        recorded_end(&s);
+    }
+}
+
 static void test_nothing_recorded(void **state)
 {
     (void)state;
@@ -387,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_recording_changes_nothing),
         cmocka_unit_test(test_sizes_out_of_range),
         cmocka_unit_test(test_rows_out_of_range),
+        cmocka_unit_test(test_decoder_alone),
         cmocka_unit_test(test_nothing_recorded),
         cmocka_unit_test(test_fixed_network),
         cmocka_unit_test(test_readout_map),
