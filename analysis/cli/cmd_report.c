@@ -6,6 +6,7 @@
 
 static const hs_opt options[] = {
     {"title", 0, HS_OPT_STR, NULL, 0, 0, NULL, "TEXT", "Output", "title of the page"},
+    {"control", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "NAME,...", "Output", "directions that are controls: shown as such"},
     {"mark", 0, HS_OPT_STR, NULL, 0, 0, NULL, "WORD", "Output", "stamp a word on every picture"},
     {0}};
 static const hs_opt *const tables[] = {options, NULL};
@@ -19,6 +20,7 @@ static int run(hs_cmd *c)
     snprintf(lead, sizeof lead, "Made by hspace %.40s from %zu file%s.", hs_version(), n, n > 1 ? "s" : "");
     hs_report_options o = {
         .title = hs_cmd_str(c, "title"), .lead = lead, .mark = hs_cmd_str(c, "mark"), .force = hs_cmd_force(c)};
+    o.n_controls = hs_cmd_list(c, "control", &o.control);
     if (hs_cmd_out(c) == NULL) {
         rc = hs_fail(HS_ERANGE, "report: no output; give -o report.html");
         goto out;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/text.h"
 
 static json_t *estimate_json(const hs_estimate *e)
 {
@@ -70,24 +71,50 @@ void hs_measurement_say(hs_cmd *c, const char *readout, const hs_measurement *m)
 HS_CHECKED static int put_statistics(hs_result *r, const hs_measurement *m)
 {
     size_t n = m->n_statistics;
-    const char **name = NULL;
+    const char **name = NULL, **reason = NULL;
     double *v = NULL;
     int rc = HS_OK;
     HS_TRY(hs_alloc(n, sizeof *name, &name));
+    HS_TRY(hs_alloc(n, sizeof *reason, &reason));
     HS_TRY(hs_alloc(3 * n, sizeof *v, &v));
     for (size_t i = 0; i < n; i++) {
         name[i] = m->statistic[i].name;
+        reason[i] = m->statistic[i].reason != NULL ? m->statistic[i].reason : "";
         v[i] = m->statistic[i].value;
         v[n + i] = m->statistic[i].lo;
         v[2 * n + i] = m->statistic[i].hi;
     }
     HS_TRY(hs_result_put_strings(r, "statistic", "statistic", n, name));
+    HS_TRY(hs_result_put_strings(r, "statistic_reason", "statistic", n, reason));
     HS_TRY(hs_result_put_f64(r, "statistic_value", "statistic", 1, &n, v));
     HS_TRY(hs_result_put_f64(r, "statistic_low", "statistic", 1, &n, v + n));
     HS_TRY(hs_result_put_f64(r, "statistic_high", "statistic", 1, &n, v + 2 * n));
 out:
     free(name);
+    free(reason);
     free(v);
+    return rc;
+}
+
+/* What decided, and the notes. */
+HS_CHECKED static int put_decision(hs_result *r, const hs_measurement *m)
+{
+    hs_str notes = {0};
+    int rc = HS_OK;
+    for (size_t i = 0; i < m->n_notes; i++) {
+        hs_str_addf(&notes, "%s%s", i > 0 ? "\n" : "", m->note[i]);
+    }
+    HS_TRY(hs_str_ok(&notes));
+    HS_TRY(hs_result_attr_str(r, NULL, "notes", notes.len > 0 ? notes.s : ""));
+    HS_TRY(hs_result_attr_str(r, NULL, "primary", m->primary.name));
+    HS_TRY(hs_result_attr_f64(r, NULL, "primary_value", m->primary.value));
+    HS_TRY(hs_result_attr_f64(r, NULL, "primary_low", m->primary.lo));
+    HS_TRY(hs_result_attr_f64(r, NULL, "primary_high", m->primary.hi));
+    HS_TRY(hs_result_attr_f64(r, NULL, "effect_value", m->effect.value));
+    HS_TRY(hs_result_attr_f64(r, NULL, "null_value", m->has_null ? m->null.value : NAN));
+    HS_TRY(hs_result_attr_i64(r, NULL, "images", (int64_t)m->primary.n));
+out:
+    hs_str_free(&notes);
     return rc;
 }
 
@@ -100,6 +127,7 @@ int hs_measurement_put_file(hs_result *r, const hs_measurement *m)
     HS_TRY(hs_result_attr_str(r, NULL, "specific", hs_specific_name(m->specific)));
     HS_TRY(hs_result_attr_str(r, NULL, "reason", m->reason));
     HS_TRY(hs_result_attr_f64(r, NULL, "standard", m->standard));
+    HS_TRY(put_decision(r, m));
     if (m->n_statistics > 0) {
         HS_TRY(put_statistics(r, m));
     }

@@ -22,18 +22,32 @@ static const char head_html[] =
 
 static const char style_html[] =
     "<style>\n"
-    ":root { --ink: #1c1c1e; --soft: #5d5d63; --rule: #d9d9de; --mark: #b34700; }\n"
-    "html { background: #f4f4f2; }\n"
+    ":root { --ink: #1c1c1e; --soft: #5d5d63; --rule: #d9d9de; --mark: #b34700; --paper: #fff; --desk: #f4f4f2;\n"
+    "  --good: #0b6e4f; --bad: #a3312d; --open: #6b6b72; color-scheme: light dark; }\n"
+    "@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e8; --soft: #a5a5ad; --rule: #3d3d44; --mark: #ff9d5c;\n"
+    "  --paper: #1b1b1e; --desk: #121214; --good: #5cc9a0; --bad: #f08a84; --open: #a5a5ad; }\n"
+    "  figure div { background: #fff; border-radius: 4px; padding: .5rem; } }\n"
+    "html { background: var(--desk); }\n"
     "body { font: 17px/1.55 Charter, 'Bitstream Charter', 'Source Serif 4', Georgia, 'DejaVu Serif', serif;\n"
-    "  color: var(--ink); background: #fff; max-width: 47rem; margin: 0 auto; padding: 3.2rem 3.2rem 4rem;\n"
+    "  color: var(--ink); background: var(--paper); max-width: 47rem; margin: 0 auto; padding: 3.2rem 3.2rem 4rem;\n"
     "  box-sizing: border-box; text-rendering: optimizeLegibility; }\n"
-    "h1, h2, table, figcaption, .mark, .lead, dl { font-family: system-ui, 'Helvetica Neue', Arial, 'DejaVu Sans', "
+    "h1, h2, h3, table, figcaption, .mark, .lead, .card, dl { font-family: system-ui, 'Helvetica Neue', Arial, 'DejaVu "
+    "Sans', "
     "sans-serif; }\n"
     "h1 { font-size: 1.75rem; line-height: 1.2; font-weight: 650; letter-spacing: -.01em; margin: 0 0 .5rem; }\n"
     ".lead { color: var(--soft); font-size: .95rem; margin: 0 0 2rem; }\n"
     "h2 { font-size: 1.15rem; font-weight: 650; margin: 2.6rem 0 .7rem; padding-top: 1.1rem;\n"
     "  border-top: 1px solid var(--rule); }\n"
+    "h3 { font-size: .95rem; font-weight: 650; margin: 1.6rem 0 .5rem; }\n"
     "p { margin: .7rem 0; }\n"
+    ".cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.4rem, 1fr)); gap: .7rem; margin: .8rem "
+    "0; }\n"
+    ".card { border: 1px solid var(--rule); border-top: 4px solid var(--tone); border-radius: 4px;\n"
+    "  padding: .6rem .7rem .7rem; font-size: .8rem; line-height: 1.4; break-inside: avoid; }\n"
+    ".card b { display: block; font-size: 1.05rem; font-weight: 650; color: var(--tone); margin: .1rem 0; }\n"
+    ".card i { display: block; font-style: normal; font-variant-numeric: tabular-nums; margin-bottom: .35rem; }\n"
+    ".card span { color: var(--soft); } .good { --tone: var(--good); } .bad { --tone: var(--bad); }\n"
+    ".open { --tone: var(--open); }\n"
     "figure { margin: 1.4rem 0; break-inside: avoid; }\n"
     "figure div { position: relative; width: fit-content; max-width: 100%; }\n"
     "figure svg { display: block; width: 100%; height: auto; }\n"
@@ -51,10 +65,13 @@ static const char style_html[] =
     "td.n, th.n { text-align: right; white-space: nowrap; }\n"
     "table.pairs td { overflow-wrap: anywhere; }\n"
     "table.pairs td:first-child { color: var(--soft); white-space: nowrap; width: 1%; padding-right: 1.6rem; }\n"
-    "pre { font: .78rem/1.5 ui-monospace, 'DejaVu Sans Mono', monospace; background: #f4f4f2; padding: .8rem 1rem;\n"
+    "pre { font: .78rem/1.5 ui-monospace, 'DejaVu Sans Mono', monospace; background: var(--desk); padding: .8rem "
+    "1rem;\n"
     "  white-space: pre-wrap; overflow-wrap: anywhere; }\n"
     "@media (max-width: 40rem) { body { padding: 1.4rem; } }\n"
-    "@media print { html { background: none; } body { font-size: 10.5pt; max-width: none; padding: 0; }\n"
+    "@media print { :root { --ink: #1c1c1e; --soft: #5d5d63; --rule: #d9d9de; --paper: #fff; --good: #0b6e4f;\n"
+    "  --bad: #a3312d; --open: #6b6b72; } html { background: none; } body { font-size: 10.5pt; max-width: none; "
+    "padding: 0; }\n"
     "  h2 { break-after: avoid; } pre { border: 1px solid var(--rule); background: none; } @page { margin: 2cm; } }\n"
     "</style>\n</head>\n<body>\n";
 
@@ -132,6 +149,25 @@ void hs_page_free(hs_page *p)
 void hs_page_section(hs_page *p, const char *heading)
 {
     add_element(p, "<h2>", heading, "</h2>\n");
+}
+
+void hs_page_subsection(hs_page *p, const char *heading)
+{
+    add_element(p, "<h3>", heading, "</h3>\n");
+}
+
+void hs_page_cards(hs_page *p, size_t n, const hs_page_card *card)
+{
+    static const char *const tone[] = {"good", "bad", "open"};
+    hs_str_add(&p->html, "<div class=\"cards\">\n");
+    for (size_t i = 0; i < n; i++) {
+        hs_str_addf(&p->html, "<div class=\"card %s\">", tone[card[i].tone]);
+        add_element(p, "<span>", card[i].title, "</span>");
+        add_element(p, "<b>", card[i].answer, "</b>");
+        add_element(p, "<i>", card[i].number, "</i>");
+        add_element(p, "<span>", card[i].text, "</span></div>\n");
+    }
+    hs_str_add(&p->html, "</div>\n");
 }
 
 void hs_page_text(hs_page *p, const char *text)

@@ -26,6 +26,15 @@ typedef struct {
 } hs_page_pair;
 void hs_page_pairs(hs_page *p, size_t n, const hs_page_pair *pair);
 
+/* Verdicts side by side: what was asked, the answer, its number, and why.  tone: how the answer is coloured. */
+typedef enum { HS_TONE_GOOD, HS_TONE_BAD, HS_TONE_OPEN } hs_tone;
+typedef struct {
+    const char *title, *answer, *number, *text;
+    hs_tone tone;
+} hs_page_card;
+void hs_page_cards(hs_page *p, size_t n, const hs_page_card *card);
+void hs_page_subsection(hs_page *p, const char *heading);
+
 /* A table: head (cols), cells (rows, cols).  Cells that are numbers stand to the right. */
 void hs_page_table(hs_page *p, size_t cols, const char *const *head, size_t rows, const char *const *cell);
 

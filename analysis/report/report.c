@@ -8,30 +8,29 @@
 #include "analysis/figures/from_result.h"
 #include "analysis/report/edits.h"
 #include "analysis/report/page.h"
+#include "analysis/report/verdicts.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
 #include "core/io/result.h"
 
-enum { TEXTS = 8, TOGETHER = 6, PANELS = 12 };
+enum { TEXTS = 5, TOGETHER = 6, PANELS = 12 };
 
 /* One input. */
 typedef struct {
     const char *path;
     int is_png, used;
-    char *kind;         /* "" for a picture */
-    char *text[TEXTS];  /* attributes, NULL where absent; see attribute[] */
-    char number[3][32]; /* linearity_index, slope, n; "" where absent */
-    char shape[96];     /* of /h in words */
+    char *kind;        /* "" for a picture */
+    char *text[TEXTS]; /* attributes, NULL where absent; see attribute[] */
+    char shape[96];    /* of /h in words */
 } item;
 
-enum { MODEL, SHA, READOUT, DIRECTION, VERDICT, REASON, COMMAND, UNTRAINED };
-static const char *const attribute[TEXTS] = {"model_name", "model_sha256", "readout",      "direction",
-                                             "verdict",    "reason",       "command_line", "untrained"};
-static const char *const number_name[3] = {"linearity_index", "slope", "n"};
+enum { MODEL, SHA, DIRECTION, COMMAND, UNTRAINED };
+static const char *const attribute[TEXTS] = {"model_name", "model_sha256", "direction", "command_line", "untrained"};
 
 typedef struct {
     hs_page *page;
+    const hs_report_options *opt;
     size_t n;
     item *item;
     const char *mark;
@@ -69,11 +68,6 @@ static int read_result(item *it)
     for (int k = 0; k < TEXTS; k++) {
         if (hs_result_attr_get_str(r, NULL, attribute[k], &it->text[k]) != HS_OK) {
             it->text[k] = NULL;
-        }
-    }
-    for (int k = 0; k < 3; k++) {
-        if (hs_result_attr_get_f64(r, NULL, number_name[k], &v) == HS_OK) {
-            snprintf(it->number[k], sizeof it->number[k], "%.3g", v);
         }
     }
     if (it->text[UNTRAINED] == NULL && hs_result_attr_get_f64(r, NULL, "untrained", &v) == HS_OK && v == 1) {
@@ -248,63 +242,6 @@ out:
     return rc;
 }
 
-/* The reasons of the verdicts, in the table's order. */
-static int add_reasons(report *r)
-{
-    int rc = HS_OK;
-    size_t rows = 0;
-    hs_page_pair *pair = NULL;
-    char(*who)[128] = NULL;
-    HS_TRY(hs_alloc(r->n, sizeof *pair, &pair));
-    HS_TRY(hs_alloc(r->n, sizeof *who, &who));
-    for (size_t i = 0; i < r->n; i++) {
-        const item *it = &r->item[i];
-        if (strcmp(it->kind, "linearity") == 0 && it->text[REASON] != NULL && it->text[REASON][0] != '\0') {
-            const char *readout = it->text[READOUT] != NULL ? it->text[READOUT] : "";
-            snprintf(who[rows], sizeof *who, "%.60s%s%.60s",
-                     it->text[DIRECTION] != NULL ? it->text[DIRECTION] : base_name(it->path),
-                     readout[0] != '\0' ? ", " : "", readout);
-            pair[rows] = (hs_page_pair){who[rows], it->text[REASON]};
-            rows++;
-        }
-    }
-    if (rows > 0) {
-        hs_page_pairs(r->page, rows, pair);
-    }
-out:
-    free(pair);
-    free(who);
-    return rc;
-}
-
-static int add_verdicts(report *r)
-{
-    static const char *const head[] = {"direction", "read-out", "verdict", "linearity index", "slope", "n"};
-    int rc = HS_OK;
-    size_t rows = 0;
-    const char **cell = NULL;
-    HS_TRY(hs_alloc(r->n * 6, sizeof *cell, &cell));
-    for (size_t i = 0; i < r->n; i++) {
-        const item *it = &r->item[i];
-        if (strcmp(it->kind, "linearity") != 0) {
-            continue;
-        }
-        const char *const value[6] = {it->text[DIRECTION], it->text[READOUT], it->text[VERDICT],
-                                      it->number[0],       it->number[1],     it->number[2]};
-        for (int k = 0; k < 6; k++) {
-            cell[rows * 6 + (size_t)k] = value[k] != NULL && value[k][0] != '\0' ? value[k] : "\xe2\x80\x93";
-        }
-        rows++;
-    }
-    if (rows > 0) {
-        hs_page_table(r->page, 6, head, rows, cell);
-    }
-    HS_TRY(add_reasons(r));
-out:
-    free(cell);
-    return rc;
-}
-
 /* What edits did, of edit-success files. */
 static int add_edits(report *r)
 {
@@ -364,9 +301,25 @@ out:
     return rc;
 }
 
+/* The result files, in their order: list (n). */
+static size_t results_of(const report *r, const char **list)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        if (!r->item[i].is_png && strcmp(r->item[i].kind, "activations") != 0) {
+            list[n++] = r->item[i].path;
+        }
+    }
+    return n;
+}
+
 static int add_sections(report *r)
 {
     int rc = HS_OK;
+    const char **result = NULL;
+    HS_TRY(hs_alloc(r->n, sizeof *result, &result));
+    size_t results = results_of(r, result);
+    HS_TRY(hs_report_verdicts(r->page, results, result, r->opt->n_controls, r->opt->control));
     add_stores(r);
     HS_TRY(add_kind(r, "pca", "Principal components",
                     "How much of the variance of h over samples each component carries, at several timesteps. "
@@ -377,7 +330,6 @@ static int add_sections(report *r)
                  "Each read-out against the strength of the edit: the mean over images with its interval, beside the "
                  "line through the origin that fits it best, and what random directions of equal norm do.",
                  PANELS, 4.5));
-    HS_TRY(add_verdicts(r));
     HS_TRY(add_kind(r, "sweep", "Sweeps", "What every image does along each direction.", TOGETHER, 4.5));
     HS_TRY(add_edits(r));
     HS_TRY(add_kind(r, "interpolation", "Interpolation", "Read-outs on the way from one sample's h to another's.", 1,
@@ -385,8 +337,10 @@ static int add_sections(report *r)
     HS_TRY(add_strips(r, NULL, 1));
     HS_TRY(add_kind(r, "similarity", "Similarity", "Between timesteps, stores or directions.", 1, 4.5));
     HS_TRY(add_strips(r, "Pictures", 0));
+    HS_TRY(hs_report_statistics(r->page, results, result));
     HS_TRY(add_provenance(r));
 out:
+    free(result);
     return rc;
 }
 
@@ -404,7 +358,7 @@ static void free_items(report *r)
 int hs_report_write(const char *const *path, size_t n, const hs_report_options *opt, const char *out, size_t *undrawn)
 {
     int rc = HS_OK;
-    report r = {.n = n, .mark = opt->mark};
+    report r = {.n = n, .opt = opt, .mark = opt->mark};
     if (n == 0) {
         return hs_fail(HS_ERANGE, "%s: a report of no file", out);
     }

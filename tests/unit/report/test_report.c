@@ -1,4 +1,5 @@
 /* analysis/report: a page from result files, stores and strips. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,7 +44,20 @@ static int setup(void **state)
     assert_ok(hs_result_attr_str(r, NULL, "readout", "brightness"));
     assert_ok(hs_result_attr_str(r, NULL, "verdict", "inconclusive"));
     assert_ok(hs_result_attr_str(r, NULL, "reason", "Too few strengths."));
-    assert_ok(hs_result_attr_f64(r, NULL, "linearity_index", 0.8125));
+    assert_ok(hs_result_attr_str(r, NULL, "property", "linearity"));
+    assert_ok(hs_result_attr_str(r, NULL, "notes", "low n\nno rival"));
+    assert_ok(hs_result_attr_f64(r, NULL, "primary_value", 0.8125));
+    assert_ok(hs_result_attr_f64(r, NULL, "primary_low", 0.75));
+    assert_ok(hs_result_attr_f64(r, NULL, "primary_high", 0.875));
+    assert_ok(hs_result_attr_f64(r, NULL, "standard", 0.85));
+    static const char *const statistic[] = {"slope", "gain[2]", "curvature"}, *const why[] = {"", "",
+                                                                                              "needs <vectors>"};
+    const double low[3] = {1, 1, NAN}, value[3] = {1.25, 9, NAN}, high[3] = {1.5, 1, NAN};
+    assert_ok(hs_result_put_strings(r, "statistic", "statistic", 3, statistic));
+    assert_ok(hs_result_put_strings(r, "statistic_reason", "statistic", 3, why));
+    assert_ok(hs_result_put_f64(r, "statistic_value", "statistic", 1, &three, value));
+    assert_ok(hs_result_put_f64(r, "statistic_low", "statistic", 1, &three, low));
+    assert_ok(hs_result_put_f64(r, "statistic_high", "statistic", 1, &three, high));
     assert_ok(hs_result_commit(r));
     hs_result_free(r);
     uint8_t px[12] = {0};
@@ -72,16 +86,24 @@ static void test_everything_is_on_the_page_in_order(void **state)
     char *html = make(&(hs_report_options){.title = "A & B", .force = 1});
     static const char *const in_order[] = {
         "<h1>A &amp; B <span class=\"mark\">untrained</span></h1>", /* one file says so, the page says so */
+        "Verdicts</h2>",
+        "<h3>pc0</h3>",
+        "<div class=\"card open\"><span>linearity of brightness</span><b>inconclusive</b>",
+        "0.812 [0.75, 0.875]; standard 0.85",
+        "Too few strengths.",
         "Principal components</h2>",
         "Linearity</h2>",
-        "inconclusive</td>",
-        "0.812",
-        "<td>Too few strengths.</td>",
         "Sweeps</h2>",
         "<span class=\"mark\">untrained</span>",
         "Images along pc0",
         "Pictures</h2>",
         "alone.png",
+        "Statistics</h2>",
+        "linearity of pc0, read-out brightness</h3>",
+        "slope</td>",
+        "[1, 1.5]",
+        "needs &lt;vectors&gt;",
+        "Notes: low n; no rival",
         "Where it comes from</h2>",
         "hspace pca acts.h5 -o &lt;b&gt;pca.h5"};
     const char *at = html;
@@ -92,6 +114,17 @@ static void test_everything_is_on_the_page_in_order(void **state)
         }
         at = next + 1;
     }
+    free(html);
+}
+
+/* A direction named as a control comes last and is marked. */
+static void test_controls(void **state)
+{
+    (void)state;
+    static const char *const control[] = {"other", "pc0"};
+    char *html = make(&(hs_report_options){.force = 1, .n_controls = 2, .control = control});
+    assert_non_null(strstr(html, "<h3>pc0 (control: must not hold)</h3>"));
+    assert_null(strstr(html, "gain[2]"));
     free(html);
 }
 
@@ -127,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_is_on_the_page_in_order),
+        cmocka_unit_test(test_controls),
         cmocka_unit_test(test_without_gnuplot_the_page_says_so),
         cmocka_unit_test(test_refusals),
     };

@@ -1,0 +1,287 @@
+#include "analysis/report/verdicts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/text.h"
+#include "core/io/result.h"
+
+enum { TEXTS = 8, NUMBERS = 5, CELL = 160 };
+enum { PROPERTY, DIRECTION, VERDICT, SPECIFIC, REASON, READOUT, PRIMARY, NOTES };
+enum { VALUE, LOW, HIGH, STANDARD, IMAGES };
+static const char *const text_name[TEXTS] = {"property", "direction", "verdict", "specific",
+                                             "reason",   "readout",   "primary", "notes"};
+static const char *const number_name[NUMBERS] = {"primary_value", "primary_low", "primary_high", "standard", "images"};
+static const char *const order[] = {"homogeneity", "linearity", "robustness", "consistency"};
+
+/* One measurement; text NULL where absent. */
+typedef struct {
+    char *text[TEXTS];
+    double v[NUMBERS];
+    int control, shown;
+} answer;
+
+static void answer_free(answer *a)
+{
+    for (int k = 0; k < TEXTS; k++) {
+        free(a->text[k]);
+    }
+}
+
+HS_CHECKED static int read_answer(const char *path, size_t n_controls, const char *const *control, answer *a)
+{
+    hs_result_in *r = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_result_open(path, &r));
+    for (int k = 0; k < TEXTS; k++) {
+        if (hs_result_attr_get_str(r, NULL, text_name[k], &a->text[k]) != HS_OK) {
+            a->text[k] = NULL;
+        }
+    }
+    for (int k = 0; k < NUMBERS; k++) {
+        if (hs_result_attr_get_f64(r, NULL, number_name[k], &a->v[k]) != HS_OK) {
+            a->v[k] = NAN;
+        }
+    }
+    for (size_t k = 0; k < n_controls && a->text[DIRECTION] != NULL; k++) {
+        a->control |= strcmp(a->text[DIRECTION], control[k]) == 0;
+    }
+    a->shown = a->text[VERDICT] == NULL || a->text[PROPERTY] == NULL; /* no measurement: done with */
+out:
+    hs_result_close(r);
+    return rc;
+}
+
+static const char *direction_of(const answer *a)
+{
+    return a->text[DIRECTION] != NULL ? a->text[DIRECTION] : "";
+}
+
+/* ---- Cards ---- */
+
+static void fill_card(const answer *a, char title[CELL], char number[CELL], char text[512], hs_page_card *card)
+{
+    const char *readout = a->text[READOUT] != NULL ? a->text[READOUT] : "";
+    snprintf(title, CELL, "%.40s%s%.90s", a->text[PROPERTY], readout[0] != '\0' ? " of " : "", readout);
+    const char *verdict = a->text[VERDICT], *reason = a->text[REASON] != NULL ? a->text[REASON] : "";
+    const char *specific = a->text[SPECIFIC] != NULL ? a->text[SPECIFIC] : "not tested";
+    if (isfinite(a->v[VALUE]) && isfinite(a->v[LOW])) {
+        snprintf(number, CELL, "%.3g [%.3g, %.3g]; standard %.3g", a->v[VALUE], a->v[LOW], a->v[HIGH], a->v[STANDARD]);
+    } else if (isfinite(a->v[VALUE])) {
+        snprintf(number, CELL, "%.3g; standard %.3g", a->v[VALUE], a->v[STANDARD]);
+    } else {
+        snprintf(number, CELL, "no number; standard %.3g", a->v[STANDARD]);
+    }
+    snprintf(text, 512, "%.400s. Special to h: %.20s.", reason, specific);
+    *card = (hs_page_card){.title = title,
+                           .answer = verdict,
+                           .number = number,
+                           .text = text,
+                           .tone = strcmp(verdict, "holds") == 0   ? HS_TONE_GOOD
+                                   : strcmp(verdict, "fails") == 0 ? HS_TONE_BAD
+                                                                   : HS_TONE_OPEN};
+}
+
+/* The cards of one direction, in the paper's order of the properties, then any other. */
+HS_CHECKED static int add_row(hs_page *page, size_t n, answer *list, const char *direction, int control)
+{
+    enum { PROPERTIES = sizeof order / sizeof *order };
+    hs_page_card *card = NULL;
+    char(*number)[2][CELL] = NULL, (*text)[512] = NULL, heading[CELL];
+    size_t cards = 0;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(n, sizeof *card, &card));
+    HS_TRY(hs_alloc(n, sizeof *number, &number));
+    HS_TRY(hs_alloc(n, sizeof *text, &text));
+    for (size_t p = 0; p <= PROPERTIES; p++) {
+        for (size_t i = 0; i < n; i++) {
+            answer *a = &list[i];
+            int here = !a->shown && a->control == control && strcmp(direction_of(a), direction) == 0;
+            if (here && (p == PROPERTIES || strcmp(a->text[PROPERTY], order[p]) == 0)) {
+                fill_card(a, number[cards][0], number[cards][1], text[cards], &card[cards]);
+                cards++;
+                a->shown = 1;
+            }
+        }
+    }
+    snprintf(heading, sizeof heading, "%.100s%s",
+             direction[0] != '\0' ? direction : "The model, whatever the direction",
+             control ? " (control: must not hold)" : "");
+    hs_page_subsection(page, heading);
+    hs_page_cards(page, cards, card);
+out:
+    free(card);
+    free(number);
+    free(text);
+    return rc;
+}
+
+int hs_report_verdicts(hs_page *page, size_t n, const char *const *path, size_t n_controls, const char *const *control)
+{
+    int rc = HS_OK, any = 0;
+    answer *list = NULL;
+    HS_TRY(hs_calloc(n, sizeof *list, &list));
+    for (size_t i = 0; i < n; i++) {
+        HS_TRY(read_answer(path[i], n_controls, control, &list[i]));
+        any |= !list[i].shown;
+    }
+    if (any) {
+        hs_page_section(page, "Verdicts");
+    }
+    for (int controls = 0; controls < 2; controls++) {
+        for (size_t i = 0; i < n; i++) {
+            if (!list[i].shown && list[i].control == controls) {
+                HS_TRY(add_row(page, n, list, direction_of(&list[i]), controls));
+            }
+        }
+    }
+out:
+    for (size_t i = 0; list != NULL && i < n; i++) {
+        answer_free(&list[i]);
+    }
+    free(list);
+    return rc;
+}
+
+/* ---- Statistics ---- */
+
+typedef struct {
+    size_t n;
+    char **name, **reason; /* reason NULL in files without it */
+    double *v[3];          /* value, low, high */
+} statistics;
+
+static void free_texts(size_t n, char **text)
+{
+    for (size_t i = 0; text != NULL && i < n; i++) {
+        free(text[i]);
+    }
+    free(text);
+}
+
+static void statistics_free(statistics *s)
+{
+    free_texts(s->n, s->name);
+    free_texts(s->n, s->reason);
+    for (int k = 0; k < 3; k++) {
+        free(s->v[k]);
+    }
+}
+
+HS_CHECKED static int read_statistics(const char *path, statistics *s)
+{
+    static const char *const array[3] = {"statistic_value", "statistic_low", "statistic_high"};
+    hs_result_in *r = NULL;
+    size_t rank, dim[8], m = 0;
+    int rc = HS_OK;
+    HS_TRY(hs_result_open(path, &r));
+    if (!hs_result_has(r, "statistic")) {
+        goto out;
+    }
+    HS_TRY(hs_result_get_strings(r, "statistic", &s->n, &s->name));
+    if (hs_result_has(r, "statistic_reason")) {
+        HS_TRY(hs_result_get_strings(r, "statistic_reason", &m, &s->reason));
+    }
+    for (int k = 0; k < 3; k++) {
+        HS_TRY(hs_result_shape(r, array[k], &rank, dim));
+        if (rank != 1 || dim[0] != s->n || (s->reason != NULL && m != s->n)) {
+            rc = hs_fail(HS_EFORMAT, "%s: /%s does not have %zu numbers", path, array[k], s->n);
+            goto out;
+        }
+        HS_TRY(hs_result_get_f64(r, array[k], &s->v[k]));
+    }
+out:
+    if (s->reason != NULL && m != s->n) {
+        free_texts(m, s->reason);
+        s->reason = NULL;
+    }
+    hs_result_close(r);
+    return rc;
+}
+
+HS_CHECKED static int add_table(hs_page *page, const statistics *s)
+{
+    static const char *const head[3] = {"statistic", "value", "95 % interval"};
+    const char **cell = NULL;
+    char(*text)[2][CELL] = NULL;
+    size_t rows = 0;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(s->n, 3 * sizeof *cell, &cell));
+    HS_TRY(hs_alloc(s->n, sizeof *text, &text));
+    for (size_t i = 0; i < s->n; i++) {
+        if (strchr(s->name[i], '[') != NULL) {
+            continue;
+        }
+        int defined = isfinite(s->v[0][i]), interval = isfinite(s->v[1][i]);
+        const char *why = s->reason != NULL && s->reason[i][0] != '\0' ? s->reason[i] : "\xe2\x80\x93";
+        snprintf(text[rows][0], CELL, "%.4g", s->v[0][i]);
+        snprintf(text[rows][1], CELL, "[%.4g, %.4g]", s->v[1][i], s->v[2][i]);
+        cell[3 * rows] = s->name[i];
+        cell[3 * rows + 1] = defined ? text[rows][0] : "\xe2\x80\x93";
+        cell[3 * rows + 2] = defined && interval ? text[rows][1] : why;
+        rows++;
+    }
+    hs_page_table(page, 3, head, rows, cell);
+out:
+    free(cell);
+    free(text);
+    return rc;
+}
+
+HS_CHECKED static int add_notes(hs_page *page, const char *notes)
+{
+    hs_str text = {0};
+    int rc = HS_OK;
+    if (notes == NULL || notes[0] == '\0') {
+        return HS_OK;
+    }
+    hs_str_add(&text, "Notes: ");
+    for (const char *c = notes; *c != '\0'; c++) {
+        hs_str_add_bytes(&text, *c == '\n' ? "; " : c, *c == '\n' ? 2 : 1);
+    }
+    HS_TRY(hs_str_ok(&text));
+    hs_page_text(page, text.s);
+out:
+    hs_str_free(&text);
+    return rc;
+}
+
+HS_CHECKED static int add_statistics_of(hs_page *page, const char *path, int *first)
+{
+    answer a = {0};
+    statistics s = {0};
+    char heading[CELL];
+    int rc = HS_OK;
+    HS_TRY(read_answer(path, 0, NULL, &a));
+    if (a.shown) {
+        goto out;
+    }
+    HS_TRY(read_statistics(path, &s));
+    if (*first) {
+        hs_page_section(page, "Statistics");
+        *first = 0;
+    }
+    snprintf(heading, sizeof heading, "%.30s%s%.60s%s%.50s", a.text[PROPERTY],
+             direction_of(&a)[0] != '\0' ? " of " : "", direction_of(&a), a.text[READOUT] != NULL ? ", read-out " : "",
+             a.text[READOUT] != NULL ? a.text[READOUT] : "");
+    hs_page_subsection(page, heading);
+    HS_TRY(add_table(page, &s));
+    HS_TRY(add_notes(page, a.text[NOTES]));
+out:
+    answer_free(&a);
+    statistics_free(&s);
+    return rc;
+}
+
+int hs_report_statistics(hs_page *page, size_t n, const char *const *path)
+{
+    int rc = HS_OK, first = 1;
+    for (size_t i = 0; i < n; i++) {
+        HS_TRY(add_statistics_of(page, path[i], &first));
+    }
+out:
+    return rc;
+}
