@@ -165,6 +165,7 @@ HS_CHECKED static int end_file(hs_cmd *c, const job *j, hs_result *r)
     HS_TRY(hs_result_put_f64(r, "norm_of_mean", "timestep", 1, &j->S, j->norm + j->S));
     HS_TRY(hs_direction_put_origin(r, "freeze", j->dir.tap, j->model.sha256));
     HS_TRY(hs_result_attr_str(r, NULL, "frozen", j->dir.name));
+    HS_TRY(hs_result_attr_i64(r, NULL, "found_steps", (int64_t)j->steps.S));
     HS_TRY(hs_result_attr_i64(r, NULL, "t_edit", hs_cmd_int(c, "t-edit")));
     HS_TRY(hs_result_commit(r));
 out:

@@ -22,6 +22,8 @@ const hs_opt hs_opts_edit[] = {
      "what a direction gives at a timestep it doesn't store; as its file says when left out"},
     {"rescale", 0, HS_OPT_STR, "none", 0, 0, "none|count|alpha", "RULE", "Edit",
      "scale a direction found with another number of steps"},
+    {"found-steps", 0, HS_OPT_INT, NULL, 1, 1000000, NULL, "S", "Edit",
+     "--rescale: steps that a network or a constant direction was found with, where its file doesn't say"},
     {0}};
 
 const hs_opt hs_opts_readout[] = {
@@ -115,6 +117,9 @@ HS_CHECKED static int rescale(hs_cmd *c, hs_edit_job *job)
     hs_rescale r = rule[0] == 'n' ? HS_RESCALE_NONE : rule[0] == 'c' ? HS_RESCALE_COUNT : HS_RESCALE_ALPHA;
     for (size_t i = 0; i < job->n_dir; i++) {
         double factor = 1;
+        if (hs_cmd_given(c, "found-steps")) {
+            job->dir[i].found_steps = (size_t)hs_cmd_int(c, "found-steps");
+        }
         HS_TRY(hs_direction_covers(&job->dir[i], &job->steps, job->plan.t_edit));
         HS_TRY(hs_direction_rescale(&job->dir[i], &job->model.schedule, &job->steps, job->plan.t_edit, r, &factor));
         job->coef[i] *= factor / (hs_cmd_str(c, "combine")[1] == 'q' ? sqrt((double)job->n_dir) : 1);

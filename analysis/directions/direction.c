@@ -217,6 +217,13 @@ HS_CHECKED static int optional_attr(hs_result_in *r, const char *name, char **ou
     return hs_result_attr_get_str(r, NULL, name, out) == HS_OK ? HS_OK : hs_strdup("", out);
 }
 
+/* A number of steps, 0 where the file doesn't say a sensible one. */
+static size_t read_count(hs_result_in *r, const char *name)
+{
+    double v = 0;
+    return hs_result_attr_get_f64(r, NULL, name, &v) == HS_OK && v >= 1 && v <= 1e6 ? (size_t)v : 0;
+}
+
 HS_CHECKED static int read_space(hs_result_in *r, hs_direction *d)
 {
     char *space = NULL;
@@ -246,6 +253,7 @@ int hs_direction_open(const char *spec, hs_direction *out)
     HS_TRY(hs_strdup(names[i], &d.name));
     HS_TRY(optional_attr(r, "model_sha256", &d.model_sha256));
     HS_TRY(optional_attr(r, "tap", &d.tap));
+    d.found_steps = read_count(r, "found_steps");
     HS_TRY(read_space(r, &d));
     snprintf(own, sizeof own, "%.80s.%s", d.name, hs_direction_array(d.space));
     HS_TRY(hs_result_has(r, own)                           ? read_named(r, own, &d)
@@ -392,11 +400,13 @@ int hs_direction_rescale(const hs_direction *d, const hs_schedule *schedule, con
         *factor = 1;
         return HS_OK;
     }
-    if (d->S == 0) {
-        return hs_fail(HS_ERANGE, "--rescale: %.200s:%.60s does not say at which timesteps it was found; use none",
+    if (d->S == 0 && d->found_steps == 0) {
+        return hs_fail(HS_ERANGE,
+                       "--rescale: %.200s:%.60s does not say with which steps it was found; use none, or --found-steps",
                        d->file, d->name);
     }
-    HS_TRY(hs_steps_from_list(schedule, d->S, d->t, &found));
+    const hs_steps_spec spaced = {HS_SPACING_ASYRP, d->found_steps, 0, 1};
+    HS_TRY(d->S > 0 ? hs_steps_from_list(schedule, d->S, d->t, &found) : hs_steps_create(schedule, &spaced, &found));
     HS_TRY(hs_rescale_factor(rule, &found, steps, t_edit, factor));
 out:
     hs_steps_free(&found);

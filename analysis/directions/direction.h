@@ -51,7 +51,8 @@ typedef struct {
     int *t;       /* (S) descending, NULL when S is 0 */
     float *dh;    /* (max(S, 1), C H W), NULL for a network */
     hs_match match;
-    hs_deltablock *net;       /* f_t, or NULL */
+    size_t found_steps; /* of one without timesteps: of the sampler it was found with (asyrp spacing); 0: unknown */
+    hs_deltablock *net; /* f_t, or NULL */
     char *model_sha256, *tap; /* "" when the file doesn't say */
 } hs_direction;
 
@@ -80,7 +81,8 @@ void hs_direction_at(const hs_direction *d, int t, float *out);
 HS_CHECKED int hs_direction_covers(const hs_direction *d, const hs_steps *steps, int t_edit);
 
 /* *factor <- hs_rescale_factor of the direction's own timesteps and steps, over t >= t_edit: 1 for
- * HS_RESCALE_NONE.  HS_ERANGE: another rule for a direction that doesn't know its timesteps, or whose timesteps
+ * HS_RESCALE_NONE.  A direction without timesteps was found with found_steps of them, spaced as Asyrp does.
+ * HS_ERANGE: another rule for a direction that doesn't know its steps, or whose timesteps
  * are not of this schedule; HS_EDEGENERATE: no step at or above t_edit. */
 HS_CHECKED int hs_direction_rescale(const hs_direction *d, const hs_schedule *schedule, const hs_steps *steps,
                                     int t_edit, hs_rescale rule, double *factor);

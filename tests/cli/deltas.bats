@@ -39,6 +39,16 @@ assert np.allclose(u, unit / np.linalg.norm(unit) * np.linalg.norm(g), atol=1e-6
 P
     "$HSPACE" edit $M -N 1 --direction z.h5:mean --t-edit 300 -o e.npy -q --json 2>/dev/null | jq -e '.results.effect[0] > 0'
     "$HSPACE" edit $M -N 1 --direction z.h5:global --t-edit 300 -q -o g.npy 2>/dev/null
+    # found with 4 steps, used with 2: twice the strength
+    for name in z.h5:global f.h5; do
+        "$HSPACE" edit --model random:tiny --steps 2 -N 1 --direction $name --found-steps 4 --rescale count --strength 1 -q -f -o a.npy 2>/dev/null
+        "$HSPACE" edit --model random:tiny --steps 2 -N 1 --direction $name --strength 2 -q -f -o b.npy 2>/dev/null
+        cmp a.npy b.npy
+    done
+    "$HSPACE" edit --model random:tiny --steps 2 -N 1 --direction z.h5:global --rescale count -q -f -o c.npy 2>/dev/null
+    "$HSPACE" edit --model random:tiny --steps 2 -N 1 --direction z.h5:global --strength 2 -q -f -o b.npy 2>/dev/null
+    cmp c.npy b.npy
+    fails 2 "found-steps" "$HSPACE" edit --quiet $M -N 1 --direction f.h5 --rescale count -o e2.npy
     fails 2 "no delta network" "$HSPACE" direction freeze --quiet z.h5:mean $M -N 1 -o y.h5
     fails 2 "no step of the sampler" "$HSPACE" direction freeze --quiet f.h5 --model random:tiny --timesteps 500,100 -N 1 --t-edit 999 -o y.h5
     fails 2 "f_t of 64 channels" "$HSPACE" direction freeze --quiet f.h5 --model random:ddpm-cifar10-32 -N 1 -o y.h5

@@ -258,6 +258,9 @@ static void test_step_count_rule(void **state)
     assert_code(hs_direction_rescale(&d, &schedule, &used, 1000, HS_RESCALE_COUNT, &f), HS_EDEGENERATE);
     d.S = 0;
     assert_code(hs_direction_rescale(&d, &schedule, &used, 0, HS_RESCALE_COUNT, &f), HS_ERANGE);
+    d.found_steps = 40; /* without timesteps: spaced as Asyrp's */
+    assert_ok(hs_direction_rescale(&d, &schedule, &used, 0, HS_RESCALE_COUNT, &f));
+    assert_near(f, 2, 0);
     hs_steps_free(&found);
     hs_steps_free(&used);
     hs_schedule_free(&schedule);
