@@ -188,6 +188,41 @@ static void test_rival_at_equal_first_order_effect(void **state)
     free(d.dh);
 }
 
+/* Columns of strength 0 are one plain run, wherever they stand and whatever the batch; all see it. */
+static void test_strength_0_is_the_plain_sample_to_the_bit(void **state)
+{
+    const fixture *f = *state;
+    static const double three[] = {0, 1, 0}, zero = 0;
+    size_t bytes = f->dx * sizeof(float);
+    float *mixed = malloc(3 * N * bytes), *plain = malloc(N * bytes);
+    const hs_unet_config *cfg = hs_unet_config_of(f->model.unet);
+    hs_readout phi[2];
+    hs_sweep s;
+    assert_true(mixed != NULL && plain != NULL);
+    assert_ok(hs_readout_parse("eps", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &phi[0]));
+    assert_ok(hs_readout_parse("h_later:1", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &phi[1]));
+    for (size_t batch = 1; batch <= 8; batch *= 2) {
+        hs_edit_plan plan = plan_of(f, 3, three), alone = plan_of(f, 1, &zero);
+        plan.batch = alone.batch = batch;
+        alone.n_dir = 0;
+        assert_ok(hs_sweep_run(&plan, N, f->x_T, 2, phi, mixed, &s));
+        assert_ok(hs_edit_run(&alone, N, f->x_T, NULL, plain));
+        for (size_t i = 0; i < N; i++) {
+            assert_memory_equal(mixed + 3 * i * f->dx, plain + i * f->dx, bytes);
+            assert_memory_equal(mixed + (3 * i + 2) * f->dx, plain + i * f->dx, bytes);
+            assert_memory_not_equal(mixed + (3 * i + 1) * f->dx, plain + i * f->dx, bytes);
+            for (size_t p = 0; p < 2; p++) {
+                size_t width = phi[p].features;
+                const float *v = s.value[p] + 3 * i * width;
+                assert_memory_equal(v, v + 2 * width, width * sizeof *v);
+            }
+        }
+        hs_sweep_free(&s);
+    }
+    free(mixed);
+    free(plain);
+}
+
 static void test_readouts_see_the_edit_and_nothing_at_zero(void **state)
 {
     const fixture *f = *state;
@@ -388,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_edit_equals_the_steps_written_out),
         cmocka_unit_test(test_directions_of_eps),
         cmocka_unit_test(test_rival_at_equal_first_order_effect),
+        cmocka_unit_test(test_strength_0_is_the_plain_sample_to_the_bit),
         cmocka_unit_test(test_readouts_see_the_edit_and_nothing_at_zero),
         cmocka_unit_test(test_a_readout_beyond_the_last_step_is_refused),
         cmocka_unit_test(test_interpolation_ends),
