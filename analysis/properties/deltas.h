@@ -1,0 +1,92 @@
+/* Per-sample deltas, reduced to what the statistics of homogeneity and consistency are made of.
+ *
+ *   D_{i,k} in R^d           change of h of sample i at step k;  u = D / |D|
+ *   M_kl                     mean of <D_ik, D_jl> over pairs of different images: free of the bias that |mean|^2 has
+ *   plain_kl                 <mean_i D_ik, mean_i D_il>
+ *   total, image             mean over i, k of |D_ik|^2;  mean over i of |mean_k D_ik|^2
+ *   concentration_k          mean of <u_ik, u_jk> over pairs of different images, those with D_ik = 0 left out
+ *
+ * Resampled with counts w_i, pairs with w_i w_j for i != j.  Up to `images_max` images (and `floats_max` numbers) each
+ * image is a unit of its own.  Beyond, the file is read once and images are pooled into units (image i into i mod
+ * units); pairs are then those of images of different units, and the bootstrap draws units.
+ * An image with a value that is not finite is left out and counted. */
+#ifndef HS_PROPERTIES_DELTAS_H
+#define HS_PROPERTIES_DELTAS_H
+
+#include <stddef.h>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/stats/bootstrap.h"
+
+/* Where the deltas come from.  out (n, S, d) <- images [first, first + n). */
+typedef struct {
+    size_t n, S, d;
+    const int *t; /* (S), or NULL when unknown */
+    HS_CHECKED int (*read)(void *ctx, size_t first, size_t n, float *out);
+    void *ctx;
+} hs_deltas_source;
+
+typedef struct {
+    size_t images_max, floats_max; /* that stay images; beyond, units */
+    size_t pooled_max;             /* doubles of the units' sums (two of them) */
+} hs_deltas_limits;
+
+#define HS_DELTAS_LIMITS_INIT                                                              \
+    {                                                                                      \
+        .images_max = 2048, .floats_max = (size_t)48 << 20, .pooled_max = (size_t)12 << 20 \
+    }
+
+typedef struct {
+    size_t n, S, d, units;   /* n: images used */
+    size_t bad, first_bad;   /* left out, and which was the first */
+    int pooled;              /* a unit stands for several images */
+    int *t;                  /* (S) or NULL */
+    double *count;           /* (units) images */
+    double *sum;             /* (units, S, d) of D */
+    double *unit_sum;        /* (units, S, d) of u; NULL unless pooled: then sum / |sum| */
+    double *nonzero;         /* (units, S) images with D != 0 */
+    double *square;          /* (units, S) sum of |D|^2 */
+    double *square_of_image; /* (units) sum of |mean_k D_ik|^2 */
+    double *gram;            /* (units, S, S) <sum_k, sum_l> */
+    double *unit_square;     /* (units, S) |sum of u|^2 */
+} hs_deltas;
+
+/* *out <- the reduction, in one pass.  HS_ERANGE: n, S or d is 0; HS_EDEGENERATE: no image is finite; errors of read;
+ * HS_ELIMIT, HS_ENOMEM.  Memory: n S d doubles, or 2 units S d when pooled, and a few MiB of the file. */
+HS_CHECKED int hs_deltas_reduce(const hs_deltas_source *source, const hs_deltas_limits *limits,
+                                const hs_progress *progress, hs_deltas *out);
+void hs_deltas_free(hs_deltas *x);
+
+/* The numbers above, of all images or of a resample; borrowed by who evaluates them. */
+typedef struct {
+    size_t S;
+    const double *M, *plain;     /* (S, S) */
+    const double *concentration; /* (S); NaN with fewer than two images */
+    double total, image;
+} hs_deltas_moments;
+
+/* theta (q) <- statistics of the moments; NaN where undefined.  work: `scratch` bytes of its own. */
+typedef struct {
+    size_t q, scratch;
+    void (*eval)(const void *ctx, const hs_deltas_moments *m, double *theta, void *work);
+    const void *ctx;
+} hs_deltas_statistic;
+
+/* value (q) <- of all images, in double. */
+HS_CHECKED int hs_deltas_eval(const hs_deltas *x, const hs_deltas_statistic *st, double *value);
+
+/* out (q) <- values and BCa intervals over units.  plain_kl of a resample is that of as many images as there are:
+ * made of its M_kl and its mean <D_ik, D_il>, so that copies don't pass for agreement.  HS_ERANGE as hs_bootstrap.
+ * Cost: (B + units) x S d (2 units + S) multiplications. */
+HS_CHECKED int hs_deltas_bootstrap(const hs_deltas *x, const hs_bootstrap_options *o, const hs_deltas_statistic *st,
+                                   const hs_progress *progress, hs_interval *out);
+
+typedef enum { HS_DELTAS_IDENTITY, HS_DELTAS_COVARIANCE } hs_deltas_null;
+
+/* *out <- the mean over steps of the concentration of n random directions, number `index` (stream (seed,
+ * HS_RNG_DIRECTION, index)): normal with covariance identity, the same for all steps, or the covariance over images of
+ * D_k (from at most 256 units; fewer vary more, so the null is the wider for it).  NaN where D doesn't vary. */
+HS_CHECKED int hs_deltas_random(const hs_deltas *x, hs_deltas_null kind, uint64_t seed, size_t index, double *out);
+
+#endif

@@ -1,0 +1,234 @@
+/* Resampling of deltas: rows of weights, a block at a time, each one matrix product with the units' sums. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/properties/deltas.h"
+#include "core/base/alloc.h"
+#include "core/linalg/blas.h"
+#include "core/stats/bca.h"
+
+/* Pairs and images of all units at weight 1. */
+typedef struct {
+    double images, squares; /* sum of counts, and of their squares */
+} whole;
+
+/* One thread's room for a block of R rows of weights. */
+typedef struct {
+    size_t R;
+    double *w, *scaled;           /* (R, units) */
+    double *sum, *unit;           /* (R, S, d), (R, d) */
+    double *M, *plain, *square_w; /* (S, S) */
+    double *conc;                 /* (R, S) */
+    void *work;
+} room;
+
+static void room_free(room *r)
+{
+    free(r->w);
+    free(r->scaled);
+    free(r->sum);
+    free(r->unit);
+    free(r->M);
+    free(r->plain);
+    free(r->square_w);
+    free(r->conc);
+    free(r->work);
+}
+
+HS_CHECKED static int room_create(const hs_deltas *x, size_t R, size_t scratch, room *r)
+{
+    int rc;
+    *r = (room){.R = R};
+    HS_TRY(hs_alloc(R, x->units * sizeof(double), &r->w));
+    HS_TRY(hs_alloc(R, x->units * sizeof(double), &r->scaled));
+    HS_TRY(hs_alloc(R, x->S * x->d * sizeof(double), &r->sum));
+    HS_TRY(hs_alloc(R, x->d * sizeof(double), &r->unit));
+    HS_TRY(hs_alloc(x->S, x->S * sizeof(double), &r->M));
+    HS_TRY(hs_alloc(x->S, x->S * sizeof(double), &r->plain));
+    HS_TRY(hs_alloc(x->S, x->S * sizeof(double), &r->square_w));
+    HS_TRY(hs_alloc(R, x->S * sizeof(double), &r->conc));
+    HS_TRY(hs_alloc(scratch, 1, &r->work));
+out:
+    return rc;
+}
+
+/* conc (rows, S) <- concentrations under each row of weights. */
+HS_CHECKED static int concentrations(const hs_deltas *x, size_t rows, room *r)
+{
+    int rc = HS_OK;
+    size_t S = x->S, d = x->d, U = x->units;
+    for (size_t k = 0; k < S; k++) {
+        const double *from = (x->unit_sum != NULL ? x->unit_sum : x->sum) + k * d;
+        for (size_t i = 0; i < rows * U; i++) {
+            double norm2 = x->square[i % U * S + k];
+            r->scaled[i] = x->unit_sum != NULL ? r->w[i] : norm2 > 0 ? r->w[i] / sqrt(norm2) : 0;
+        }
+        HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, d, U, 1, r->scaled, U, from, S * d, 0, r->unit, d));
+        for (size_t row = 0; row < rows; row++) {
+            const double *w = r->w + row * U, *v = r->unit + row * d;
+            double same = 0, images = 0, squares = 0;
+            for (size_t u = 0; u < U; u++) {
+                double m = w[u] * x->nonzero[u * S + k];
+                same += w[u] * w[u] * x->unit_square[u * S + k];
+                images += m;
+                squares += m * m;
+            }
+            double pairs = images * images - squares;
+            r->conc[row * S + k] = pairs > 0 ? (hs_dot_f64(d, v, v) - same) / pairs : NAN;
+        }
+    }
+out:
+    return rc;
+}
+
+/* M and plain (S, S) <- of one row of weights with sums A (S, d). */
+HS_CHECKED static int products(const hs_deltas *x, const whole *all, const double *w, const double *A, room *r)
+{
+    int rc;
+    size_t S = x->S, cells = S * S;
+    double images = 0, squares = 0;
+    HS_TRY(hs_syrk_f64(S, x->d, 1, A, x->d, 0, r->M, S));
+    memset(r->plain, 0, cells * sizeof *r->plain);
+    memset(r->square_w, 0, cells * sizeof *r->square_w);
+    for (size_t u = 0; u < x->units; u++) {
+        const double *gram = x->gram + u * cells;
+        images += w[u] * x->count[u];
+        squares += w[u] * w[u] * x->count[u] * x->count[u];
+        for (size_t c = 0; w[u] > 0 && c < cells; c++) {
+            r->square_w[c] += w[u] * w[u] * gram[c];
+            r->plain[c] += w[u] * gram[c];
+        }
+    }
+    double pairs = images * images - squares, same = 0;
+    for (size_t u = 0; u < x->units; u++) {
+        same += w[u] * x->count[u] * x->count[u];
+    }
+    for (size_t c = 0; c < cells; c++) {
+        r->M[c] = pairs > 0 ? (r->M[c] - r->square_w[c]) / pairs : NAN;
+        double off = all->images * all->images - all->squares;
+        r->plain[c] = ((off > 0 ? off * r->M[c] : 0) + all->squares * r->plain[c] / same) / (all->images * all->images);
+    }
+out:
+    return rc;
+}
+
+/* theta (rows, q) <- of each row of weights in the room. */
+HS_CHECKED static int eval_rows(const hs_deltas *x, const whole *all, const hs_deltas_statistic *st, size_t rows,
+                                room *r, double *theta)
+{
+    int rc;
+    size_t S = x->S, per = S * x->d, U = x->units;
+    HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, per, U, 1, r->w, U, x->sum, per, 0, r->sum, per));
+    HS_TRY(concentrations(x, rows, r));
+    for (size_t row = 0; row < rows; row++) {
+        const double *w = r->w + row * U;
+        double images = 0, total = 0, image = 0;
+        HS_TRY(products(x, all, w, r->sum + row * per, r));
+        for (size_t u = 0; u < U; u++) {
+            images += w[u] * x->count[u];
+            image += w[u] * x->square_of_image[u];
+            for (size_t k = 0; k < S; k++) {
+                total += w[u] * x->square[u * S + k];
+            }
+        }
+        hs_deltas_moments m = {S, r->M, r->plain, r->conc + row * S, total / (images * (double)S), image / images};
+        st->eval(st->ctx, &m, theta + row * st->q, r->work);
+    }
+out:
+    return rc;
+}
+
+static whole whole_of(const hs_deltas *x)
+{
+    whole all = {0, 0};
+    for (size_t u = 0; u < x->units; u++) {
+        all.images += x->count[u];
+        all.squares += x->count[u] * x->count[u];
+    }
+    return all;
+}
+
+/* Row number `index` of the weights: all ones, the B resamples, then each unit left out. */
+static void weights_of(const hs_deltas *x, const hs_bootstrap_options *o, size_t index, double *w)
+{
+    if (index > 0 && index <= o->B) {
+        hs_bootstrap_weights(o->seed, index - 1, x->units, w);
+        return;
+    }
+    for (size_t u = 0; u < x->units; u++) {
+        w[u] = index == 0 || u != index - 1 - o->B;
+    }
+}
+
+/* Rows at once: the sums of a block stay within 32 MiB. */
+static size_t block_rows(const hs_deltas *x)
+{
+    size_t R = ((size_t)4 << 20) / (x->S * x->d);
+    return R < 2 ? 2 : R > 32 ? 32 : R;
+}
+
+/* theta (count, q) <- rows 0 ... count - 1 of the weights. */
+HS_CHECKED static int eval_all(const hs_deltas *x, const hs_bootstrap_options *o, const hs_deltas_statistic *st,
+                               size_t count, const hs_progress *progress, double *theta)
+{
+    int failed = HS_OK;
+    const whole all = whole_of(x);
+    size_t R = block_rows(x), blocks = (count + R - 1) / R, done = 0;
+    hs_blas_serial guard = hs_blas_serial_begin();
+#pragma omp parallel num_threads(guard.threads)
+    {
+        room r;
+        int rc = room_create(x, R, st->scratch, &r);
+#pragma omp for schedule(dynamic, 1)
+        for (size_t b = 0; b < blocks; b++) {
+            size_t rows = count - b * R < R ? count - b * R : R;
+            for (size_t row = 0; row < rows && rc == HS_OK; row++) {
+                weights_of(x, o, b * R + row, r.w + row * x->units);
+            }
+            rc = rc == HS_OK ? eval_rows(x, &all, st, rows, &r, theta + b * R * st->q) : rc;
+#pragma omp critical(hs_deltas_progress)
+            {
+                done += rows;
+                rc = rc == HS_OK ? hs_progress_tell(progress, "resamples", done, count) : rc;
+                failed = rc != HS_OK ? rc : failed;
+            }
+        }
+        room_free(&r);
+    }
+    hs_blas_serial_end(guard);
+    return failed == HS_ENOMEM ? hs_fail(HS_ENOMEM, "deltas: no memory for %zu x %zu sums a thread", R, x->S * x->d)
+                               : failed;
+}
+
+int hs_deltas_eval(const hs_deltas *x, const hs_deltas_statistic *st, double *value)
+{
+    const hs_bootstrap_options none = {.B = 0};
+    return eval_all(x, &none, st, 1, NULL, value);
+}
+
+int hs_deltas_bootstrap(const hs_deltas *x, const hs_bootstrap_options *o, const hs_deltas_statistic *st,
+                        const hs_progress *progress, hs_interval *out)
+{
+    int rc;
+    size_t rows, cells;
+    double *theta = NULL, *column = NULL;
+    if (o->B < 1 || !(o->level > 0 && o->level < 1)) {
+        return hs_fail(HS_ERANGE, "bootstrap: B = %zu, level %g; B at least 1, level inside (0, 1)", o->B, o->level);
+    }
+    HS_TRY(hs_size_add(o->B + 1, x->units, &rows));
+    HS_TRY(hs_size_mul(rows, st->q, &cells));
+    HS_TRY(hs_alloc(cells, sizeof *theta, &theta));
+    HS_TRY(hs_alloc(rows, sizeof *column, &column));
+    HS_TRY(eval_all(x, o, st, rows, progress, theta));
+    for (size_t j = 0; j < st->q; j++) {
+        for (size_t b = 0; b < rows; b++) {
+            column[b] = theta[b * st->q + j];
+        }
+        out[j] = hs_bca_interval(column[0], x->units, o->B, column + 1, column + 1 + o->B, o->level);
+    }
+out:
+    free(theta);
+    free(column);
+    return rc;
+}
