@@ -1,4 +1,4 @@
-/* hspace train: a U-Net, or an attribute network, from images. */
+/* hspace train: a U-Net, an attribute network or a CLIP, from images. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,7 +10,8 @@
 #include "core/model/model.h"
 
 static const hs_opt options[] = {
-    {"arch", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME|FILE", "Model", "architecture (info --archs)"},
+    {"arch", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME|FILE", "Model",
+     "architecture (info --archs); --readout clip: faces-clip"},
     {"schedule", 0, HS_OPT_STR, NULL, 0, 0, NULL, "S", "Model",
      "linear, cosine, scaled_linear or a .npy table of beta; the architecture's own when left out"},
     {"beta-end", 0, HS_OPT_NUM, NULL, 1e-6, 0.9999, NULL, "B", "Model",
@@ -20,19 +21,36 @@ static const hs_opt options[] = {
     {"grid", 0, HS_OPT_INT, "36", 1, 256, NULL, "N", "Output", "samples in samples.png"},
     {"grid-steps", 0, HS_OPT_INT, "50", 1, 0x1p20, NULL, "S", "Output", "DDIM steps of each"},
     {0}};
-static const hs_opt *const tables[] = {hs_opts_train, options, hs_opts_train_attr, NULL};
+static const hs_opt *const tables[] = {hs_opts_train, options, hs_opts_train_attr, hs_opts_train_clip, NULL};
 
-/* Options of the other task would silently do nothing. */
+enum { UNET = 1, ATTR = 2, CLIP = 4 };
+
+static int task_of(const hs_cmd *c)
+{
+    const char *readout = hs_cmd_str(c, "readout");
+    return readout == NULL ? UNET : strcmp(readout, "attr") == 0 ? ATTR : CLIP;
+}
+
+/* Options of another task would silently do nothing. */
 HS_CHECKED static int check_options(const hs_cmd *c)
 {
-    static const char *const unet_only[] = {"arch", "schedule", "beta-end", "prediction", "flip", "grid", "grid-steps"};
-    static const char *const attr_only[] = {"attributes", "size", "channels", "groups", "features", "held-out"};
-    int attr = hs_cmd_str(c, "readout") != NULL;
-    const char *const *list = attr ? unet_only : attr_only;
-    size_t n = attr ? sizeof unet_only / sizeof *unet_only : sizeof attr_only / sizeof *attr_only;
-    for (size_t i = 0; i < n; i++) {
-        if (hs_cmd_given(c, list[i])) {
-            return hs_fail(HS_ERANGE, "--%s: goes %s --readout attr", list[i], attr ? "without" : "with");
+    static const struct {
+        const char *name;
+        int tasks;
+    } of[] = {{"arch", UNET | CLIP},    {"schedule", UNET}, {"beta-end", UNET},   {"prediction", UNET},
+              {"flip", UNET},           {"grid", UNET},     {"grid-steps", UNET}, {"conv", UNET | ATTR},
+              {"attributes", ATTR},     {"size", ATTR},     {"channels", ATTR},   {"groups", ATTR},
+              {"features", ATTR},       {"captions", CLIP}, {"guide", CLIP},      {"no-augment", CLIP},
+              {"held-out", ATTR | CLIP}};
+    static const char *const goes[] = {[UNET] = "without --readout",
+                                       [ATTR] = "with --readout attr",
+                                       [CLIP] = "with --readout clip",
+                                       [UNET | ATTR] = "without --readout clip",
+                                       [UNET | CLIP] = "without --readout attr",
+                                       [ATTR | CLIP] = "with --readout"};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        if (hs_cmd_given(c, of[i].name) && (of[i].tasks & task_of(c)) == 0) {
+            return hs_fail(HS_ERANGE, "--%s: goes %s", of[i].name, goes[of[i].tasks]);
         }
     }
     return HS_OK;
@@ -100,18 +118,25 @@ static int run(hs_cmd *c)
     if (rc != HS_OK) {
         return rc;
     }
-    return hs_cmd_str(c, "readout") != NULL ? hs_train_attr(c) : train_unet(c);
+    switch (task_of(c)) {
+    case ATTR: return hs_train_attr(c);
+    case CLIP: return hs_train_clip(c);
+    default: return train_unet(c);
+    }
 }
 
 const hs_command hs_cmd_train = {
     .name = "train",
     .usage = "--data DIR|faces[:STYLE] --arch NAME|FILE --steps N -o MODELDIR",
-    .purpose = "Train a U-Net to predict noise, or with --readout an attribute network. The folder is a model from the "
+    .purpose = "Train a U-Net to predict noise, or with --readout an attribute network or a CLIP of faces and "
+               "captions. The folder is a model from the "
                "first checkpoint on; --resume continues a stopped run to the same bits.",
     .examples = "hspace train --data faces --arch faces-32 --steps 18000 -o faces-a/\n"
                 "hspace train --data faces --arch faces-32 --steps 18000 --resume -o faces-a/\n"
                 "hspace train --data photos/ --fit --flip --arch ddpm-cifar10-32 --steps 100000 -o photos-model/\n"
-                "hspace train --data faces --readout attr --steps 4000 --rate 1e-3 -o faces-attr/",
+                "hspace train --data faces --readout attr --steps 4000 --rate 1e-3 -o faces-attr/\n"
+                "hspace train --data faces --readout clip --arch faces-clip --batch 64 --steps 4000 --rate 1e-3 "
+                "-o faces-clip/",
     .options = tables,
     .run = run,
 };

@@ -7,7 +7,8 @@
 #include "analysis/train/task_attr.h"
 
 const hs_opt hs_opts_train_attr[] = {
-    {"readout", 0, HS_OPT_STR, NULL, 0, 0, "attr", "KIND", "Read-out", "attr: a network from pixels to attributes"},
+    {"readout", 0, HS_OPT_STR, NULL, 0, 0, "attr|clip", "KIND", "Read-out",
+     "attr: a network from pixels to attributes; clip: two towers, from pixels and from captions"},
     {"attributes", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B,...", "Read-out",
      "columns of attributes.csv; all when left out"},
     {"size", 0, HS_OPT_INT, "32", 8, 1024, NULL, "R", "Read-out", "side of the images"},

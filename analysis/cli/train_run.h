@@ -40,5 +40,8 @@ HS_CHECKED int hs_train_run_write(hs_train_run *r);
 /* The attribute network (--readout attr): the whole command. */
 HS_CHECKED int hs_train_attr(hs_cmd *c);
 extern const hs_opt hs_opts_train_attr[];
+/* CLIP (--readout clip), the same. */
+HS_CHECKED int hs_train_clip(hs_cmd *c);
+extern const hs_opt hs_opts_train_clip[];
 
 #endif
