@@ -174,3 +174,25 @@ updates() { head -c 4000 "$1/checkpoint.safetensors" | grep -ao '"update":"[0-9]
     sed -i 's/v_prediction/sample/' m/scheduler_config.json
     fails 3 "prediction_type" "$HSPACE" info m
 }
+
+@test "train --readout clip: a folder as Hugging Face's CLIP has it, and how well it tells faces it never saw" {
+    C="--data faces --images 300 --readout clip --arch faces-clip-tiny --batch 8 --seed 3"
+    "$HSPACE" train $C --captions 2 --steps 30 --held-out 200 -o m --json >out.json 2>err.txt
+    jq -e '.results | .updates == 30 and .parameters > 10000 and (.held_out, .held_out_augmented | .n == 200 and .pool == 100
+           and .image_to_caption >= 0 and .caption_to_image <= 1 and (.pairs | length) == 20
+           and (.pairs[0] | .factor == "smile" and (.accuracy >= 0) and (.pearson | fabs) <= 1)
+           and (.pairs[1] | has("accuracy") | not))' out.json
+    jq -e '.architectures == ["CLIPModel"] and .vision_config.image_size == 16' m/config.json
+    jq -e '.["<|startoftext|>"] and .["smiling</w>"] and .["glasses</w>"]' m/vocab.json
+    [ "$(head -c 8 m/merges.txt)" = "#version" ]
+    jq -e '.image_mean == [0.5, 0.5, 0.5]' m/preprocessor_config.json
+    jq -e '.results.held_out.n == 200 and (.fingerprint | test("task clip"))' m/train.json
+    "$HSPACE" train $C --captions 2 --steps 40 --held-out 0 --resume -q -o m --json | jq -e '.results.updates == 40'
+    fails 2 "of another run" "$HSPACE" train $C --captions 3 --steps 50 --resume -q -o m
+    fails 2 "goes with --readout clip" "$HSPACE" train $T --captions 2 --steps 4 -q -o n
+    fails 2 "goes without --readout clip" "$HSPACE" train $C --conv direct --steps 4 -q -o n
+    fails 2 "wanted faces-clip" "$HSPACE" train ${C/faces-clip-tiny/tiny} --steps 4 -q -o n
+    "$HSPACE" faces -N 3 --size 16 -q -o pics/
+    cut -d, -f1-3 pics/attributes.csv >few.csv && mv few.csv pics/attributes.csv
+    fails 2 "not the factors that captions speak of" "$HSPACE" train ${C/--data faces/--data pics} --steps 4 -q -o n
+}

@@ -127,6 +127,61 @@ static void test_what_cannot_be_matched_is_refused(void **state)
     assert_true(loss == 7 && dscale == 7);
 }
 
+enum { K = 3 };
+
+/* The guide of the header, in double. */
+static double guide_oracle(const float *u, const double *z, const float *head, double weight)
+{
+    double loss = 0;
+    for (size_t i = 0; i < N; i++) {
+        double square = 0;
+        for (size_t k = 0; k < P; k++) {
+            square += (double)u[i * P + k] * (double)u[i * P + k];
+        }
+        for (size_t f = 0; f < K; f++) {
+            double e = (double)head[f * (P + 1) + P] - z[i * K + f];
+            for (size_t k = 0; k < P; k++) {
+                e += (double)head[f * (P + 1) + k] * (double)u[i * P + k] * sqrt(P / square);
+            }
+            loss += weight * e * e / (N * K);
+        }
+    }
+    return loss;
+}
+
+static void test_the_guide_and_its_gradients(void **state)
+{
+    (void)state;
+    enum { HEAD = K * (P + 1) };
+    float u[N * P], head[HEAD], du[N * P], dhead[HEAD], none[P] = {0}, dnone[P] = {0};
+    double z[N * K], weight = 0.7;
+    const float h = 0x1p-8f;
+    fill(3, N * P, u);
+    fill(4, HEAD, head);
+    for (size_t i = 0; i < (size_t)N * K; i++) {
+        z[i] = hs_rng_uniform((hs_rng){43, HS_RNG_TEST, 0}, i) * 4 - 2;
+    }
+    for (size_t i = 0; i < (size_t)N * P; i++) {
+        du[i] = 1; /* gradients are added */
+    }
+    for (size_t i = 0; i < HEAD; i++) {
+        dhead[i] = -1;
+    }
+    assert_near(hs_clip_guide(N, P, K, u, z, head, weight, du, dhead), guide_oracle(u, z, head, weight), 1e-12);
+    for (size_t i = 0; i < N * P + HEAD; i++) {
+        float *at = i < N * P ? u + i : head + (i - N * P), kept = *at;
+        *at = kept + h;
+        double up = guide_oracle(u, z, head, weight), above = *at;
+        *at = kept - h;
+        double slope = (up - guide_oracle(u, z, head, weight)) / (above - (double)*at);
+        *at = kept;
+        /* h^2 / 6 times a third derivative */
+        assert_near(i < N * P ? du[i] - 1 : dhead[i - N * P] + 1, slope, 1e-4 * (1 + fabs(slope)));
+    }
+    assert_true(hs_clip_guide(1, P, K, none, z, head, weight, dnone, dhead) > 0);
+    assert_memory_equal(none, dnone, sizeof none);
+}
+
 enum { SIDE = 16, PIXELS = 3 * SIDE * SIDE };
 
 /* A blob far from the border, of mean 0 around it. */
@@ -195,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_loss_and_gradients_are_the_formulas),
         cmocka_unit_test(test_the_loss_is_0_where_both_distributions_are_met),
         cmocka_unit_test(test_what_cannot_be_matched_is_refused),
+        cmocka_unit_test(test_the_guide_and_its_gradients),
         cmocka_unit_test(test_augmentation_shifts_by_a_pixel_at_most_and_is_keyed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
