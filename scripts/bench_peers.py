@@ -13,6 +13,8 @@ scikit-learn for "pca"; a missing package is answered with {"error": ...}.
     {"cmd": "asyrp", "config": {of UNet2DModel}, "vit": {sizes}, "batch": 8, "t": [900, 700], "rate", "l1", "mode":
      "eager"|"channels_last"}
                     also answers "parameters" (of the U-Net and f_t), and "peak_rss" in bytes
+    {"cmd": "clip", "batch": 4, "mode": "sdpa"|"eager", "steps": 2, and of CLIPVisionConfig what follows}
+                    embeddings of images and the gradient in their pixels
     {"cmd": "quit"}
 """
 import json
@@ -244,6 +246,31 @@ class Editor:
         seconds = (time.perf_counter() - start) / len(self.request["t"])
         count = sum(p.numel() for m in (self.net, self.f) for p in m.parameters())
         return {"seconds": seconds, "parameters": count, "peak_rss": memory("VmHWM")}
+class Clip:
+    """One image tower of transformers, its weights fixed."""
+
+    def __init__(self, threads, request):
+        import torch
+        from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        self.torch, self.request = torch, request
+        sizes = {k: v for k, v in request.items() if k not in ("cmd", "mode", "batch", "steps")}
+        config = CLIPVisionConfig(**sizes, attn_implementation=request["mode"])
+        self.net = CLIPVisionModelWithProjection(config).eval().requires_grad_(False)
+        self.x = torch.randn(request["batch"], 3, sizes["image_size"], sizes["image_size"], requires_grad=True)
+        self.u = torch.randn(request["batch"], sizes["projection_dim"])
+        self.step()  # warm up
+
+    def step(self):
+        self.x.grad = None
+        self.net(pixel_values=self.x).image_embeds.backward(self.u)
+
+    def time(self):
+        start = time.perf_counter()
+        for _ in range(self.request["steps"]):
+            self.step()
+        return time.perf_counter() - start
 
 
 def time_pca(file, k, mode):
@@ -261,7 +288,8 @@ def time_pca(file, k, mode):
 
 
 def main():
-    threads, unets, trainer, editor = int(os.environ.get("OMP_NUM_THREADS", "2")), None, None, None
+    threads = int(os.environ.get("OMP_NUM_THREADS", "2"))
+    unets, trainer, editor, clips = None, None, None, {}
     for line in sys.stdin:
         request = json.loads(line)
         if request["cmd"] == "quit":
@@ -278,6 +306,10 @@ def main():
                 if editor is None or editor.request != request:
                     editor = Editor(threads, request)
                 answer = editor.time()
+            elif request["cmd"] == "clip":
+                if request["mode"] not in clips or clips[request["mode"]].request != request:
+                    clips[request["mode"]] = Clip(threads, request)
+                answer = {"seconds": clips[request["mode"]].time() / request["steps"]}
             else:
                 answer = {"seconds": time_pca(request["file"], request["k"], request["mode"])}
         except Exception as error:  # the peer is optional: say why it can't run

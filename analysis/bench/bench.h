@@ -69,6 +69,11 @@ HS_CHECKED int hs_bench_asyrp(const hs_bench_options *o, const hs_bench_asyrp_ca
  * "ratio_single"}: deps/dh of k tangents at one state, against k rows decoded at once and one after the other. */
 HS_CHECKED int hs_bench_jvp(const hs_bench_options *o, const char *arch, size_t k, json_t **out);
 
+/* {"work": "clip", "model", "batch", "seconds", "images_per_second", "peers": {"sdpa", "eager": seconds}, "ratio": best
+ * peer / ours, "peak_rss_bytes"}: embeddings of images and the gradient in their pixels, random weights of a model that
+ * hs_clip_config_named knows; the peers are transformers with either attention. */
+HS_CHECKED int hs_bench_clip(const hs_bench_options *o, const char *model, size_t batch, json_t **out);
+
 /* {"work": "pca", "n", "d", "k", "seconds", "peers", "ratio_randomized", "ratio_incremental", "worst_residual",
  * "solver_bytes"}: rows of 60 factors of falling strength over white noise, from a file in folder. */
 HS_CHECKED int hs_bench_pca(const hs_bench_options *o, const char *folder, size_t n, size_t d, size_t k, json_t **out);

@@ -8,11 +8,11 @@
 #include "analysis/cli/shipped.h"
 
 static const hs_opt options[] = {
-    {"work", 0, HS_OPT_LIST, "unet,pca,store", 0, 0, "unet|unet256|strengths|train|asyrp|asyrp256|jvp|pca|store",
+    {"work", 0, HS_OPT_LIST, "unet,pca,store", 0, 0, "unet|unet256|strengths|train|asyrp|asyrp256|jvp|clip|pca|store",
      "WORK", "Input", "what to time; strengths needs --model"},
     {"rounds", 0, HS_OPT_INT, "5", 1, 1000, NULL, "N", "Statistics", "rounds in which all take turns"},
     {"peer", 0, HS_OPT_STR, "python3", 0, 0, NULL, "PYTHON", "Input",
-     "Python with torch, diffusers, scikit-learn; none: ours alone"},
+     "Python with torch, diffusers, transformers, scikit-learn; none: ours alone"},
     {"peer-script", 0, HS_OPT_STR, "scripts/bench_peers.py", 0, 0, NULL, "FILE", "Input", "the peers' side"},
     {"folder", 0, HS_OPT_STR, "/tmp", 0, 0, NULL, "DIR", "Run", "where files of up to 524 MB may be written"},
     {0}};
@@ -117,6 +117,9 @@ HS_CHECKED static int run_work(hs_cmd *c, const hs_bench_options *o, const char 
         HS_TRY(add(c, list, asyrp(c, o, strcmp(work, "asyrp256") == 0, &a), &a));
     } else if (strcmp(work, "jvp") == 0) {
         HS_TRY(add(c, list, hs_bench_jvp(o, "faces-32", 8, &a), &a));
+    } else if (strcmp(work, "clip") == 0) {
+        HS_TRY(add(c, list, hs_bench_clip(o, "ViT-B/16", 4, &a), &a));
+        HS_TRY(add(c, list, hs_bench_clip(o, "ViT-B/32", 4, &a), &a));
     } else if (strcmp(work, "pca") == 0) {
         HS_TRY(add(c, list, hs_bench_pca(o, folder, 4000, 32768, 50, &a), &a));
         HS_TRY(add(c, list, hs_bench_pca(o, folder, 10000, 4096, 50, &a), &a));
@@ -161,8 +164,9 @@ out:
 const hs_command hs_cmd_bench = {
     .name = "bench",
     .usage = "[--work WORK,...] [--peer PYTHON]",
-    .purpose = "Time the network, its training, PCA and the store, taking turns with PyTorch and scikit-learn; ratios "
-               "hold, times do not.",
+    .purpose =
+        "Time the network, its training, CLIP, PCA and the store, taking turns with PyTorch and scikit-learn; ratios "
+        "hold, times do not.",
     .examples = "hspace bench --threads 2\n"
                 "hspace bench --work unet256 --rounds 3 --peer venv/bin/python --json\n"
                 "hspace bench --work train,jvp --peer venv/bin/python\n"
