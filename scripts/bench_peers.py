@@ -246,6 +246,8 @@ class Editor:
         seconds = (time.perf_counter() - start) / len(self.request["t"])
         count = sum(p.numel() for m in (self.net, self.f) for p in m.parameters())
         return {"seconds": seconds, "parameters": count, "peak_rss": memory("VmHWM")}
+
+
 class Clip:
     """One image tower of transformers, its weights fixed."""
 
