@@ -236,6 +236,26 @@ static void say_step(hs_cmd *c, const job *j, const hs_probe *p, size_t k)
     hs_cmd_say(c, "; strength %g\n", s->strength);
 }
 
+/* Says where the best of the grid is one of its ends: a better one may lie beyond. */
+static void warn_of_ends(hs_cmd *c, const job *j, const hs_probe *p)
+{
+    double least = INFINITY, most = 0;
+    size_t ends = 0;
+    for (size_t i = 0; i < j->o.n_strength; i++) {
+        least = fmin(least, j->o.strength[i]);
+        most = fmax(most, j->o.strength[i]);
+    }
+    for (size_t k = 0; k < j->S; k++) {
+        ends += p->step[k].strength <= least || p->step[k].strength >= most;
+    }
+    if (ends > 0 && j->o.n_strength > 1) {
+        hs_cmd_warn(c,
+                    "%s: at %zu of %zu timesteps the best strength is an end of the grid, %g or %g; a wider "
+                    "--strengths-grid may find a better one",
+                    p->name, ends, j->S, least, most);
+    }
+}
+
 static void answer(hs_cmd *c, const job *j)
 {
     json_t *list = json_array();
@@ -247,6 +267,7 @@ static void answer(hs_cmd *c, const job *j)
             hs_cmd_say(c, ", %zu of them 1", p->ones);
         }
         hs_cmd_say(c, "; held out, in %zu folds:\n", j->o.folds);
+        warn_of_ends(c, j, p);
         for (size_t k = 0; k < j->S; k++) {
             say_step(c, j, p, k);
             json_array_append_new(steps, step_object(j, p, k));

@@ -4,6 +4,14 @@ load support
 
 M="--model random:tiny --steps 3"
 
+@test "probe: a best strength at the end of the grid is pointed out" {
+    "$HSPACE" dump $M -N 20 -q -o a.h5
+    /usr/bin/python3 -c 'print("file,s\n" + "\n".join(f"{i},{i * i % 7}" for i in range(20)))' >l.csv
+    "$HSPACE" direction probe a.h5 --labels l.csv --attr s --strengths-grid 1e-9,1e-8 --json -o d.h5 2>err.txt |
+        jq -e '.warnings | length == 1 and (.[0] | test("s: at 3 of 3 timesteps the best strength is an end of the grid"))'
+    "$HSPACE" direction probe a.h5 --labels l.csv --attr s --strengths-grid 1e-3 --json -f -o d.h5 | jq -e '.warnings == []'
+}
+
 @test "probe: ridge and logistic normals, their choice of strength and held-out scores, as numpy has them in primal form" {
     /usr/bin/python3 -c "import h5py" 2>/dev/null || skip "python3-h5py is absent"
     "$HSPACE" dump $M -N 37 -q -o a.h5

@@ -146,6 +146,56 @@ static void test_finds_the_answer(void **state)
     free(row);
 }
 
+/* Odd updates move the first third, even ones the rest. */
+static void halves(void *ctx, uint64_t k, size_t *first, size_t *count, uint64_t *visit)
+{
+    (void)ctx;
+    *first = k % 2 == 1 ? 0 : N / 3;
+    *count = k % 2 == 1 ? N / 3 : N - N / 3;
+    *visit = (k + 1) / 2;
+}
+
+/* Blocks that take turns are two runs of half the length: each block's own moments, count of updates and average. */
+static void test_blocks_take_turns(void **state)
+{
+    (void)state;
+    fit both = {0}, alone = {0};
+    hs_task t = task_of(&both);
+    hs_train_options o = options_of(40);
+    hs_train_result r;
+    t.span = halves;
+    o.rate.warmup = 0;
+    o.rate.flat = 1;
+    o.clip = 0;
+    assert_ok(hs_train(&t, &o, folder("turns"), &r));
+    t = task_of(&alone);
+    o.rate.total = 20;
+    assert_ok(hs_train(&t, &o, folder("alone"), &r));
+    assert_memory_equal(both.theta, alone.theta, sizeof both.theta);
+    assert_memory_equal(both.best, alone.best, sizeof both.best);
+}
+
+/* Plain gradient descent on a quadratic: theta - target shrinks by 1 - 2 rate / N a step, the rate by StepLR. */
+static void test_sgd_in_steps(void **state)
+{
+    (void)state;
+    fit f = {0};
+    const hs_task t = task_of(&f);
+    const hs_train_options o = {
+        .sgd = 1, .rate = {.rate = 30, .total = 6, .every = 2, .gamma = 0.5}, .save_seconds = 1e9, .table_every = 7};
+    hs_train_result r;
+    hs_str fingerprint = {0};
+    assert_ok(hs_train_fingerprint(&t, &o, &fingerprint));
+    assert_non_null(strstr(fingerprint.s, "optimizer sgd"));
+    hs_str_free(&fingerprint);
+    assert_ok(hs_train(&t, &o, folder("sgd"), &r));
+    double left = pow(1 - 60.0 / N, 2) * pow(1 - 30.0 / N, 2) * pow(1 - 15.0 / N, 2);
+    for (size_t i = 0; i < N; i++) {
+        assert_near((double)f.theta[i], (double)f.target[i] * (1 - left), 2e-6);
+    }
+    assert_memory_equal(f.theta, f.best, sizeof f.best); /* not averaged */
+}
+
 /* Runs in a child that dies where the task says; true when it did. */
 static int dies(const hs_task *t, const hs_train_options *o, const char *dir)
 {
@@ -372,6 +422,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finds_the_answer),
+        cmocka_unit_test(test_blocks_take_turns),
+        cmocka_unit_test(test_sgd_in_steps),
         cmocka_unit_test(test_resumed_after_kill_is_the_same_bits),
         cmocka_unit_test(test_nan_keeps_the_last_good_checkpoint),
         cmocka_unit_test(test_full_disk_keeps_the_former_checkpoint),
