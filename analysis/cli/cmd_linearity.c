@@ -9,6 +9,7 @@
 #include "analysis/cli/line_data.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
+#include "analysis/cli/property.h"
 #include "core/base/alloc.h"
 #include "core/stats/special.h"
 
@@ -125,25 +126,6 @@ out:
     return rc;
 }
 
-/* R.h5 of the first case; R.1.h5, R.2.h5 ... of the others. */
-HS_CHECKED static int path_of(const char *out, size_t i, char **path)
-{
-    const char *dot = strrchr(out, '.');
-    size_t stem = dot != NULL && strchr(dot, '/') == NULL ? (size_t)(dot - out) : strlen(out);
-    hs_str text = {0};
-    hs_str_add_bytes(&text, out, stem);
-    if (i > 0) {
-        hs_str_addf(&text, ".%zu", i);
-    }
-    hs_str_add(&text, out + stem);
-    int rc = hs_str_ok(&text);
-    if (rc == HS_OK) {
-        rc = hs_strdup(text.s, path);
-    }
-    hs_str_free(&text);
-    return rc;
-}
-
 HS_CHECKED static int measure(hs_cmd *c, const hs_line_case *item, hs_linearity *out)
 {
     hs_linearity_options o = HS_LINEARITY_OPTIONS_INIT;
@@ -173,7 +155,7 @@ HS_CHECKED static int answer_one(hs_cmd *c, const hs_line_data *d, size_t i, jso
     }
     hs_measurement_say(c, d->item[i].readout, &l.result);
     if (hs_cmd_out(c) != NULL) {
-        HS_TRY(path_of(hs_cmd_out(c), i, path));
+        HS_TRY(hs_property_path(hs_cmd_out(c), i, path));
         HS_TRY(hs_cmd_check_file(c, *path));
         HS_TRY(write_file(c, *path, d, i, &l));
     }

@@ -322,6 +322,34 @@ out:
     return rc;
 }
 
+/* What a property's file shows: /shown (row, column) as a heat map, else its effects as a sweep. */
+static int plot_property(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    int rc = HS_OK;
+    size_t dim[2] = {0, 0};
+    double *v;
+    hs_figure_table t = {.is_signed = 1};
+    if (!hs_result_has(s->file[0], "shown")) {
+        return plot_sweep(s, opt, drawn);
+    }
+    if (s->n > 1) {
+        return hs_fail(HS_ERANGE, "%zu files of heat maps in one figure; one is possible", s->n);
+    }
+    HS_TRY(get_array(s, 0, "shown", 2, dim, &v));
+    HS_TRY(read_labels(s, "row", dim[0], &t.row_label));
+    HS_TRY(read_labels(s, "column", dim[1], &t.col_label));
+    HS_TRY(get_text(s, 0, "shown_title", "", &t.title));
+    HS_TRY(get_text(s, 0, "shown_caption", "", &t.caption));
+    HS_TRY(get_text(s, 0, "row_axis", NULL, &t.row_axis));
+    HS_TRY(get_text(s, 0, "column_axis", NULL, &t.col_axis));
+    t.rows = dim[0];
+    t.cols = dim[1];
+    t.value = v;
+    HS_TRY(hs_figure_matrix(&t, opt, drawn));
+out:
+    return rc;
+}
+
 static int plot_theorem1(sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
@@ -373,6 +401,8 @@ static const struct {
 } kinds[] = {{"linearity", plot_linearity, 24},
              {"sweep", plot_sweep, HS_FIGURE_COLOURS},
              {"interpolation", plot_sweep, HS_FIGURE_COLOURS},
+             {"homogeneity", plot_property, HS_FIGURE_COLOURS},
+             {"consistency", plot_property, 1},
              {"pca", plot_pca, 1},
              {"similarity", plot_similarity, 1},
              {"curves", plot_curves, 1},
@@ -410,7 +440,8 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
     }
     if (!found) {
         HS_TRY(hs_fail(HS_ERANGE,
-                       "%s: no figure of kind \"%s\"; there are linearity, sweep, interpolation, pca, similarity, "
+                       "%s: no figure of kind \"%s\"; there are homogeneity, linearity, consistency, sweep, "
+                       "interpolation, pca, similarity, "
                        "curves, theorem1",
                        path[0], kind));
     }

@@ -79,7 +79,8 @@ static void decide(const hs_deltas *x, const hs_consistency_options *o, hs_measu
     } else if (x->S < 2) {
         undecided = "one step: nothing to compare";
     } else if (x->bad > 0) {
-        snprintf(text, sizeof text, "%zu images are not finite, number %zu the first", x->bad, x->first_bad);
+        snprintf(text, sizeof text, "%zu image%s not finite, number %zu the first", x->bad,
+                 x->bad == 1 ? " is" : "s are", x->first_bad);
         undecided = text;
     }
     rules.undecided = undecided;

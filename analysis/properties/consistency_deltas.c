@@ -188,6 +188,9 @@ int hs_consistency_deltas(const hs_deltas *x, const hs_consistency_options *o, h
     r->primary = hs_estimate_of("share_consistent", ci[CONSISTENT], x->n, "corrected g / (g + tau); BCa");
     r->effect = hs_estimate_of("effect", ci[EFFECT], x->n,
                                "mean <delta_ik, delta_jl>, i != j, k != l, over mean |delta|^2; BCa");
+    if (isnan(r->effect.value)) {
+        r->effect.reason = x->n < 2 ? "one image makes no pair" : x->S < 2 ? "one step" : "the deltas are all zero";
+    }
     HS_TRY(put_pairs(x, "cosine", "cosine of the means of two steps; BCa", ci + SCALARS, r, &c->cosine));
     HS_TRY(put_pairs(x, "cosine_disattenuated", "M_kl / sqrt(M_kk M_ll) over pairs of different images; BCa",
                      ci + SCALARS + pairs_of(x->S), r, &c->disattenuated));

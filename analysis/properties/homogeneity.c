@@ -192,6 +192,9 @@ int hs_homogeneity_deltas(const hs_deltas *x, const hs_homogeneity_options *o, h
     HS_TRY(intervals(x, o, &ci));
     r.primary = hs_estimate_of(statistic[H_CORRECTED].name, ci[H_CORRECTED], x->n, statistic[H_CORRECTED].estimator);
     r.effect = hs_estimate_of("effect", ci[EFFECT], x->n, statistic[EFFECT].estimator);
+    if (isnan(r.effect.value)) {
+        r.effect.reason = r.primary.reason = x->n < 2 ? "one image makes no pair" : "the deltas are all zero";
+    }
     HS_TRY(set_null(x, o, &r));
     HS_TRY(put_concentrations("concentration", "mean pairwise cosine at a step; BCa", x, ci, &r));
     for (size_t i = 0; i < SCALARS; i++) {
@@ -201,7 +204,8 @@ int hs_homogeneity_deltas(const hs_deltas *x, const hs_homogeneity_options *o, h
     HS_TRY(put_missing(&r));
     HS_TRY(add_notes(x, o, &r));
     if (x->bad > 0) {
-        snprintf(undecided, sizeof undecided, "%zu images are not finite, number %zu the first", x->bad, x->first_bad);
+        snprintf(undecided, sizeof undecided, "%zu image%s not finite, number %zu the first", x->bad,
+                 x->bad == 1 ? " is" : "s are", x->first_bad);
     }
     hs_decide(&r, &(hs_verdict_rules){.undecided = x->bad > 0 ? undecided : NULL,
                                       .spread = -INFINITY,

@@ -330,6 +330,12 @@ static int add_sections(report *r)
                  "Each read-out against the strength of the edit: the mean over images with its interval, beside the "
                  "line through the origin that fits it best, and what random directions of equal norm do.",
                  PANELS, 4.5));
+    HS_TRY(add_kind(r, "homogeneity", "Homogeneity",
+                    "Whether the same change of h does the same to every sample: how alike their deltas are, what each "
+                    "does to the others, or what one does to all.",
+                    1, 4.5));
+    HS_TRY(add_kind(r, "consistency", "Consistency across timesteps",
+                    "How alike the directions of two timesteps are, or what each does at the other's.", 1, 4.5));
     HS_TRY(add_kind(r, "sweep", "Sweeps", "What every image does along each direction.", TOGETHER, 4.5));
     HS_TRY(add_edits(r));
     HS_TRY(add_kind(r, "interpolation", "Interpolation", "Read-outs on the way from one sample's h to another's.", 1,

@@ -342,7 +342,7 @@ static void test_degenerate(void **state)
     (void)state;
     float *v = deltas_planted(20, S, D, 0.6, 0.1, 0.3, 9);
     hs_deltas x = deltas_of(1, S, D, NULL, v);
-    expect_inconclusive(&x, "interval", "interval");
+    expect_inconclusive(&x, "one image", "one image");
     hs_deltas_free(&x);
     x = deltas_of(20 * S, 1, D, NULL, v);
     expect_inconclusive(&x, NULL, "one step");
@@ -354,7 +354,7 @@ static void test_degenerate(void **state)
     hs_deltas_free(&x);
     memset(v, 0, 20 * S * D * sizeof *v);
     x = deltas_of(20, S, D, NULL, v);
-    expect_inconclusive(&x, "", "");
+    expect_inconclusive(&x, "zero", "zero");
     hs_deltas_free(&x);
     for (size_t i = 0; i < 20 * S * D; i++) { /* all the same: as homogeneous and consistent as can be */
         v[i] = (float)(i % D) + 0.1F;

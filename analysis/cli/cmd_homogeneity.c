@@ -1,0 +1,215 @@
+/* hspace homogeneity: does the same change of h have the same effect on every sample? */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/cli/commands.h"
+#include "analysis/cli/measurement_out.h"
+#include "analysis/cli/plot.h"
+#include "analysis/cli/property.h"
+#include "analysis/properties/homogeneity.h"
+#include "core/base/alloc.h"
+
+static const hs_opt options[] = {
+    {"deltas", 0, HS_OPT_STR, NULL, 0, 0, NULL, "DELTAS", "Input",
+     "/delta_h (sample, timestep, ...) or .npy (N, S, d)"},
+    {"effects", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.csv", "Input", "a table: image,strength,value[,null,...][,rival]"},
+    {"null", 0, HS_OPT_STR, "covariance", 0, 0, "identity|covariance|none", "KIND", "Statistics",
+     "random deltas: isotropic, or with the covariance of --deltas about their mean"},
+    {"null-deltas", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F", "Statistics", "deltas of an untrained network instead"},
+    {"nulls", 0, HS_OPT_INT, "8", 1, 1000, NULL, "K", "Statistics", "random directions"},
+    {"bootstrap", 0, HS_OPT_INT, "2000", 1, 1000000, NULL, "B", "Statistics", "resamples of the images"},
+    {"ci", 0, HS_OPT_NUM, "95", 1, 99.999, NULL, "P", "Statistics", "confidence level of the intervals, percent"},
+    {"standard", 0, HS_OPT_NUM, NULL, -1e6, 1, NULL, "C", "Statistics",
+     "what must be reached: 0.5 of deltas and transfers, 0.8 of effects"},
+    {"plot", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output", "the figure (.pdf, .svg or .png); needs -o"},
+    {0}};
+static const hs_opt *const tables[] = {options, NULL};
+
+static hs_homogeneity_options options_of(const hs_cmd *c)
+{
+    hs_homogeneity_options o = HS_HOMOGENEITY_OPTIONS_INIT;
+    const char *null = hs_cmd_str(c, "null");
+    o.bootstrap = hs_property_bootstrap(c);
+    o.standard = hs_cmd_given(c, "standard") ? hs_cmd_num(c, "standard") : NAN;
+    o.K = null[0] == 'n' ? 0 : (size_t)hs_cmd_int(c, "nulls");
+    o.null = null[0] == 'i' ? HS_DELTAS_IDENTITY : HS_DELTAS_COVARIANCE;
+    o.progress = hs_cmd_progress(c);
+    return o;
+}
+
+/* Says the measurement; its JSON becomes the results. */
+static void tell(hs_cmd *c, const hs_measurement *m)
+{
+    json_t *json = hs_measurement_json(m);
+    json_object_update(hs_cmd_results(c), json);
+    json_decref(json);
+    hs_measurement_say(c, "", m);
+    hs_cmd_exit(c, hs_verdict_exit(m->verdict));
+}
+
+/* ---- Deltas ---- */
+
+enum { SHOWN = 48 };
+
+/* v (n, n) <- cosines between the deltas of the first n units, averaged over the steps. */
+static void alike(const hs_deltas *x, size_t n, double *v)
+{
+    size_t S = x->S, d = x->d;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j <= i; j++) {
+            double sum = 0;
+            for (size_t k = 0; k < S; k++) {
+                const double *a = x->sum + (i * S + k) * d, *b = x->sum + (j * S + k) * d;
+                double dot = 0;
+                for (size_t l = 0; l < d; l++) {
+                    dot += a[l] * b[l];
+                }
+                double norm = sqrt(x->gram[(i * S + k) * S + k] * x->gram[(j * S + k) * S + k]);
+                sum += norm > 0 ? dot / norm / (double)S : 0;
+            }
+            v[i * n + j] = v[j * n + i] = sum;
+        }
+    }
+}
+
+HS_CHECKED static int write_deltas(hs_cmd *c, const hs_property_deltas *d, const hs_measurement *m)
+{
+    int rc;
+    hs_result *r = NULL;
+    double *v = NULL;
+    char caption[160];
+    size_t n = d->deltas.units < SHOWN ? d->deltas.units : SHOWN;
+    HS_TRY(hs_alloc(n, n * sizeof *v, &v));
+    alike(&d->deltas, n, v);
+    snprintf(caption, sizeof caption, "The first %zu of %zu %s; cosines at a step, averaged over the steps.", n,
+             d->deltas.units, d->deltas.pooled ? "groups of samples" : "samples");
+    const hs_property_table t = {"cosine between samples", "sample", "sample", caption, n, n, v, NULL, NULL};
+    HS_TRY(hs_property_begin(c, hs_cmd_out(c), m, "", d->in.untrained, &t, &r));
+    HS_TRY(hs_result_commit(r));
+out:
+    hs_result_free(r);
+    free(v);
+    return rc;
+}
+
+HS_CHECKED static int of_deltas(hs_cmd *c)
+{
+    int rc;
+    hs_property_deltas d;
+    hs_measurement m = {0};
+    hs_homogeneity_options o = options_of(c);
+    const char *out = hs_cmd_out(c);
+    HS_TRY(hs_property_deltas_open(c, 1, &d));
+    if (hs_cmd_dry_run(c)) {
+        goto out;
+    }
+    o.null_deltas = d.has_null ? &d.null : NULL;
+    o.removed = d.has_null ? &d.removed : NULL;
+    HS_TRY(hs_homogeneity_deltas(&d.deltas, &o, &m));
+    snprintf(m.direction, sizeof m.direction, "%s", d.in.direction);
+    tell(c, &m);
+    if (out != NULL) {
+        HS_TRY(write_deltas(c, &d, &m));
+        HS_TRY(hs_cmd_str(c, "plot") != NULL ? hs_plot_files(c, &out, 1, hs_cmd_str(c, "plot")) : HS_OK);
+    }
+out:
+    hs_measurement_free(&m);
+    hs_property_deltas_close(&d);
+    return rc;
+}
+
+/* ---- Effects ---- */
+
+HS_CHECKED static int write_effects(hs_cmd *c, const char *path, const hs_effects *e, const hs_measurement *m)
+{
+    int rc;
+    hs_result *r = NULL;
+    const size_t dim[2] = {e->n, e->m};
+    HS_TRY(hs_property_begin(c, path, m, "effect", 0, NULL, &r));
+    HS_TRY(hs_result_put_f64(r, "strength", "strength", 1, &e->m, e->strength));
+    HS_TRY(hs_result_put_f64(r, "effect", "sample,strength", 2, dim, e->value));
+    HS_TRY(hs_result_commit(r));
+out:
+    hs_result_free(r);
+    return rc;
+}
+
+/* Measures table i; *path: its file (owned by the caller). */
+HS_CHECKED static int effects_one(hs_cmd *c, const hs_effects *e, size_t i, json_t *list, hs_verdict *verdict,
+                                  char **path)
+{
+    int rc;
+    hs_measurement m = {0};
+    hs_homogeneity_options o = options_of(c);
+    HS_TRY(hs_homogeneity_effects(e, &o, &m));
+    *verdict = m.verdict;
+    json_array_append_new(list, hs_measurement_json(&m));
+    hs_measurement_say(c, "", &m);
+    if (hs_cmd_out(c) != NULL) {
+        HS_TRY(hs_property_path(hs_cmd_out(c), i, path));
+        HS_TRY(hs_cmd_check_file(c, *path));
+        HS_TRY(write_effects(c, *path, e, &m));
+    }
+out:
+    hs_measurement_free(&m);
+    return rc;
+}
+
+HS_CHECKED static int of_effects(hs_cmd *c)
+{
+    int rc;
+    hs_effects_limits limits = HS_EFFECTS_LIMITS_INIT;
+    hs_effects_set set = {0};
+    json_t *list = json_array();
+    hs_verdict *verdict = NULL;
+    char **path = NULL;
+    HS_TRY(hs_effects_read(hs_cmd_str(c, "effects"), &limits, &set));
+    HS_TRY(hs_cmd_input(c, hs_cmd_str(c, "effects")));
+    HS_TRY(hs_calloc(set.n, sizeof *verdict, &verdict));
+    HS_TRY(hs_calloc(set.n, sizeof *path, &path));
+    for (size_t i = 0; i < set.n && !hs_cmd_dry_run(c); i++) {
+        HS_TRY(effects_one(c, &set.table[i], i, list, &verdict[i], &path[i]));
+    }
+    if (hs_cmd_dry_run(c)) {
+        goto out;
+    }
+    if (set.n == 1) {
+        json_object_update(hs_cmd_results(c), json_array_get(list, 0));
+    } else {
+        json_object_set(hs_cmd_results(c), "measurements", list);
+    }
+    hs_cmd_exit(c, hs_measurements_exit(set.n, verdict));
+    if (hs_cmd_str(c, "plot") != NULL) {
+        HS_TRY(hs_plot_files(c, (const char *const *)path, set.n < 7 ? set.n : 7, hs_cmd_str(c, "plot")));
+    }
+out:
+    for (size_t i = 0; path != NULL && i < set.n; i++) {
+        free(path[i]);
+    }
+    free(path);
+    free(verdict);
+    json_decref(list);
+    hs_effects_set_free(&set);
+    return rc;
+}
+
+static int run(hs_cmd *c)
+{
+    static const char *const input[] = {"deltas", "effects"};
+    int rc;
+    HS_TRY(hs_property_check(c, hs_cmd_homogeneity.usage, 2, input));
+    HS_TRY(hs_cmd_str(c, "deltas") != NULL ? of_deltas(c) : of_effects(c));
+out:
+    return rc;
+}
+
+const hs_command hs_cmd_homogeneity = {
+    .name = "homogeneity",
+    .usage = "(--deltas DELTAS.h5|.npy [--null-deltas F] | --effects E.csv) -o R.h5",
+    .purpose = "Measures whether the same change of h has the same effect on every sample.",
+    .examples = "hspace homogeneity --deltas frozen.h5 --null-deltas untrained.h5 --json | jq .results.verdict\n"
+                "hspace homogeneity --effects effects.csv -o homogeneity.h5 --plot homogeneity.pdf",
+    .options = tables,
+    .run = run,
+};

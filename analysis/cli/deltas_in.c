@@ -1,0 +1,183 @@
+#include "analysis/cli/deltas_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+
+void hs_deltas_in_close(hs_deltas_in *in)
+{
+    hs_result_close(in->h5);
+    hs_tensors_free(in->tensors);
+    free(in->t);
+    memset(in, 0, sizeof *in);
+}
+
+HS_CHECKED static int read_h5(void *ctx, size_t first, size_t n, float *out)
+{
+    hs_deltas_in *in = ctx;
+    return hs_result_get_rows(in->h5, "delta_h", first, n, out);
+}
+
+HS_CHECKED static int read_npy(void *ctx, size_t first, size_t n, float *out)
+{
+    hs_deltas_in *in = ctx;
+    size_t per = in->source.S * in->source.d, size = hs_dtype_size(in->array->dtype);
+    hs_to_f32(in->array->dtype, in->array->bytes + first * per * size, n * per, out);
+    return hs_tensors_check(in->tensors);
+}
+
+HS_CHECKED static int set_shape(const char *path, size_t rank, const uint64_t *dim, hs_deltas_in *in)
+{
+    int rc = HS_OK;
+    if (rank < 3) {
+        return hs_fail(HS_ESHAPE, "%s: deltas of %zu dimensions; wanted (sample, timestep, ...)", path, rank);
+    }
+    in->source.n = dim[0];
+    in->source.S = dim[1];
+    HS_TRY(hs_size_product(rank - 2, dim + 2, &in->source.d));
+    if (in->source.n == 0 || in->source.S == 0 || in->source.d == 0) {
+        rc = hs_fail(HS_ESHAPE, "%s: deltas of %zu samples x %zu steps x %zu numbers; none may be 0", path,
+                     in->source.n, in->source.S, in->source.d);
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int open_npy(const char *path, hs_deltas_in *in)
+{
+    int rc;
+    HS_TRY(hs_tensors_map(path, &in->tensors));
+    if (hs_tensors_count(in->tensors) != 1) {
+        rc = hs_fail(HS_EFORMAT, "%s: %zu arrays; wanted one of (sample, timestep, ...)", path,
+                     hs_tensors_count(in->tensors));
+        goto out;
+    }
+    in->array = hs_tensors_at(in->tensors, 0);
+    HS_TRY(set_shape(path, in->array->rank, in->array->dim, in));
+    in->source.read = read_npy;
+out:
+    return rc;
+}
+
+/* The timesteps, where the file has as many as the deltas. */
+HS_CHECKED static int read_timesteps(hs_deltas_in *in)
+{
+    int rc = HS_OK;
+    size_t rank, dim[8];
+    double *t = NULL;
+    if (!hs_result_has(in->h5, "timestep") || hs_result_shape(in->h5, "timestep", &rank, dim) != HS_OK || rank != 1 ||
+        dim[0] != in->source.S || hs_result_get_f64(in->h5, "timestep", &t) != HS_OK) {
+        return HS_OK;
+    }
+    HS_TRY(hs_alloc(in->source.S, sizeof *in->t, &in->t));
+    for (size_t k = 0; k < in->source.S; k++) {
+        in->t[k] = t[k] > -1e9 && t[k] < 1e9 ? (int)t[k] : 0;
+    }
+    in->source.t = in->t;
+out:
+    free(t);
+    return rc;
+}
+
+HS_CHECKED static int open_h5(const char *path, hs_deltas_in *in)
+{
+    int rc;
+    size_t rank, dim[8];
+    uint64_t wide[8];
+    char *frozen = NULL;
+    double untrained = 0;
+    HS_TRY(hs_result_open(path, &in->h5));
+    if (!hs_result_has(in->h5, "delta_h")) {
+        rc = hs_fail(HS_EFORMAT, "%s: no /delta_h; wanted per-sample deltas (sample, timestep, ...)", path);
+        goto out;
+    }
+    HS_TRY(hs_result_shape(in->h5, "delta_h", &rank, dim));
+    for (size_t i = 0; i < rank; i++) {
+        wide[i] = dim[i];
+    }
+    HS_TRY(set_shape(path, rank, wide, in));
+    HS_TRY(read_timesteps(in));
+    if (hs_result_attr_get_str(in->h5, NULL, "frozen", &frozen) == HS_OK) {
+        snprintf(in->direction, sizeof in->direction, "%s", frozen);
+    }
+    in->untrained = hs_result_attr_get_f64(in->h5, NULL, "untrained", &untrained) == HS_OK && untrained != 0;
+    in->source.read = read_h5;
+out:
+    free(frozen);
+    return rc;
+}
+
+static int ends_in(const char *path, const char *ending)
+{
+    size_t n = strlen(path), k = strlen(ending);
+    return n > k && strcmp(path + n - k, ending) == 0;
+}
+
+int hs_deltas_in_open(hs_cmd *c, const char *path, hs_deltas_in *out)
+{
+    int rc;
+    memset(out, 0, sizeof *out);
+    HS_TRY(ends_in(path, ".npy") || ends_in(path, ".npz") ? open_npy(path, out) : open_h5(path, out));
+    HS_TRY(hs_cmd_input(c, path));
+    out->source.ctx = out;
+out:
+    if (rc != HS_OK) {
+        hs_deltas_in_close(out);
+    }
+    return rc;
+}
+
+int hs_deltas_in_reduce(hs_cmd *c, hs_deltas_in *in, hs_deltas *out)
+{
+    const hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
+    return hs_deltas_reduce(&in->source, &limits, hs_cmd_progress(c), out);
+}
+
+/* ---- Without a common mode ---- */
+
+typedef struct {
+    hs_deltas_in *in;
+    float *mean; /* (S, d) */
+} without;
+
+HS_CHECKED static int read_without(void *ctx, size_t first, size_t n, float *out)
+{
+    int rc;
+    const without *w = ctx;
+    size_t per = w->in->source.S * w->in->source.d;
+    HS_TRY(w->in->source.read(w->in->source.ctx, first, n, out));
+    for (size_t i = 0; i < n * per; i++) {
+        out[i] -= w->mean[i % per];
+    }
+out:
+    return rc;
+}
+
+int hs_deltas_in_without(hs_cmd *c, hs_deltas_in *in, const hs_deltas *mode, hs_deltas *out)
+{
+    int rc;
+    const hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
+    size_t per = in->source.S * in->source.d;
+    without w = {.in = in};
+    hs_deltas_source source = in->source;
+    if (mode->S != in->source.S || mode->d != in->source.d) {
+        return hs_fail(HS_ESHAPE, "--null-deltas: %zu steps x %zu numbers; the deltas are %zu x %zu", mode->S, mode->d,
+                       in->source.S, in->source.d);
+    }
+    HS_TRY(hs_calloc(per, sizeof *w.mean, &w.mean));
+    for (size_t j = 0; j < per; j++) {
+        double sum = 0;
+        for (size_t u = 0; u < mode->units; u++) {
+            sum += mode->sum[u * per + j];
+        }
+        w.mean[j] = (float)(sum / (double)mode->n);
+    }
+    source.read = read_without;
+    source.ctx = &w;
+    HS_TRY(hs_deltas_reduce(&source, &limits, hs_cmd_progress(c), out));
+out:
+    free(w.mean);
+    return rc;
+}

@@ -1,0 +1,32 @@
+/* Per-sample deltas from a file: /delta_h (sample, timestep, ...) of any HDF5 file, or .npy (N, S, d). */
+#ifndef HS_CLI_DELTAS_IN_H
+#define HS_CLI_DELTAS_IN_H
+
+#include "analysis/cli/command.h"
+#include "analysis/properties/deltas.h"
+#include "core/io/result.h"
+#include "core/io/tensors.h"
+
+typedef struct {
+    hs_deltas_source source; /* valid while this is where it was opened */
+    hs_result_in *h5;
+    hs_tensors *tensors;
+    const hs_tensor *array;
+    int *t;              /* (S), or NULL */
+    char direction[128]; /* what was frozen, where the file says; "" */
+    int untrained;
+} hs_deltas_in;
+
+/* Opens path; dimensions beyond the second are flattened.  HS_EFORMAT: neither; HS_ESHAPE: fewer than three dimensions,
+ * or one that is 0. */
+HS_CHECKED int hs_deltas_in_open(hs_cmd *c, const char *path, hs_deltas_in *out);
+void hs_deltas_in_close(hs_deltas_in *in);
+
+/* *out <- the whole file reduced. */
+HS_CHECKED int hs_deltas_in_reduce(hs_cmd *c, hs_deltas_in *in, hs_deltas *out);
+
+/* *out <- the deltas less the means over images, per step, of `mode`: without what another network does alike.
+ * HS_ESHAPE: other steps or sizes. */
+HS_CHECKED int hs_deltas_in_without(hs_cmd *c, hs_deltas_in *in, const hs_deltas *mode, hs_deltas *out);
+
+#endif

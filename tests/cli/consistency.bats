@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# hspace consistency: deltas made elsewhere.
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.." || return 1
+    HSPACE=$PWD/build/hspace
+    work=$(mktemp -d)
+    cd "$work" || return 1
+    /usr/bin/python3 - <<'PY'
+import h5py
+import numpy as np
+
+r = np.random.default_rng(1)
+
+def planted(n, S, d, g, tau):
+    e = r.normal(size=(S, d))
+    e -= e.mean(0)
+    e /= np.sqrt((e ** 2).sum(1, keepdims=True))
+    b = r.normal(size=d)
+    b /= np.linalg.norm(b)
+    noise = np.sqrt((1 - g - tau) / d) * r.normal(size=(n, S, d))
+    return (np.sqrt(g) * b + np.sqrt(tau) * e + noise).astype("f4")
+
+holds = planted(64, 4, 200, 0.6, 0.1)
+np.save("holds.npy", holds)
+np.save("fails.npy", planted(64, 4, 200, 0.3, 0.6))
+np.save("noise.npy", planted(64, 4, 200, 0, 0))
+np.save("bias.npy", planted(64, 4, 200, 0.65, 0.05))
+np.save("step.npy", holds[:, :1])
+with h5py.File("holds.h5", "w") as f:
+    f["delta_h"] = holds.reshape(64, 4, 50, 2, 2)
+    f["timestep"] = np.array([900, 600, 300, 0])
+with h5py.File("other.h5", "w") as f:
+    f["x"] = holds
+PY
+}
+
+teardown() {
+    rm -rf "$work"
+}
+
+verdict() { # ARGS...
+    local code=0
+    json=$("$HSPACE" consistency "$@" --json 2>err) || code=$?
+    v=$(jq -r .results.verdict <<<"$json")
+    case "$v" in
+        holds) [ $code -eq 0 ] ;;
+        fails) [ $code -eq 10 ] ;;
+        inconclusive | "no effect") [ $code -eq 11 ] ;;
+        *) cat err && return 1 ;;
+    esac
+    echo "$v"
+}
+
+@test "planted deltas get their verdicts and exit codes" {
+    [ "$(verdict --deltas holds.npy)" = holds ]
+    [ "$(verdict --deltas fails.npy)" = fails ]
+    [ "$(verdict --deltas noise.npy)" = "no effect" ]
+    [ "$(verdict --deltas step.npy)" = inconclusive ]
+    [ "$(verdict --deltas holds.npy --null-deltas bias.npy)" = "no effect" ]
+}
+
+@test "statistics: names, symmetry with numpy, timesteps of the file" {
+    "$HSPACE" consistency --deltas holds.h5 --json >h.json
+    "$HSPACE" consistency --deltas holds.npy --json >n.json
+    jq -e '[.results.statistics[].name] as $n | ["cosine[0,1]","cosine[2,3]","cosine_disattenuated[0,3]",
+        "share_consistent","effective_rank","decay_length","transfer_steps","effect","effect_mean_ratio",
+        "effect_global_ratio"] | all(. as $x | $n | index($x))' h.json
+    jq -e '.results.statistics | all(.value != null or .reason != null)' h.json
+    jq -r '.results.statistics[] | select(.name == "cosine[1,3]" or .name == "effective_rank") | .value' h.json >ours
+    /usr/bin/python3 - <<'PY'
+import numpy as np
+x = np.load("holds.npy").astype("f8").mean(0)
+u = x / np.linalg.norm(x, axis=1, keepdims=True)
+C = u @ u.T
+p = np.linalg.eigvalsh(C) / len(C)
+want = [C[1, 3], np.exp(-(p * np.log(p)).sum())]
+got = [float(line) for line in open("ours")]
+assert np.allclose(got, want, rtol=1e-9), (got, want)
+PY
+    jq -re '.results.statistics[] | select(.name == "decay_length") | .estimator' h.json | grep -q "^timesteps"
+    jq -re '.results.statistics[] | select(.name == "decay_length") | .estimator' n.json | grep -q "^step positions"
+    jq -e '.results | .primary.name == "share_consistent" and .standard == 0.5' h.json
+}
+
+@test "result file, figure and report" {
+    "$HSPACE" consistency --deltas holds.h5 -o c.h5 --plot c.svg
+    grep -q "<svg" c.svg && grep -q ">900<" c.svg
+    "$HSPACE" report c.h5 -o r.html
+    grep -q "Consistency across timesteps" r.html
+}
+
+@test "misuse: 2, a malformed file: 3, a missing one: 5" {
+    run "$HSPACE" consistency --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" consistency --deltas holds.npy
+    [ "$status" -eq 2 ]
+    run "$HSPACE" consistency --deltas holds.npy --null-deltas step.npy --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" consistency --deltas other.h5 --json
+    [ "$status" -eq 3 ]
+    run "$HSPACE" consistency --deltas none.h5 --json
+    [ "$status" -eq 5 ]
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/env bats
+# hspace homogeneity: deltas and effects made elsewhere.
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.." || return 1
+    HSPACE=$PWD/build/hspace
+    work=$(mktemp -d)
+    cd "$work" || return 1
+    /usr/bin/python3 - <<'PY'
+import numpy as np
+
+r = np.random.default_rng(1)
+
+def planted(n, S, d, g, tau):
+    e = r.normal(size=(S, d))
+    e -= e.mean(0)
+    e /= np.sqrt((e ** 2).sum(1, keepdims=True))
+    b = r.normal(size=d)
+    b /= np.linalg.norm(b)
+    noise = np.sqrt((1 - g - tau) / d) * r.normal(size=(n, S, d))
+    return (np.sqrt(g) * b + np.sqrt(tau) * e + noise).astype("f4")
+
+holds = planted(64, 4, 200, 0.6, 0.1)
+np.save("holds.npy", holds)
+np.save("fails.npy", planted(64, 4, 200, 0.1, 0.1))
+np.save("noise.npy", planted(64, 4, 200, 0, 0))
+np.save("bias.npy", planted(64, 4, 200, 0.65, 0.1))
+np.save("one.npy", holds[:1])
+np.save("flat.npy", holds[:, 0])
+np.save("empty.npy", holds[:0])
+np.save("zero.npy", 0 * holds)
+holds[3, 0, 0] = np.nan
+np.save("nan.npy", holds)
+
+def table(name, mean, sd, null=True, strengths=(-1, 0, 1)):
+    with open(name, "w") as f:
+        nulls = ["null"] + ["null_%d" % k for k in range(2, 9)] if null else []
+        f.write(",".join(["image", "strength", "value"] + nulls) + "\n")
+        for i in range(80):
+            base, e, other = 0.3 * r.normal(), mean + sd * r.normal(), 0.05 * r.normal(size=8)
+            for s in strengths:
+                row = ["im%d" % i, "%g" % s, "%g" % (base + e * s)]
+                f.write(",".join(row + ["%g" % (base + o * s) for o in other][: len(nulls)]) + "\n")
+
+table("up.csv", 2, 0.4)
+table("mixed.csv", 1, 1.5)
+table("bare.csv", 2, 0.4, null=False)
+table("down.csv", 2, 0.4, strengths=(-1, 0))
+PY
+}
+
+teardown() {
+    rm -rf "$work"
+}
+
+verdict() { # ARGS...: the verdict; status must be that of the verdict
+    local code=0
+    json=$("$HSPACE" homogeneity "$@" --json 2>err) || code=$?
+    v=$(jq -r .results.verdict <<<"$json")
+    case "$v" in
+        holds) [ $code -eq 0 ] ;;
+        fails) [ $code -eq 10 ] ;;
+        inconclusive | "no effect") [ $code -eq 11 ] ;;
+        *) cat err && return 1 ;;
+    esac
+    echo "$v"
+}
+
+@test "planted deltas get their verdicts and exit codes" {
+    [ "$(verdict --deltas holds.npy)" = holds ]
+    [ "$(verdict --deltas fails.npy)" = fails ]
+    [ "$(verdict --deltas noise.npy)" = "no effect" ]
+    [ "$(verdict --deltas holds.npy --null identity)" = holds ]
+    [ "$(verdict --deltas holds.npy --null none)" = inconclusive ]
+    [ "$(verdict --deltas holds.npy --standard 0.9)" = fails ]
+    [ "$(verdict --deltas holds.npy --null-deltas bias.npy)" = "no effect" ]
+}
+
+@test "degenerate deltas are inconclusive and say why" {
+    for f in one zero nan; do
+        [ "$(verdict --deltas $f.npy)" = inconclusive ]
+    done
+    "$HSPACE" homogeneity --deltas nan.npy --json >n.json || true
+    jq -re .results.reason n.json | grep -q "number 3"
+    jq -e '.results.primary.value > 0.6 and .results.primary.n == 63' n.json
+}
+
+@test "every statistic has its name, a number or null with a reason" {
+    "$HSPACE" homogeneity --deltas holds.npy --json >h.json
+    jq -e '[.results.statistics[].name] as $n | ["concentration[0]","concentration[3]","share_common","share_step",
+        "share_sample","share_rest","share_common_corrected","share_homogeneous_corrected","common_share","transfer",
+        "sign_agreement","effect_cv"] | all(. as $x | $n | index($x))' h.json
+    jq -e '.results.statistics | all(.value != null or .reason != null)' h.json
+    jq -e '[.results.statistics[] | select(.name | test("^share_(common|step|sample|rest)$")) | .value] | add | . - 1 | . * . < 1e-20' h.json
+    jq -e '.results | .primary.name == "share_homogeneous_corrected" and .standard == 0.5 and .specific == "not tested"
+        and (.notes | index("naturalness not tested")) and .null.value < 0.1 and .rival == null' h.json
+}
+
+@test "the same seed gives the same bits, whatever the threads" {
+    "$HSPACE" homogeneity --deltas holds.npy --json --threads 1 | jq -c .results >a
+    "$HSPACE" homogeneity --deltas holds.npy --json --threads 2 | jq -c .results >b
+    cmp a b
+    "$HSPACE" homogeneity --deltas holds.npy --json --seed 7 | jq -c .results >c
+    ! cmp -s a c
+}
+
+@test "effects: common share at the largest positive strength" {
+    [ "$(verdict --effects up.csv)" = holds ]
+    [ "$(verdict --effects mixed.csv)" = fails ]
+    [ "$(verdict --effects bare.csv)" = inconclusive ]
+    [ "$(verdict --effects down.csv)" = inconclusive ]
+    "$HSPACE" homogeneity --effects bare.csv --json >b.json || true
+    jq -e '.results.null == null and (.results.reason | test("null missing")) and .results.standard == 0.8' b.json
+    jq -e '.results.primary.name == "common_share" and .results.primary.value > 0.9' b.json
+}
+
+@test "result file, figure and report" {
+    "$HSPACE" homogeneity --deltas holds.npy -o h.h5 --plot h.svg
+    "$HSPACE" homogeneity --effects up.csv -o e.h5 --plot e.svg
+    grep -q "<svg" h.svg && grep -q "<svg" e.svg
+    "$HSPACE" report h.h5 e.h5 -o r.html
+    grep -q "Homogeneity" r.html
+    run "$HSPACE" homogeneity --deltas holds.npy -o h.h5
+    [ "$status" -eq 2 ]
+}
+
+@test "misuse: 2, a malformed file: 3, a missing one: 5" {
+    run "$HSPACE" homogeneity --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" homogeneity --deltas holds.npy --effects up.csv --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" homogeneity --deltas holds.npy
+    [ "$status" -eq 2 ]
+    run "$HSPACE" homogeneity --deltas flat.npy --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" homogeneity --deltas empty.npy --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" homogeneity --deltas holds.npy --null-deltas flat.npy --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" homogeneity --deltas holds.npy --standard 2 --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" homogeneity --deltas up.csv --json
+    [ "$status" -eq 3 ]
+    run "$HSPACE" homogeneity --effects holds.npy --json
+    [ "$status" -eq 3 ]
+    run "$HSPACE" homogeneity --deltas none.npy --json
+    [ "$status" -eq 5 ]
+}
