@@ -5,7 +5,7 @@ load support
 models=$BATS_TEST_DIRNAME/../../datasets/models
 
 @test "shipped: the hash on a card is the hash of the weights; all of them are small" {
-    for m in faces-a/diffusion_pytorch_model faces-attr/model; do
+    for m in faces-a/diffusion_pytorch_model faces-attr/model faces-clip/model; do
         sum=$(sha256sum "$models/$m.safetensors" | cut -d' ' -f1)
         grep -q "$sum" "$models/${m%/*}/MODEL_CARD.md" || { echo "$m: $sum is not on its card"; return 1; }
     done
