@@ -92,7 +92,7 @@ HS_CHECKED static int make_room(const hs_cmd *c, job *j)
                                  .conv = hs_common_conv(c),
                                  .ddim = {.eta = hs_cmd_num(c, "eta"),
                                           .eta_boost = 1,
-                                          .clip = hs_cmd_flag(c, "clip"),
+                                          .clip = hs_common_clipping(c, &j->model),
                                           .noise = {hs_step_noise_next, &j->noise}}};
     HS_TRY(hs_freeze_create(&plan, &j->freeze));
     HS_TRY(hs_freeze_mean_create(j->S, j->d, &j->sum));

@@ -10,11 +10,6 @@
 #include "analysis/dump/spec.h"
 
 static const hs_opt options[] = {
-    {"steps", 0, HS_OPT_INT, "40", 1, 0x1p30, NULL, "S", "Sampler", "number of timesteps visited"},
-    {"spacing", 0, HS_OPT_STR, "asyrp", 0, 0, "asyrp|leading|trailing|linspace", "NAME", "Sampler",
-     "how they are spread over 0 ... T-1"},
-    {"timesteps", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "T1,T2,...", "Sampler",
-     "the timesteps themselves, falling; instead of --steps"},
     {"clip", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Sampler", "clip the predicted x_0 to [-1, 1]"},
     {"keep", 0, HS_OPT_LIST, NULL, 0, 0, "x_T|x_0|eps", "x_T,x_0,eps", "Output", "arrays stored beside h"},
     {"dtype", 0, HS_OPT_STR, "f32", 0, 0, "f32|f16", "TYPE", "Output",
@@ -22,7 +17,7 @@ static const hs_opt options[] = {
     {"tap", 0, HS_OPT_STR, "mid", 0, 0, "mid", "TAP", "Output",
      "which activation: mid, the whole middle block's output"},
     {0}};
-static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source, options, NULL};
+static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source, hs_opts_steps, options, NULL};
 
 static int keeps(const hs_cmd *c, const char *what)
 {
@@ -43,7 +38,7 @@ HS_CHECKED static int describe(hs_cmd *c, const hs_model *m, const hs_source *so
     char sha[HS_SHA256_HEX], version[160], dnnl[160], backend[200], blas[200];
     hs_dump_choice choice = {.n = source->n,
                              .steps = steps,
-                             .spacing = hs_cmd_given(c, "timesteps") ? "list" : hs_cmd_str(c, "spacing"),
+                             .spacing = hs_common_listed(c) ? "list" : hs_cmd_str(c, "spacing"),
                              .seed = hs_cmd_seed(c),
                              .source = source->name,
                              .inverted = source->kind == HS_SOURCE_IMAGES,
@@ -128,7 +123,7 @@ static int run(hs_cmd *c)
     hs_dump_options o = {.spec = &spec,
                          .steps = &steps,
                          .conv = hs_common_conv(c),
-                         .clip = hs_cmd_flag(c, "clip"),
+                         .clip = hs_common_clipping(c, &m),
                          .force = hs_cmd_force(c),
                          .progress = hs_cmd_progress(c)};
     HS_TRY(hs_dump_run(hs_cmd_out(c), &m, &(hs_dump_source){hs_source_x_T, &source}, &o, &done));

@@ -10,7 +10,6 @@
 static const hs_opt options[] = {
     {"x", 0, HS_OPT_STR, NULL, 0, 0, NULL, "X.npy", "Input", "images x_t (N, C, H, W)"},
     {"t", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "T1,T2,...", "Input", "timesteps: one for all, or one an image"},
-    {"class", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "K1,K2,...", "Input", "classes of a conditional model"},
     {"dh", 0, HS_OPT_STR, NULL, 0, 0, NULL, "DH.npy", "Input", "added to h before decoding: (N, C, H, W) or (C, H, W)"},
     {"jvp-h", 0, HS_OPT_STR, NULL, 0, 0, NULL, "V.npy", "Input",
      "derivatives of eps along v in h, skips fixed: one v, one an image, or (N, K, C, H, W)"},
@@ -66,9 +65,6 @@ HS_CHECKED static int read_times(hs_cmd *c, job *j)
 HS_CHECKED static int read_job(hs_cmd *c, job *j)
 {
     int rc = HS_OK;
-    if (hs_cmd_given(c, "class")) {
-        return hs_fail(HS_ERANGE, "--class: the model is unconditional; wanted a run without classes");
-    }
     HS_TRY(hs_cmd_need(c, "x"));
     HS_TRY(hs_cmd_need(c, "t"));
     HS_TRY(hs_cmd_need_out(c));
@@ -79,6 +75,7 @@ HS_CHECKED static int read_job(hs_cmd *c, job *j)
     j->hs = hs_unet_h_shape(cfg);
     j->out = j->image;
     HS_TRY(hs_common_batch_of(c, hs_cmd_str(c, "x"), j->image, &j->x, &j->n));
+    HS_TRY(hs_common_classes_fit(c, j->n));
     HS_TRY(read_times(c, j));
     HS_TRY(hs_eval_products_read(c, j->image, j->hs, j->n, &j->products));
     if (hs_cmd_str(c, "dh") != NULL) {
@@ -114,8 +111,12 @@ HS_CHECKED static int encode(const job *j, evaluator *e, size_t first, size_t n)
 {
     const float *x = j->x.v + first * hs_chw_size(j->image);
     float *h = j->h + first * hs_chw_size(j->hs);
-    return e->grad != NULL ? hs_unet_grad_encode(e->grad, n, x, j->t + first, h)
-                           : hs_unet_encode(j->model.unet, e->ws, n, x, j->t + first, h);
+    if (e->grad != NULL) {
+        hs_unet_grad_first(e->grad, first);
+        return hs_unet_grad_encode(e->grad, n, x, j->t + first, h);
+    }
+    hs_unet_ws_first(e->ws, first);
+    return hs_unet_encode(j->model.unet, e->ws, n, x, j->t + first, h);
 }
 
 /* Images [first, first + n) into h and eps. */

@@ -52,6 +52,7 @@ HS_CHECKED static int read_job(hs_cmd *c, job *j)
         j->n = j->source.n;
     } else {
         HS_TRY(hs_common_batch_of(c, hs_cmd_str(c, "x-0"), j->image, &j->given, &j->n));
+        HS_TRY(hs_common_classes_fit(c, j->n));
     }
 out:
     return rc;
@@ -75,6 +76,7 @@ HS_CHECKED static int invert_batch(hs_cmd *c, job *j, hs_unet_ws *ws, size_t fir
     hs_asyrp *a = NULL;
     int rc = HS_OK;
     o.progress = hs_cmd_progress(c);
+    hs_unet_ws_first(ws, first);
     HS_TRY(x_0(j, first, n, x));
     HS_TRY(hs_asyrp_create(j->model.unet, ws, NULL, n, &a));
     hs_predictor p = hs_asyrp_predictor(a);

@@ -212,8 +212,8 @@ out:
 /* params say what was measured; of a table or a sweep made before, the sampler's options said nothing. */
 static void resolve_params(hs_cmd *c, const hs_line_data *d)
 {
-    static const char *const unused[] = {"steps", "spacing", "timesteps", "eta",     "clip",   "mode",
-                                         "conv",  "batch",   "t-edit",    "t-boost", "rescale"};
+    static const char *const unused[] = {"steps", "spacing", "timesteps", "respacing", "eta",     "clip",
+                                         "mode",  "conv",    "batch",     "t-edit",    "t-boost", "rescale"};
     json_t *p = hs_cmd_params(c), *strengths = json_array(), *readouts = json_array();
     if (hs_cmd_str(c, "model") == NULL) {
         for (size_t i = 0; i < sizeof unused / sizeof *unused; i++) {

@@ -67,7 +67,7 @@ HS_CHECKED static int sample_batch(hs_cmd *c, job *j, hs_unet_ws *ws, size_t n)
     hs_asyrp *a = NULL;
     int rc = HS_OK;
     o.eta = hs_cmd_num(c, "eta");
-    o.clip = hs_cmd_flag(c, "clip");
+    o.clip = hs_common_clipping(c, &j->model);
     o.progress = hs_cmd_progress(c);
     j->noise.first = j->first;
     o.noise = (hs_noise){hs_step_noise_next, &j->noise};
@@ -75,6 +75,7 @@ HS_CHECKED static int sample_batch(hs_cmd *c, job *j, hs_unet_ws *ws, size_t n)
         o.observe = keep_step;
         o.observe_ctx = j;
     }
+    hs_unet_ws_first(ws, j->first);
     HS_TRY(hs_source_x_T(&j->source, j->first, n, x));
     HS_TRY(hs_asyrp_create(j->model.unet, ws, NULL, n, &a));
     hs_predictor p = hs_asyrp_predictor(a);

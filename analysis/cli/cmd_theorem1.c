@@ -80,6 +80,7 @@ HS_CHECKED static int measure(hs_cmd *c, job *j)
     int rc = HS_OK;
     size_t n = (size_t)hs_cmd_int(c, "N"), d = hs_chw_size(hs_unet_image_shape(hs_unet_config_of(j->model.unet)));
     float *x_T = NULL;
+    HS_TRY(hs_common_classes_fit(c, n));
     HS_TRY(hs_alloc(n, d * sizeof *x_T, &x_T));
     for (size_t i = 0; i < n; i++) {
         hs_rng_normal((hs_rng){hs_cmd_seed(c), HS_RNG_X_T, i}, 0, d, x_T + i * d);

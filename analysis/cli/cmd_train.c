@@ -73,6 +73,9 @@ HS_CHECKED static int configure(hs_cmd *c, hs_unet_config *cfg)
         cfg->schedule.beta_end = hs_cmd_num(c, "beta-end");
         HS_TRY(hs_fail_in(hs_unet_config_check(cfg), "--beta-end"));
     }
+    if (cfg->names == HS_NAMES_ADM) {
+        return hs_fail(HS_ERANGE, "--arch: a network of guided-diffusion's; it is run and edited, not trained here");
+    }
     cfg->names = HS_NAMES_DIFFUSERS; /* as the weights are published */
     if (strcmp(hs_cmd_str(c, "prediction"), "v") == 0) {
         snprintf(cfg->prediction, sizeof cfg->prediction, "v_prediction");

@@ -96,8 +96,8 @@ HS_CHECKED int hs_cmd_need(const hs_cmd *c, const char *opt);
 HS_CHECKED int hs_cmd_check_file(const hs_cmd *c, const char *path);
 
 /* Shared option tables. */
-extern const hs_opt hs_opts_model[];   /* --model --arch --schedule --conv --batch */
-extern const hs_opt hs_opts_steps[];   /* --steps --spacing --timesteps */
+extern const hs_opt hs_opts_model[];   /* --model --arch --schedule --class --conv --batch */
+extern const hs_opt hs_opts_steps[];   /* --steps --spacing --timesteps --respacing */
 extern const hs_opt hs_opts_sampler[]; /* those and --eta --noise --clip */
 extern const hs_opt hs_opts_source[];  /* -N --images --x-T --fit */
 

@@ -42,6 +42,48 @@ HS_CHECKED static int record_files(hs_cmd *c)
     return rc;
 }
 
+/* The network's classes are those of --class, which must be there where it has any. */
+HS_CHECKED static int set_classes(const hs_cmd *c, hs_unet *u)
+{
+    const double *value;
+    size_t n = hs_cmd_grid(c, "class", &value), classes = hs_unet_config_of(u)->classes;
+    int *y = NULL, rc = HS_OK;
+    if (n == 0 && classes > 0) {
+        return hs_fail(HS_ERANGE, "--class: none given; the model is class-conditional, wanted one of 0 to %zu",
+                       classes - 1);
+    }
+    if (n == 0) {
+        return HS_OK;
+    }
+    HS_TRY(hs_alloc(n, sizeof *y, &y));
+    for (size_t i = 0; i < n; i++) {
+        y[i] = (int)value[i];
+        if (value[i] != floor(value[i])) {
+            rc = hs_fail(HS_ERANGE, "--class: %.17g is not a whole number", value[i]);
+            goto out;
+        }
+    }
+    HS_TRY(hs_fail_in(hs_unet_set_classes(u, n, y), "--class"));
+out:
+    free(y);
+    return rc;
+}
+
+int hs_common_classes_fit(const hs_cmd *c, size_t n)
+{
+    size_t given = hs_cmd_grid(c, "class", NULL);
+    return given <= 1 || given == n
+               ? HS_OK
+               : hs_fail(HS_ERANGE, "--class: %zu classes for %zu images; wanted one, or one an image", given, n);
+}
+
+int hs_common_clipping(const hs_cmd *c, const hs_model *m)
+{
+    return !hs_cmd_flag(c, "clip")                             ? HS_CLIP_NONE
+           : hs_unet_config_of(m->unet)->names == HS_NAMES_ADM ? HS_CLIP_BOTH
+                                                               : HS_CLIP_P;
+}
+
 int hs_common_model(hs_cmd *c, hs_model *out)
 {
     char shipped[HS_SHIPPED_PATH];
@@ -55,6 +97,11 @@ int hs_common_model(hs_cmd *c, hs_model *out)
         rc = hs_model_open(model, hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), out);
     }
     if (rc != HS_OK) {
+        return rc;
+    }
+    rc = set_classes(c, out->unet);
+    if (rc != HS_OK) {
+        hs_model_free(out);
         return rc;
     }
     json_object_set_new(hs_cmd_params(c), "model_sha256", json_string(out->sha256));
@@ -129,9 +176,29 @@ HS_CHECKED static int steps_of_spacing(hs_cmd *c, const hs_schedule *s, hs_steps
     return hs_fail_in(hs_steps_create(s, &spec, out), "--steps");
 }
 
+int hs_common_listed(const hs_cmd *c)
+{
+    return hs_cmd_grid(c, "timesteps", NULL) > 0 || hs_cmd_str(c, "respacing") != NULL;
+}
+
+HS_CHECKED static int steps_of_respacing(hs_cmd *c, const hs_schedule *s, hs_steps *out)
+{
+    int rc = HS_OK;
+    if (hs_cmd_grid(c, "timesteps", NULL) > 0 || hs_cmd_given(c, "steps") || hs_cmd_given(c, "spacing")) {
+        return hs_fail(HS_ERANGE, "--respacing: beside --timesteps, --steps or --spacing; wanted one of them");
+    }
+    HS_TRY(hs_fail_in(hs_steps_respaced(s, hs_cmd_str(c, "respacing"), out), "--respacing"));
+    json_object_set_new(hs_cmd_params(c), "steps", json_integer((json_int_t)out->S));
+    json_object_set_new(hs_cmd_params(c), "spacing", json_string("respacing"));
+out:
+    return rc;
+}
+
 int hs_common_steps(hs_cmd *c, const hs_schedule *s, hs_steps *out)
 {
-    int rc = hs_cmd_grid(c, "timesteps", NULL) > 0 ? steps_of_list(c, s, out) : steps_of_spacing(c, s, out);
+    int rc = hs_cmd_str(c, "respacing") != NULL      ? steps_of_respacing(c, s, out)
+             : hs_cmd_grid(c, "timesteps", NULL) > 0 ? steps_of_list(c, s, out)
+                                                     : steps_of_spacing(c, s, out);
     if (rc != HS_OK) {
         return rc;
     }

@@ -12,10 +12,17 @@
 
 /* ---- Model and steps (hs_opts_model, hs_opts_sampler) ---- */
 
-/* *out <- the model of --model, --arch and --schedule; records its weights and the files
+/* *out <- the model of --model, --arch and --schedule, with the classes of --class; records its weights and the files
  * of --arch and --schedule, puts "model_sha256" and "schedule" into params, warns when it is untrained.  HS_ERANGE when
  * --model is missing; else as hs_model_open. */
 HS_CHECKED int hs_common_model(hs_cmd *c, hs_model *out);
+/* HS_ERANGE unless --class gives none, one class, or one to each of n images.  Of --model it is checked above: there
+ * where the network is class-conditional, not elsewhere, and whole numbers below its classes. */
+HS_CHECKED int hs_common_classes_fit(const hs_cmd *c, size_t n);
+/* What --clip means for this model: a hs_clip, guided-diffusion's for its networks. */
+int hs_common_clipping(const hs_cmd *c, const hs_model *m);
+/* The timesteps come from --timesteps or --respacing. */
+int hs_common_listed(const hs_cmd *c);
 /* The schedule's name: that of --schedule, else the model's own. */
 const char *hs_common_schedule(const hs_cmd *c, const hs_unet_config *cfg);
 /* HS_EIO when what --model names is neither a random network nor there. */
@@ -23,7 +30,7 @@ HS_CHECKED int hs_common_model_there(const char *model);
 hs_conv_mode hs_common_conv(const hs_cmd *c);
 size_t hs_common_batch(const hs_cmd *c, size_t n); /* min(--batch, n) */
 
-/* *out <- the steps of --timesteps, else of --steps and --spacing; puts "timesteps" into params. */
+/* *out <- the steps of --timesteps or --respacing, else of --steps and --spacing; puts "timesteps" into params. */
 HS_CHECKED int hs_common_steps(hs_cmd *c, const hs_schedule *s, hs_steps *out);
 
 /* *seconds <- one evaluation (encode and decode) of a batch of n images, measured; for --dry-run. */

@@ -164,7 +164,7 @@ int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *job)
     p->scale = 1;
     p->eta = hs_cmd_num(c, "eta");
     p->symmetric = strcmp(hs_cmd_str(c, "mode"), "symmetric") == 0;
-    p->clip = hs_cmd_flag(c, "clip");
+    p->clip = hs_common_clipping(c, &job->model);
     p->noise = (hs_image_noise){hs_step_noise_fill, &job->noise};
     p->batch = (size_t)hs_cmd_int(c, "batch");
     p->conv = hs_common_conv(c);

@@ -24,7 +24,7 @@ int hs_info_archs(hs_cmd *c)
         json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "name", hs_arch_name(i), "summary",
                                               hs_arch_summary(i), "image", hs_json_chw(hs_unet_image_shape(&cfg)), "h",
                                               hs_json_chw(hs_unet_h_shape(&cfg))));
-        hs_cmd_say(c, "%-18s %s\n", hs_arch_name(i), hs_arch_summary(i));
+        hs_cmd_say(c, "%-21s %s\n", hs_arch_name(i), hs_arch_summary(i));
         hs_unet_config_free(&cfg);
     }
     json_object_set_new(hs_cmd_results(c), "kind", json_string("archs"));
@@ -40,6 +40,9 @@ static void say_model(hs_cmd *c, const hs_model *m, const hs_unet_config *cfg)
     hs_cmd_say(c, "image       %zu x %zu x %zu\n", image.c, image.h, image.w);
     hs_cmd_say(c, "h           %zu x %zu x %zu\n", h.c, h.h, h.w);
     hs_cmd_say(c, "schedule    %s, T = %zu, predicts %s\n", hs_common_schedule(c, cfg), m->schedule.T, cfg->prediction);
+    if (cfg->classes > 0) {
+        hs_cmd_say(c, "classes     %zu (--class)\n", cfg->classes);
+    }
     hs_cmd_say(c, "sha256      %s\n", m->sha256);
 }
 
@@ -171,6 +174,7 @@ int hs_info_model(hs_cmd *c, const char *path)
     json_object_set_new(r, "T", json_integer((json_int_t)m.schedule.T));
     json_object_set_new(r, "schedule", json_string(hs_common_schedule(c, cfg)));
     json_object_set_new(r, "prediction", json_string(cfg->prediction));
+    json_object_set_new(r, "classes", json_integer((json_int_t)cfg->classes));
     json_object_set_new(r, "sha256", json_string(m.sha256));
     json_object_set_new(r, "untrained", json_boolean(m.untrained));
     say_model(c, &m, cfg);

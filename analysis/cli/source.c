@@ -37,6 +37,7 @@ void hs_source_free(hs_source *s)
 HS_CHECKED static int label_samples(hs_cmd *c, hs_source *s, const char *name)
 {
     int rc = HS_OK;
+    HS_TRY(hs_common_classes_fit(c, s->n));
     HS_TRY(hs_alloc(s->n, sizeof *s->sample, &s->sample));
     HS_TRY(hs_alloc(s->n, sizeof *s->seed, &s->seed));
     HS_TRY(hs_alloc(s->n, sizeof *s->name, &s->name));
@@ -210,8 +211,8 @@ int hs_source_x_0(const hs_source *s, size_t first, size_t n, float *x)
     return rc;
 }
 
-/* x (n, d): x_0 in, x_T out, as one batch. */
-HS_CHECKED static int invert_batch(hs_source *s, size_t n, float *x)
+/* x (n, d): x_0 in, x_T out, of the samples from `first`, as one batch. */
+HS_CHECKED static int invert_batch(hs_source *s, size_t first, size_t n, float *x)
 {
     hs_asyrp *a = NULL;
     hs_ddim_options o = HS_DDIM_OPTIONS_INIT;
@@ -220,6 +221,7 @@ HS_CHECKED static int invert_batch(hs_source *s, size_t n, float *x)
         size_t states = s->batch < s->n ? s->batch : s->n;
         HS_TRY(hs_unet_ws_create(s->model->unet, states, states, s->conv, &s->ws));
     }
+    hs_unet_ws_first(s->ws, first);
     HS_TRY(hs_asyrp_create(s->model->unet, s->ws, NULL, n, &a));
     hs_predictor p = hs_asyrp_predictor(a);
     o.progress = s->progress;
@@ -239,7 +241,7 @@ HS_CHECKED static int invert_range(hs_source *s, size_t first, size_t n, float *
     for (size_t at = first - first % s->batch; at < first + n; at += s->batch) {
         size_t count = s->n - at < s->batch ? s->n - at : s->batch;
         HS_TRY(hs_source_x_0(s, at, count, block));
-        HS_TRY(invert_batch(s, count, block));
+        HS_TRY(invert_batch(s, at, count, block));
         for (size_t i = 0; i < count; i++) {
             if (at + i >= first && at + i < first + n) {
                 memcpy(x + (at + i - first) * d, block + i * d, d * sizeof *x);

@@ -23,6 +23,8 @@ const hs_opt hs_opts_model[] = {
     {"arch", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME|FILE", "Model", "architecture of a weight file (info --archs)"},
     {"schedule", 0, HS_OPT_STR, NULL, 0, 0, NULL, "S", "Model",
      "linear, cosine, scaled_linear or a .npy table of beta; the model's own when left out"},
+    {"class", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "K|K1,K2,...", "Model",
+     "class of every image of a class-conditional model, or one an image"},
     {"conv", 0, HS_OPT_STR, "auto", 0, 0, "auto|winograd|direct|im2col", "MODE", "Model", "convolution algorithm"},
     {"batch", 0, HS_OPT_INT, "8", 1, 4096, NULL, "N", "Model", "images evaluated at once"},
     {0}};
@@ -33,7 +35,9 @@ const hs_opt hs_opts_model[] = {
     {"spacing", 0, HS_OPT_STR, "asyrp", 0, 0, "asyrp|leading|trailing|linspace", "NAME", "Sampler", \
      "how they are spread over 0 ... T-1"}, \
     {"timesteps", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "T1,T2,...", "Sampler", \
-     "the timesteps themselves, falling; instead of --steps"},
+     "the timesteps themselves, falling; instead of --steps"}, \
+    {"respacing", 0, HS_OPT_STR, NULL, 0, 0, NULL, "R", "Sampler", \
+     "guided-diffusion's timestep_respacing: N, A,B,... or ddimN; instead of --steps"},
 /* clang-format on */
 
 const hs_opt hs_opts_steps[] = {STEPS_ROWS{0}};

@@ -79,6 +79,7 @@ int hs_jacobian_states(const hs_model *m, hs_conv_mode conv, const hs_steps *ste
     o.progress = progress;
     for (; w.first < n; w.first += batch) {
         size_t count = n - w.first < batch ? n - w.first : batch;
+        hs_unet_ws_first(ws, w.first);
         memcpy(run, x_T + w.first * d, count * d * sizeof *run);
         HS_TRY(hs_ddim_sample(&(hs_predictor){predict, &w}, &part, &o, count, d, run));
     }

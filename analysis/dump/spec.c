@@ -53,6 +53,28 @@ out:
     return rc;
 }
 
+/* The class of all samples, or the digest of them all: class[i] as text, each on its line. */
+HS_CHECKED static int add_classes(attrs *a, const hs_unet *u, size_t n)
+{
+    hs_str all = {0};
+    char hex[HS_SHA256_HEX];
+    int rc = HS_OK, same = 1;
+    for (size_t i = 0; i < n; i++) {
+        same = same && hs_unet_class_of(u, i) == hs_unet_class_of(u, 0);
+        hs_str_addf(&all, "%d\n", hs_unet_class_of(u, i));
+    }
+    HS_TRY(hs_str_ok(&all));
+    if (same) {
+        HS_TRY(add_number(a, "class", hs_unet_class_of(u, 0)));
+    } else {
+        HS_TRY(hs_sha256_of(all.s, all.len, hex));
+        HS_TRY(add(a, "class_sha256", hex));
+    }
+out:
+    hs_str_free(&all);
+    return rc;
+}
+
 HS_CHECKED static int add_fixed(attrs *a, const hs_model *m, const hs_dump_choice *c, const char *config_sha256)
 {
     int rc;
@@ -66,6 +88,9 @@ HS_CHECKED static int add_fixed(attrs *a, const hs_model *m, const hs_dump_choic
     HS_TRY(add(a, "unet_config_sha256", config_sha256));
     HS_TRY(add_number(a, "untrained", m->untrained));
     HS_TRY(add_schedule(a, &hs_unet_config_of(m->unet)->schedule));
+    if (hs_unet_config_of(m->unet)->classes > 0) {
+        HS_TRY(add_classes(a, m->unet, c->n));
+    }
     HS_TRY(add(a, "sampler", "ddim"));
     HS_TRY(add(a, "eta", "0"));
     HS_TRY(add_number(a, "steps", (double)c->steps->S));

@@ -245,6 +245,11 @@ HS_CHECKED static int begin_trajectory(hs_asyrp_task *a, uint64_t round)
     a->group = (size_t)(round % hs_delta_groups(a->v));
     a->rows = hs_delta_group_size(a->v, a->group);
     size_t first = a->group * a->batch * a->d;
+    if (a->g != NULL) {
+        hs_unet_grad_first(a->g, a->group * a->batch);
+    } else {
+        hs_unet_ws_first(a->ws, a->group * a->batch);
+    }
     memcpy(a->x, a->x_T + first, a->rows * a->d * sizeof *a->x);
     return a->o.against == HS_AGAINST_IMAGE ? a->goal->source(a->goal->ctx, a->rows, a->x_0 + first) : HS_OK;
 }

@@ -12,7 +12,15 @@
 #include "core/io/h5file.h"
 #include "core/io/store_file.h"
 
-enum { SLOT_TIME = 24, SLOT_LONG = 4096, SLOT_SHORT = 256, PAD_STEP = 72, PAD_TRIES = 16 };
+enum {
+    SLOT_TIME = 24,
+    SLOT_LONG = 4096,
+    SLOT_SHORT = 256,
+    PAD_STEP = 72,
+    PAD_STEPS = 16,
+    FILLERS = 8,
+    PAD_TRIES = 5 * PAD_STEPS
+};
 
 /* The file while it is made: its dimension scales by name. */
 typedef struct {
@@ -56,11 +64,21 @@ out:
     return rc;
 }
 
-/* Last of all, so that the two lie side by side. */
-static int seal_attributes(hid_t f)
+/* Last of all, so that the two lie side by side.  The first attribute after the arrays may need a new chunk of the
+ * header, and then leaves a gap in the old one that the second would go into: where moving doesn't help, fillers no
+ * larger than either take all that first. */
+static int seal_attributes(hid_t f, size_t tries)
 {
-    int rc = hs_h5_attr_text(f, "finished", "", SLOT_TIME);
-    return rc == HS_OK ? hs_h5_attr_i64(f, "sealed", 0) : rc;
+    int rc = HS_OK;
+    for (size_t i = 0; i < tries / PAD_STEPS * FILLERS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "filler_%zu", i);
+        HS_TRY(hs_h5_attr_text(f, name, "", 1));
+    }
+    HS_TRY(hs_h5_attr_text(f, "finished", "", SLOT_TIME));
+    HS_TRY(hs_h5_attr_i64(f, "sealed", 0));
+out:
+    return rc;
 }
 
 /* Attaches the scales named in dims ("sample,timestep"). */
@@ -238,20 +256,20 @@ static int provenance(hid_t f, const char *name, const char *text)
     return bad ? hs_fail(HS_EIO, "%s can't be written", name) : HS_OK;
 }
 
-static int make(const char *path, const hs_store_spec *s, const char *params, size_t pad)
+static int make(const char *path, const hs_store_spec *s, const char *params, size_t tries)
 {
     int rc = HS_OK;
     maker m = {.file = -1};
     char id[HS_SHA256_HEX];
     HS_TRY(hs_sha256_of(params, strlen(params), id));
     HS_TRY(hs_h5_create(path, &m.file));
-    HS_TRY(root_attributes(m.file, s, id, pad));
+    HS_TRY(root_attributes(m.file, s, id, tries % PAD_STEPS * PAD_STEP));
     HS_TRY(coordinates(&m, s));
     HS_TRY(provenance(m.file, "provenance/parameters", params));
     HS_TRY(provenance(m.file, "provenance/model_config", s->model_config != NULL ? s->model_config : ""));
     HS_TRY(provenance(m.file, "provenance/scheduler_config", s->scheduler_config != NULL ? s->scheduler_config : ""));
     HS_TRY(parts(&m, s));
-    HS_TRY(seal_attributes(m.file));
+    HS_TRY(seal_attributes(m.file, tries));
 out:
     for (size_t i = 0; i < m.n_scales; i++) {
         H5Dclose(m.scale[i].id);
@@ -302,7 +320,7 @@ int hs_store_file_create(const char *path, const hs_store_spec *spec, const char
         uint64_t offset = 0;
         size_t len = 0;
         unsigned char patch[512];
-        HS_TRY(make(path, spec, params, i * PAD_STEP));
+        HS_TRY(make(path, spec, params, i));
         hs_store_file_clear(&made);
         HS_TRY(hs_store_file_load(path, &made));
         rc = hs_store_file_seal_patch(path, &made, "9999-12-31T23:59:59Z", &offset, &len, patch);

@@ -34,6 +34,7 @@ HS_CHECKED int hs_unet_predicts_v(hs_unet *u, size_t T, const double *alpha_bar)
  * not to be called while the network is evaluated.  HS_ERANGE: n is 0, a class that isn't one of the network's, a
  * network that isn't class-conditional. */
 HS_CHECKED int hs_unet_set_classes(hs_unet *u, size_t n, const int *y);
+int hs_unet_class_of(const hs_unet *u, size_t image); /* -1: none was set */
 void hs_unet_free(hs_unet *u);
 const hs_unet_config *hs_unet_config_of(const hs_unet *u);
 size_t hs_unet_parameters(const hs_unet *u);

@@ -28,6 +28,11 @@ out:
     return rc;
 }
 
+int hs_unet_class_of(const hs_unet *u, size_t image)
+{
+    return u->n_class == 1 ? u->class_of[0] : image < u->n_class ? u->class_of[image] : -1;
+}
+
 void hs_unet_ws_first(hs_unet_ws *ws, size_t first)
 {
     ws->first = first;
