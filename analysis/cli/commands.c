@@ -29,6 +29,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_edit_success,
     &hs_cmd_curves,
     &hs_cmd_theorem1,
+    &hs_cmd_verify,
     &hs_cmd_homogeneity,
     &hs_cmd_linearity,
     &hs_cmd_consistency,

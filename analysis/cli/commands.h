@@ -9,6 +9,7 @@ extern const hs_command hs_cmd_interpolate;
 extern const hs_command hs_cmd_sweep;
 extern const hs_command hs_cmd_edit;
 extern const hs_command hs_cmd_theorem1;
+extern const hs_command hs_cmd_verify;
 extern const hs_command hs_cmd_edit_success;
 extern const hs_command hs_cmd_direction_random;
 extern const hs_command hs_cmd_direction_mean;

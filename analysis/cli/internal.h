@@ -76,6 +76,7 @@ const hs_opt *hs_command_opt(const hs_command *def, size_t i);
 /* ---- progress.c ---- */
 /* SIGINT, SIGTERM and SIGUSR1 ask the work to stop; SIGXFSZ and SIGPIPE become errors of write. */
 void hs_signals_install(void);
+int hs_signals_stop_wanted(void); /* of any kind */
 int hs_signals_interrupted(void); /* the user pressed Ctrl-C */
 void hs_progress_start(int quiet);
 void hs_progress_clear(void); /* takes the line off the terminal before something else is written */

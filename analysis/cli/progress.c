@@ -56,6 +56,11 @@ void hs_signals_install(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+int hs_signals_stop_wanted(void)
+{
+    return stop_wanted != 0;
+}
+
 int hs_signals_interrupted(void)
 {
     return interrupted != 0;

@@ -1,0 +1,52 @@
+#!/usr/bin/env bats
+# hspace verify: a plan of commands, one report, and what is there is not measured again.
+load support
+
+prepare() {
+    printf 'file,on\n' >l.csv
+    for i in $(seq 0 20); do echo "$i,$((i % 2))"; done >>l.csv
+    "$HSPACE" dump --model random:tiny --steps 3 -N 21 --keep eps -q -o a.h5
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on -q -o d.h5
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on --space eps -q -o e.h5
+    "$HSPACE" direction random --like d.h5 --seed 3 -q -o r.h5
+}
+V="verify --model random:tiny -D d.h5 --control r.h5:random0 --rival e.h5 -N 16 --steps 3 --null 2 --seed 5 -o v/"
+
+@test "verify: measurements and controls apart, one page, one JSON; the same command measures nothing again" {
+    prepare
+    "$HSPACE" $V --json >out.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
+    jq -e '.results | (.measurements | length >= 1) and (.controls | length >= 1) and .not_measured == []
+        and all(.measurements[]; .direction == "on" and .verdict != null and .reason != null)
+        and all(.controls[]; .direction == "random0")' out.json
+    jq -e '[.results.measurements[] | select(.property == "linearity")][0].rival.value != null' out.json
+    [ "$(jq -c .measurements v/verify.json)" = "$(jq -c .results.measurements out.json)" ]
+    grep -q "Verdicts</h2>" v/report.html && grep -q "random0 (control: must not hold)" v/report.html
+    ! grep -q "$PWD" v/report.html # directories are in the JSON only
+    sha256sum v/*.h5 >before
+    "$HSPACE" $V --json >again.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
+    sha256sum -c --quiet before
+    [ "$(jq -c .results again.json)" = "$(jq -c .results out.json)" ]
+}
+
+@test "verify: stopped and killed, it goes on; the numbers are those of an undisturbed run" {
+    prepare
+    "$HSPACE" $V --json >whole.json 2>/dev/null || true
+    rm -r v
+    timeout -s KILL 2 "$HSPACE" $V >/dev/null 2>&1 || true
+    rc=0
+    timeout -s TERM 2 "$HSPACE" $V >/dev/null 2>&1 || rc=$?
+    [ $rc -eq 124 ] || [ $rc -eq 75 ] || [ $rc -eq 11 ] || [ $rc -eq 10 ]
+    "$HSPACE" $V --threads 1 --json >other.json 2>/dev/null || true
+    [ "$(jq -c .results.measurements other.json)" = "$(jq -c .results.measurements whole.json)" ]
+}
+
+@test "verify: the plan alone, and what it refuses" {
+    prepare
+    "$HSPACE" $V -n >plan.txt
+    grep -q "^hspace sweep .*--direction=d.h5" plan.txt && grep -q "^hspace linearity --sweep=on.h5" plan.txt
+    [ ! -e v ]
+    fails 2 "no direction" "$HSPACE" verify --model random:tiny -o w/
+    fails 2 "two directions are called on" "$HSPACE" verify --model random:tiny -D d.h5,d.h5 -o w/
+    fails 2 "no -o" "$HSPACE" verify --model random:tiny -D d.h5
+    fails 5 "nothere" "$HSPACE" verify --model random:tiny -D nothere.h5 -o w/
+}
