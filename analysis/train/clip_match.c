@@ -37,11 +37,12 @@ static double dot(size_t n, const double *a, const double *b)
 /* log sum exp of n numbers, stride apart. */
 static double log_sum(size_t n, size_t stride, const double *l)
 {
-    double most = l[0], sum = 0;
+    double most = l[0];
     for (size_t i = 1; i < n; i++) {
         most = l[i * stride] > most ? l[i * stride] : most;
     }
-    for (size_t i = 0; i < n; i++) {
+    double sum = exp(l[0] - most);
+    for (size_t i = 1; i < n; i++) {
         sum += exp(l[i * stride] - most);
     }
     return most + log(sum);
