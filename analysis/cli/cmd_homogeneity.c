@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "analysis/cli/commands.h"
+#include "analysis/cli/line_data.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
+#include "analysis/cli/sweep_in.h"
 #include "analysis/properties/homogeneity.h"
 #include "core/base/alloc.h"
 
@@ -14,6 +16,9 @@ static const hs_opt options[] = {
     {"deltas", 0, HS_OPT_STR, NULL, 0, 0, NULL, "DELTAS", "Input",
      "/delta_h (sample, timestep, ...) or .npy (N, S, d)"},
     {"effects", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.csv", "Input", "a table: image,strength,value[,null,...][,rival]"},
+    {"sweep", 0, HS_OPT_STR, NULL, 0, 0, NULL, "SWEEP.h5", "Input", "a sweep along one direction"},
+    {"readout", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "PHI", "Statistics",
+     "which of the sweep's read-outs; the first decides, and all are judged when left out"},
     {"null", 0, HS_OPT_STR, "covariance", 0, 0, "identity|covariance|none", "KIND", "Statistics",
      "random deltas: isotropic, or with the covariance of --deltas about their mean"},
     {"null-deltas", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F", "Statistics", "deltas of an untrained network instead"},
@@ -121,12 +126,13 @@ out:
 
 /* ---- Effects ---- */
 
-HS_CHECKED static int write_effects(hs_cmd *c, const char *path, const hs_effects *e, const hs_measurement *m)
+HS_CHECKED static int write_effects(hs_cmd *c, const char *path, const char *readout, const hs_effects *e,
+                                    const hs_measurement *m)
 {
     int rc;
     hs_result *r = NULL;
     const size_t dim[2] = {e->n, e->m};
-    HS_TRY(hs_property_begin(c, path, m, "effect", 0, NULL, &r));
+    HS_TRY(hs_property_begin(c, path, m, readout, 0, NULL, &r));
     HS_TRY(hs_result_put_f64(r, "strength", "strength", 1, &e->m, e->strength));
     HS_TRY(hs_result_put_f64(r, "effect", "sample,strength", 2, dim, e->value));
     HS_TRY(hs_result_commit(r));
@@ -149,7 +155,7 @@ HS_CHECKED static int effects_one(hs_cmd *c, const hs_effects *e, size_t i, json
     if (hs_cmd_out(c) != NULL) {
         HS_TRY(hs_property_path(hs_cmd_out(c), i, path));
         HS_TRY(hs_cmd_check_file(c, *path));
-        HS_TRY(write_effects(c, *path, e, &m));
+        HS_TRY(write_effects(c, *path, "effect", e, &m));
     }
 out:
     hs_measurement_free(&m);
@@ -194,21 +200,126 @@ out:
     return rc;
 }
 
+/* ---- A sweep ---- */
+
+/* change (n, f) <- x0(s) - x0(0) at strength s of the sweep's x0; NULL where it has none. */
+HS_CHECKED static int read_change(const char *path, double s, size_t *f, float **change)
+{
+    hs_sweep_in in = {0};
+    hs_sweep_readout r = {0};
+    size_t at = 0, zero = 0, has = 0;
+    int rc = HS_OK;
+    HS_TRY(hs_sweep_in_open(path, &in));
+    for (size_t p = 0; p < in.n_readouts; p++) {
+        has |= strcmp(in.readout[p], "x0") == 0;
+    }
+    if (!has) {
+        goto out;
+    }
+    HS_TRY(hs_sweep_in_read(&in, "x0", &r));
+    for (size_t j = 0; j < in.m; j++) {
+        at = in.strength[j] == s ? j : at;
+        zero = in.strength[j] == 0 ? j : zero;
+    }
+    HS_TRY(hs_alloc(r.n, r.f * sizeof **change, change));
+    for (size_t i = 0; i < r.n; i++) {
+        const float *to = r.value + (i * in.m + at) * r.f, *from = r.value + (i * in.m + zero) * r.f;
+        for (size_t k = 0; k < r.f; k++) {
+            (*change)[i * r.f + k] = to[k] - from[k];
+        }
+    }
+    *f = r.f;
+out:
+    hs_sweep_readout_free(&r);
+    hs_sweep_in_close(&in);
+    return rc;
+}
+
+/* Case i of a sweep; the first decides. */
+HS_CHECKED static int sweep_one(hs_cmd *c, const hs_line_case *item, size_t i, json_t *list, hs_verdict *verdict,
+                                char **path)
+{
+    int rc;
+    hs_measurement m = {0};
+    hs_homogeneity_options o = options_of(c);
+    float *change = NULL;
+    json_t *json = NULL;
+    o.noise_floor = item->noise_floor;
+    o.spread = item->spread;
+    o.naturalness = !isnan(item->natural);
+    HS_TRY(read_change(hs_cmd_str(c, "sweep"), item->effects.strength[item->effects.m - 1], &o.f, &change));
+    o.change = change;
+    HS_TRY(hs_homogeneity_effects(&item->effects, &o, &m));
+    *verdict = m.verdict;
+    json = hs_measurement_json(&m);
+    json_object_set_new(json, "readout", json_string(item->readout));
+    json_array_append_new(list, json);
+    hs_measurement_say(c, item->readout, &m);
+    if (hs_cmd_out(c) != NULL) {
+        HS_TRY(hs_property_path(hs_cmd_out(c), i, path));
+        HS_TRY(hs_cmd_check_file(c, *path));
+        HS_TRY(write_effects(c, *path, item->readout, &item->effects, &m));
+    }
+out:
+    free(change);
+    hs_measurement_free(&m);
+    return rc;
+}
+
+HS_CHECKED static int of_sweep(hs_cmd *c)
+{
+    int rc;
+    hs_line_data d = {0};
+    json_t *list = json_array();
+    hs_verdict *verdict = NULL;
+    char **path = NULL;
+    HS_TRY(hs_line_of_sweep(c, hs_cmd_str(c, "sweep"), &d));
+    HS_TRY(hs_calloc(d.n, sizeof *verdict, &verdict));
+    HS_TRY(hs_calloc(d.n, sizeof *path, &path));
+    for (size_t i = 0; i < d.n && !hs_cmd_dry_run(c); i++) {
+        HS_TRY(sweep_one(c, &d.item[i], i, list, &verdict[i], &path[i]));
+    }
+    if (hs_cmd_dry_run(c)) {
+        goto out;
+    }
+    json_object_update(hs_cmd_results(c), json_array_get(list, 0));
+    json_array_remove(list, 0);
+    if (d.n > 1) {
+        json_object_set(hs_cmd_results(c), "exploratory", list);
+    }
+    hs_cmd_exit(c, hs_verdict_exit(verdict[0]));
+    if (hs_cmd_str(c, "plot") != NULL) {
+        HS_TRY(hs_plot_files(c, (const char *const *)path, d.n < 7 ? d.n : 7, hs_cmd_str(c, "plot")));
+    }
+out:
+    for (size_t i = 0; path != NULL && i < d.n; i++) {
+        free(path[i]);
+    }
+    free(path);
+    free(verdict);
+    json_decref(list);
+    hs_line_data_free(&d);
+    return rc;
+}
+
 static int run(hs_cmd *c)
 {
-    static const char *const input[] = {"deltas", "effects"};
+    static const char *const input[] = {"deltas", "effects", "sweep"};
     int rc;
-    HS_TRY(hs_property_check(c, hs_cmd_homogeneity.usage, 2, input));
-    HS_TRY(hs_cmd_str(c, "deltas") != NULL ? of_deltas(c) : of_effects(c));
+    HS_TRY(hs_property_check(c, hs_cmd_homogeneity.usage, 3, input));
+    HS_TRY(hs_cmd_str(c, "deltas") != NULL  ? of_deltas(c)
+           : hs_cmd_str(c, "sweep") != NULL ? of_sweep(c)
+                                            : of_effects(c));
 out:
     return rc;
 }
 
 const hs_command hs_cmd_homogeneity = {
     .name = "homogeneity",
-    .usage = "(--deltas DELTAS.h5|.npy [--null-deltas F] | --effects E.csv) -o R.h5",
+    .usage = "(--deltas DELTAS.h5|.npy [--null-deltas F] | --effects E.csv | --sweep SWEEP.h5 --readout PHI) -o R.h5",
     .purpose = "Measures whether the same change of h has the same effect on every sample.",
-    .examples = "hspace homogeneity --deltas frozen.h5 --null-deltas untrained.h5 --json | jq .results.verdict\n"
+    .examples = "hspace homogeneity --sweep smile.h5 --readout attr:smile -o homogeneity.h5\n"
+                "hspace homogeneity --deltas frozen.h5 --null-deltas untrained.h5 --json | jq .results.verdict\n"
                 "hspace homogeneity --effects effects.csv -o homogeneity.h5 --plot homogeneity.pdf",
     .options = tables,
     .run = run,

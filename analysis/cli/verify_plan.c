@@ -168,6 +168,7 @@ HS_CHECKED static int add_subject(maker *m, const subject *d)
     char sweep[4352];
     int rc = HS_OK;
     HS_TRY(add_sweep(m, d, sweep));
+    HS_TRY(add_from_sweep(m, d, "homogeneity", sweep));
     HS_TRY(add_from_sweep(m, d, "linearity", sweep));
     if (d->control) {
         hs_words_add(&m->plan->controls, d->name);

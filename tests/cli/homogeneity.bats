@@ -146,3 +146,30 @@ verdict() { # ARGS...: the verdict; status must be that of the verdict
     run "$HSPACE" homogeneity --deltas none.npy --json
     [ "$status" -eq 5 ]
 }
+
+@test "homogeneity --sweep: the effects of the sweep, those of a table of them, and the change of images" {
+    /usr/bin/python3 -c "import h5py" 2>/dev/null || skip "python3-h5py is absent"
+    "$HSPACE" dump --model random:tiny --steps 3 -N 8 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o p.h5
+    "$HSPACE" sweep --model random:tiny --steps 3 --direction p.h5:pc0 --strengths=-2:2:0.5 -N 12 --null 3 \
+        --readout brightness,x0 --seed 4 -q -o s.h5
+    "$HSPACE" homogeneity --sweep s.h5 --readout brightness --json -o r.h5 >out.json || [[ $? =~ ^1[01]$ ]]
+    /usr/bin/python3 - <<'END'
+import h5py, json, numpy as np
+f, r = h5py.File("s.h5"), json.load(open("out.json"))["results"]
+s, v = f["strength"][:], f["score_brightness"][:]
+e = v[:, -1] - v[:, list(s).index(0)]
+n = len(e)
+share = (e.mean() ** 2 - e.var(ddof=1) / n) / (e**2).mean()
+assert abs(r["primary"]["value"] - share) < 1e-9, (r["primary"], share)
+x = f["effect_x0"][:]
+u = (x[:, -1] - x[:, list(s).index(0)]).astype(float)
+u /= np.linalg.norm(u, axis=1, keepdims=True)
+cosine = (np.linalg.norm(u.sum(0)) ** 2 - n) / (n * (n - 1))
+got = {q["name"]: q["value"] for q in r["statistics"]}
+assert abs(got["change_cosine"] - cosine) < 1e-6
+END
+    "$HSPACE" homogeneity --sweep s.h5 --json >all.json || [[ $? =~ ^1[01]$ ]]
+    jq -e '.results.readout == "brightness" and (.results.exploratory | length == 1)' all.json
+    fails 2 "none of those" "$HSPACE" homogeneity --sweep s.h5 --readout eps --json
+}
