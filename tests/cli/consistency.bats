@@ -1,11 +1,13 @@
 #!/usr/bin/env bats
 # hspace consistency: deltas made elsewhere.
 
+load support
+
 setup() {
-    cd "$BATS_TEST_DIRNAME/../.." || return 1
-    HSPACE=$PWD/build/hspace
-    work=$(mktemp -d)
-    cd "$work" || return 1
+    HSPACE="${HSPACE:-$BATS_TEST_DIRNAME/../../build/hspace}"
+    cd "$BATS_TEST_TMPDIR"
+    export OMP_NUM_THREADS=2 GOMP_SPINCOUNT=1000
+    /usr/bin/python3 -c "import numpy" 2>/dev/null || skip "python3-numpy is absent"
     /usr/bin/python3 - <<'PY'
 import h5py
 import numpy as np
@@ -33,10 +35,6 @@ with h5py.File("holds.h5", "w") as f:
 with h5py.File("other.h5", "w") as f:
     f["x"] = holds
 PY
-}
-
-teardown() {
-    rm -rf "$work"
 }
 
 verdict() { # ARGS...

@@ -1,11 +1,13 @@
 #!/usr/bin/env bats
 # hspace homogeneity: deltas and effects made elsewhere.
 
+load support
+
 setup() {
-    cd "$BATS_TEST_DIRNAME/../.." || return 1
-    HSPACE=$PWD/build/hspace
-    work=$(mktemp -d)
-    cd "$work" || return 1
+    HSPACE="${HSPACE:-$BATS_TEST_DIRNAME/../../build/hspace}"
+    cd "$BATS_TEST_TMPDIR"
+    export OMP_NUM_THREADS=2 GOMP_SPINCOUNT=1000
+    /usr/bin/python3 -c "import numpy" 2>/dev/null || skip "python3-numpy is absent"
     /usr/bin/python3 - <<'PY'
 import numpy as np
 
@@ -47,10 +49,6 @@ table("mixed.csv", 1, 1.5)
 table("bare.csv", 2, 0.4, null=False)
 table("down.csv", 2, 0.4, strengths=(-1, 0))
 PY
-}
-
-teardown() {
-    rm -rf "$work"
 }
 
 verdict() { # ARGS...: the verdict; status must be that of the verdict
