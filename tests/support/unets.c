@@ -9,7 +9,7 @@
 
 const char *unet_name(unet_kind kind)
 {
-    static const char *const name[UNETS] = {"tiny", "diffusers", "adm", "shift", "own", "plain"};
+    static const char *const name[UNETS] = {"tiny", "diffusers", "adm", "shift", "own", "openai", "neworder", "plain"};
     return name[kind];
 }
 
@@ -68,6 +68,31 @@ static void own(hs_unet_config *c)
     c->attn_up[2] = 1;
 }
 
+static void openai(hs_unet_config *c)
+{
+    levels(c, 2, 8);
+    c->names = HS_NAMES_ADM;
+    c->qkv = HS_QKV_BY_HEAD;
+    c->heads = 4;
+    c->classes = 3;
+    c->scale_shift = c->temb_cos_first = 1;
+    c->temb_freq_shift = 0;
+    c->norm_eps = 1e-5;
+    c->out_ch = 6;
+    c->down_pad = 1;
+    c->resnet_updown[0] = c->resnet_up[1] = 1;
+}
+
+static void neworder(hs_unet_config *c)
+{
+    openai(c);
+    c->qkv = HS_QKV_WHOLE;
+    c->heads = 2;
+    c->heads_up = 8;
+    c->classes = 0;
+    c->resnet_updown[0] = c->resnet_up[1] = 0;
+}
+
 static void plain(hs_unet_config *c)
 {
     small_config(c);
@@ -76,7 +101,7 @@ static void plain(hs_unet_config *c)
 
 void unet_config(unet_kind kind, hs_unet_config *c)
 {
-    static void (*const change[UNETS])(hs_unet_config *) = {NULL, diffusers, adm, shift, own, plain};
+    static void (*const change[UNETS])(hs_unet_config *) = {NULL, diffusers, adm, shift, own, openai, neworder, plain};
     assert_ok(hs_arch_builtin("tiny", c));
     if (change[kind] != NULL) {
         change[kind](c);
@@ -100,6 +125,9 @@ hs_unet *unet_trainable(unet_kind kind, unsigned long long seed)
         }
     }
     hs_unet_refresh(u);
+    if (c.classes > 0) {
+        assert_ok(hs_unet_set_classes(u, 1, &(int){1}));
+    }
     return u;
 }
 

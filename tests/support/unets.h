@@ -9,8 +9,20 @@
  * adm: scale-shift norms, residual resampling, a middle attention without norm, a variance beside eps.
  * shift: adm with convolutions for resampling.
  * own: attention added to its normalised input, another number of blocks a level, attention on one side only.
+ * openai: guided-diffusion's names and resampling, q, k and v of each head together, classes (all images of one).
+ * neworder: the same with convolutions for resampling, q, k and v whole, more heads upwards.
  * plain: one level, no attention. */
-typedef enum { UNET_TINY, UNET_DIFFUSERS, UNET_ADM, UNET_SHIFT, UNET_OWN, UNET_PLAIN, UNETS } unet_kind;
+typedef enum {
+    UNET_TINY,
+    UNET_DIFFUSERS,
+    UNET_ADM,
+    UNET_SHIFT,
+    UNET_OWN,
+    UNET_OPENAI,
+    UNET_NEWORDER,
+    UNET_PLAIN,
+    UNETS
+} unet_kind;
 
 const char *unet_name(unet_kind kind);
 void unet_config(unet_kind kind, hs_unet_config *c);

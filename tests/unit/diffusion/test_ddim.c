@@ -271,6 +271,23 @@ static void test_failures_leave_x_alone(void **state)
     hs_steps_free(&st);
 }
 
+/* alpha_bar .25 and .64: P = 2 (x - sqrt(.75) eps).  Clipped, the other way takes the noise that leads from x to the
+ * clipped x_0; inside the range nothing changes. */
+static void test_clipping_of_both(void **state)
+{
+    (void)state;
+    const hs_step step = {.t = 5, .t_next = 3, .alpha_bar = 0.25, .alpha_bar_next = 0.64};
+    const float x[2] = {2, 0.3f}, eps[2] = {0.5f, 0.1f};
+    float next[2], p[2], plain[2];
+    hs_ddim_step(&step, 0, HS_CLIP_BOTH, 2, x, eps, eps, NULL, next, p);
+    assert_near((double)p[0], 1, 0);
+    assert_near((double)next[0], 0.8 + 0.6 * (2 - 0.5) / sqrt(0.75), 1e-6);
+    hs_ddim_step(&step, 0, HS_CLIP_NONE, 2, x, eps, eps, NULL, plain, NULL);
+    assert_near((double)next[1], (double)plain[1], 1e-7);
+    hs_ddim_step(&step, 0, HS_CLIP_P, 2, x, eps, eps, NULL, next, p);
+    assert_near((double)next[0], 0.8 + 0.6 * 0.5, 1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_direction_is_clamped),
         cmocka_unit_test(test_boost_is_below_t_boost),
         cmocka_unit_test(test_failures_leave_x_alone),
+        cmocka_unit_test(test_clipping_of_both),
     };
     return cmocka_run_group_tests(tests, make_schedule, drop_schedule);
 }

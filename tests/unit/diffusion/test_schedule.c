@@ -265,6 +265,52 @@ static void test_crossing_edges(void **state)
     assert_int_equal(t, 2);
 }
 
+/* The sections of T are as equal as can be, the first ones longer; halves are rounded to even. */
+static void test_respacing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t S;
+        int t[6];
+    } good[] = {{"ddim4", 4, {9, 6, 3, 0}}, {"3", 3, {9, 4, 0}}, {"1,2,1", 4, {7, 6, 4, 0}}, {"1", 1, {0}}};
+    static const char *const bad[] = {"",
+                                      "ddim",
+                                      "ddim0",
+                                      "ddim7",
+                                      "ddim1,2",
+                                      "0",
+                                      "11",
+                                      "5,6",
+                                      "1,,2",
+                                      "1,2,",
+                                      "x",
+                                      "-1",
+                                      "1.5",
+                                      "1,1,1,1,1,1,1,1,1,1,1",
+                                      "2 ,3",
+                                      "ddim99",
+                                      "12345678901234567890123456789"};
+    hs_schedule s =
+        make(&(hs_schedule_spec){.kind = HS_SCHEDULE_LINEAR, .T = 10, .beta_start = 1e-4, .beta_end = 0.02});
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        hs_steps st;
+        assert_ok(hs_steps_respaced(&s, good[i].text, &st));
+        assert_int_equal(st.S, good[i].S);
+        for (size_t k = 0; k < st.S; k++) {
+            assert_int_equal(st.step[k].t, good[i].t[k]);
+        }
+        assert_true(st.step[st.S - 1].alpha_bar_next == 1);
+        hs_steps_free(&st);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        hs_steps st = {.S = 99};
+        assert_code(hs_steps_respaced(&s, bad[i], &st), HS_ERANGE);
+        assert_int_equal(st.S, 99);
+    }
+    hs_schedule_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_rescale),
         cmocka_unit_test(test_crossings_of_the_lpips_curves),
         cmocka_unit_test(test_crossing_edges),
+        cmocka_unit_test(test_respacing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

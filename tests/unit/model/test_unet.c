@@ -6,6 +6,7 @@
 #include "core/model/asyrp.h"
 #include "core/model/unet.h"
 #include "tests/support/support.h"
+#include "tests/support/unets.h"
 
 enum { N = 3, D_X = 3 * 16 * 16, D_H = 64 * 4 * 4 };
 
@@ -241,6 +242,48 @@ static void test_description(void **state)
     hs_unet_free(s.u);
 }
 
+/* Who is of which class, and what can't be. */
+static void test_classes(void **state)
+{
+    (void)state;
+    static const int y[3] = {2, 0, 2}, t[3] = {500, 500, 500};
+    hs_unet_config c;
+    hs_unet *u = NULL;
+    hs_unet_ws *ws = NULL;
+    unet_config(UNET_OPENAI, &c);
+    assert_ok(hs_unet_random(&c, 1, &u));
+    size_t d_x = hs_chw_size(hs_unet_image_shape(&c)), d_h = hs_chw_size(hs_unet_h_shape(&c));
+    float *x = normals(4, 3 * d_x), *h = room(3 * d_h), *one = room(3 * d_h);
+    assert_ok(hs_unet_ws_create(u, 3, 3, HS_CONV_IM2COL, &ws));
+    memcpy(x + d_x, x, d_x * sizeof *x);
+    memcpy(x + 2 * d_x, x, d_x * sizeof *x);
+    assert_int_equal(hs_unet_class_of(u, 0), -1);
+    assert_code(hs_unet_encode(u, ws, 1, x, t, h), HS_ERANGE); /* none set */
+    assert_code(hs_unet_set_classes(u, 0, y), HS_ERANGE);
+    assert_code(hs_unet_set_classes(u, 1, &(int){3}), HS_ERANGE);
+    assert_code(hs_unet_set_classes(u, 1, &(int){-1}), HS_ERANGE);
+    assert_ok(hs_unet_set_classes(u, 3, y));
+    assert_int_equal(hs_unet_class_of(u, 1), 0);
+    assert_ok(hs_unet_encode(u, ws, 3, x, t, h));
+    assert_memory_equal(h, h + 2 * d_h, d_h * sizeof *h);
+    assert_true(memcmp(h, h + d_h, d_h * sizeof *h) != 0);
+    hs_unet_ws_first(ws, 1);
+    assert_ok(hs_unet_encode(u, ws, 1, x, t, one));
+    assert_memory_equal(one, h + d_h, d_h * sizeof *h);
+    assert_code(hs_unet_encode(u, ws, 3, x, t, one), HS_EBUG); /* images 1 to 3 of 3 */
+    hs_unet_ws_first(ws, 0);
+    assert_ok(hs_unet_encode_images(u, ws, 2, (const size_t[]){1, 0}, x, t, one));
+    assert_memory_equal(one, h + d_h, d_h * sizeof *h);
+    assert_memory_equal(one + d_h, h, d_h * sizeof *h);
+    hs_unet_ws_free(ws);
+    hs_unet_free(u);
+    assert_ok(hs_arch_builtin("tiny", &c));
+    assert_ok(hs_unet_random(&c, 1, &u));
+    assert_code(hs_unet_set_classes(u, 1, y), HS_ERANGE);
+    hs_unet_free(u);
+    free(x), free(h), free(one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_learned_variance),
         cmocka_unit_test(test_misuse_is_named),
         cmocka_unit_test(test_description),
+        cmocka_unit_test(test_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
