@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "analysis/cli/commands.h"
+#include "analysis/cli/edit_common.h"
+#include "analysis/cli/homogeneity_model.h"
+#include "analysis/cli/interval.h"
 #include "analysis/cli/line_data.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
@@ -17,8 +20,6 @@ static const hs_opt options[] = {
      "/delta_h (sample, timestep, ...) or .npy (N, S, d)"},
     {"effects", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.csv", "Input", "a table: image,strength,value[,null,...][,rival]"},
     {"sweep", 0, HS_OPT_STR, NULL, 0, 0, NULL, "SWEEP.h5", "Input", "a sweep along one direction"},
-    {"readout", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "PHI", "Statistics",
-     "which of the sweep's read-outs; the first decides, and all are judged when left out"},
     {"null", 0, HS_OPT_STR, "covariance", 0, 0, "identity|covariance|none", "KIND", "Statistics",
      "random deltas: isotropic, or with the covariance of --deltas about their mean"},
     {"null-deltas", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F", "Statistics", "deltas of an untrained network instead"},
@@ -29,7 +30,9 @@ static const hs_opt options[] = {
      "what must be reached: 0.5 of deltas and transfers, 0.8 of effects"},
     {"plot", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output", "the figure (.pdf, .svg or .png); needs -o"},
     {0}};
-static const hs_opt *const tables[] = {options, NULL};
+static const hs_opt *const tables[] = {options,        hs_opts_homogeneity_model, hs_opts_model,
+                                       hs_opts_source, hs_opts_sampler,           hs_opts_readout,
+                                       hs_opts_edit,   hs_opts_interval,          NULL};
 
 static hs_homogeneity_options options_of(const hs_cmd *c)
 {
@@ -304,23 +307,28 @@ out:
 
 static int run(hs_cmd *c)
 {
-    static const char *const input[] = {"deltas", "effects", "sweep"};
+    static const char *const input[] = {"model", "deltas", "effects", "sweep"};
     int rc;
-    HS_TRY(hs_property_check(c, hs_cmd_homogeneity.usage, 3, input));
-    HS_TRY(hs_cmd_str(c, "deltas") != NULL  ? of_deltas(c)
-           : hs_cmd_str(c, "sweep") != NULL ? of_sweep(c)
-                                            : of_effects(c));
+    const hs_homogeneity_options o = options_of(c);
+    HS_TRY(hs_property_check(c, hs_cmd_homogeneity.usage, 4, input));
+    HS_TRY(hs_cmd_str(c, "deltas") != NULL    ? of_deltas(c)
+           : hs_cmd_str(c, "sweep") != NULL   ? of_sweep(c)
+           : hs_cmd_str(c, "effects") != NULL ? of_effects(c)
+                                              : hs_homogeneity_model(c, &o));
 out:
     return rc;
 }
 
 const hs_command hs_cmd_homogeneity = {
     .name = "homogeneity",
-    .usage = "(--deltas DELTAS.h5|.npy [--null-deltas F] | --effects E.csv | --sweep SWEEP.h5 --readout PHI) -o R.h5",
+    .usage = "(--model M --direction D -N n | --deltas DELTAS.h5|.npy [--null-deltas F] | --effects E.csv | --sweep "
+             "SWEEP.h5 --readout PHI) -o R.h5",
     .purpose = "Measures whether the same change of h has the same effect on every sample.",
-    .examples = "hspace homogeneity --sweep smile.h5 --readout attr:smile -o homogeneity.h5\n"
-                "hspace homogeneity --deltas frozen.h5 --null-deltas untrained.h5 --json | jq .results.verdict\n"
-                "hspace homogeneity --effects effects.csv -o homogeneity.h5 --plot homogeneity.pdf",
+    .examples =
+        "hspace homogeneity --sweep smile.h5 --readout attr:smile -o homogeneity.h5\n"
+        "hspace homogeneity --deltas frozen.h5 --null-deltas untrained.h5 --json | jq .results.verdict\n"
+        "hspace homogeneity --model faces-a --direction d.h5:smile --readout attr:smile,feat -N 32 -o smile.h5\n"
+        "hspace homogeneity --effects effects.csv -o homogeneity.h5 --plot homogeneity.pdf",
     .options = tables,
     .run = run,
 };

@@ -77,6 +77,28 @@ out:
     return rc;
 }
 
+HS_CHECKED static int put_statistics(const hs_deltas *x, const hs_interval *ci, hs_measurement *r)
+{
+    int rc;
+    HS_TRY(put_concentrations("concentration", "mean pairwise cosine at a step; BCa", x, ci, r));
+    for (size_t i = 0; i < SCALARS; i++) {
+        HS_TRY(put(r, hs_estimate_of(statistic[i].name, ci[i], x->n, statistic[i].estimator)));
+    }
+out:
+    return rc;
+}
+
+int hs_homogeneity_put_deltas(const hs_deltas *x, const hs_homogeneity_options *o, hs_measurement *r)
+{
+    int rc;
+    hs_interval *ci = NULL;
+    HS_TRY(intervals(x, o, &ci));
+    HS_TRY(put_statistics(x, ci, r));
+out:
+    free(ci);
+    return rc;
+}
+
 HS_CHECKED static int random_null(const hs_deltas *x, const hs_homogeneity_options *o, hs_measurement *r)
 {
     int rc = HS_OK;
@@ -196,10 +218,7 @@ int hs_homogeneity_deltas(const hs_deltas *x, const hs_homogeneity_options *o, h
         r.effect.reason = r.primary.reason = x->n < 2 ? "one image makes no pair" : "the deltas are all zero";
     }
     HS_TRY(set_null(x, o, &r));
-    HS_TRY(put_concentrations("concentration", "mean pairwise cosine at a step; BCa", x, ci, &r));
-    for (size_t i = 0; i < SCALARS; i++) {
-        HS_TRY(put(&r, hs_estimate_of(statistic[i].name, ci[i], x->n, statistic[i].estimator)));
-    }
+    HS_TRY(put_statistics(x, ci, &r));
     HS_TRY(put_removed(o, &r));
     HS_TRY(put_missing(&r));
     HS_TRY(add_notes(x, o, &r));

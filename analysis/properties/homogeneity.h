@@ -50,6 +50,7 @@ typedef struct {
     size_t f;                      /* numbers of an image change */
     const float *change;           /* (n, f) at the largest positive strength, or NULL */
     const hs_transfers *transfers; /* then they decide; or NULL */
+    const hs_deltas *deltas;       /* what the effects are of: their statistics are put too; or NULL */
     const hs_progress *progress;
 } hs_homogeneity_options;
 
@@ -67,6 +68,9 @@ HS_CHECKED int hs_homogeneity_deltas(const hs_deltas *x, const hs_homogeneity_op
 /* *out <- the measurement of one fixed delta's effects.  effect: root mean square over images at the largest |s|; its
  * null as in linearity.h.  HS_ESHAPE: transfers of other images. */
 HS_CHECKED int hs_homogeneity_effects(const hs_effects *e, const hs_homogeneity_options *o, hs_measurement *out);
+
+/* Puts concentrations, shares and mean_cosine of deltas into r, with intervals.  HS_ERANGE. */
+HS_CHECKED int hs_homogeneity_put_deltas(const hs_deltas *x, const hs_homogeneity_options *o, hs_measurement *r);
 
 /* Common share of n numbers under weights (NULL: 1 each), NaN where undefined; *se (NULL: not wanted) its standard
  * error by linearisation. */

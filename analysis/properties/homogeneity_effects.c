@@ -400,7 +400,7 @@ HS_CHECKED static int measure(const hs_effects *e, const hs_homogeneity_options 
         r->difference_rival =
             hs_estimate_of("difference_rival", ci[DIFFERENCE], e->n, "primary - rival, same resamples; BCa");
     }
-    HS_TRY(put_missing(r));
+    HS_TRY(o->deltas != NULL ? hs_homogeneity_put_deltas(o->deltas, o, r) : put_missing(r));
     HS_TRY(put_scalars(e, ci, r));
     HS_TRY(put_transfers(o, e->n, r));
     HS_TRY(put_changes(o, e->n, r));

@@ -105,12 +105,30 @@ static void towards_target(const run_state *r, size_t states, const size_t *imag
     }
 }
 
+/* dh <- the given one of each state's image at this step; 0 beyond the last. */
+static void from_given(const run_state *r, size_t states, const size_t *image, float *dh)
+{
+    const hs_edit_plan *p = r->plan;
+    for (size_t i = 0; i < states; i++) {
+        size_t number = r->first + image[i], row = p->given_row != NULL ? p->given_row[number] : number;
+        if (r->step < p->given_S) {
+            memcpy(dh + i * r->d_h, p->given + (row * p->given_S + r->step) * r->d_h, r->d_h * sizeof *dh);
+        } else {
+            memset(dh + i * r->d_h, 0, r->d_h * sizeof *dh);
+        }
+    }
+}
+
 HS_CHECKED static int change_of_h(void *ctx, int t, size_t states, const size_t *image, const float *h,
                                   const float *temb, float *dh)
 {
     run_state *r = ctx;
     if (r->plan->target != NULL) {
         towards_target(r, states, image, h, dh);
+        return HS_OK;
+    }
+    if (r->plan->given != NULL) {
+        from_given(r, states, image, dh);
         return HS_OK;
     }
     return add_up(r, HS_SPACE_H, &(question){t, states, r->d_h, h, temb}, dh);
@@ -228,7 +246,8 @@ HS_CHECKED static int run_group(run_state *r, hs_unet_ws *ws, const float *x_T, 
     const hs_edit_plan *p = r->plan;
     size_t rows = r->group * p->m;
     hs_asyrp *a = NULL;
-    int on_h = p->target != NULL || has_space(p, HS_SPACE_H) || p->n_dir == 0, on_eps = has_space(p, HS_SPACE_EPS);
+    int on_eps = p->given == NULL && has_space(p, HS_SPACE_EPS);
+    int on_h = p->target != NULL || p->given != NULL || has_space(p, HS_SPACE_H) || p->n_dir == 0;
     hs_edit edit = {.delta = {on_h ? change_of_h : NULL, r},
                     .delta_eps = {on_eps ? change_of_eps : NULL, r},
                     .path = p->path != NULL ? p->path : hs_path_add,

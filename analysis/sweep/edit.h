@@ -30,7 +30,10 @@ typedef struct {
     double scale;            /* step-count factor */
     const double *factor;    /* (S) multiplies the directions at each sampler step, too; NULL: 1 */
     const float *target;     /* instead of directions: (n, S, C H W), h to move towards, dh = target - h */
-    hs_path path;            /* NULL: hs_path_add */
+    const float *given;      /* instead of directions: (rows, given_S, C H W), dh at sampler steps 0 ... given_S - 1 */
+    const size_t *given_row; /* (n) the row of given that each image takes; NULL: its own number */
+    size_t given_S;
+    hs_path path; /* NULL: hs_path_add */
     size_t m;
     const double *strength; /* (m) */
     int t_edit, t_boost;    /* edited where t >= t_edit; eta = 1 where t < t_boost */

@@ -171,3 +171,56 @@ END
     jq -e '.results.readout == "brightness" and (.results.exploratory | length == 1)' all.json
     fails 2 "none of those" "$HSPACE" homogeneity --sweep s.h5 --readout eps --json
 }
+
+@test "model: one fixed delta, with nulls, an exploratory read-out and controls named" {
+    "$HSPACE" dump --model random:tiny --steps 4 -N 6 -o a.h5 -q 2>/dev/null
+    "$HSPACE" pca a.h5 -k 1 -o p.h5 -q
+    "$HSPACE" homogeneity --model random:tiny --steps 4 --direction p.h5:pc0 -N 5 --readout brightness,x0 --strengths 1,2 \
+        --nulls 3 -o m.h5 --json 2>/dev/null >m.json || true
+    jq -e '.results | .primary.name == "common_share" and .null.n == 3 and .strength == 2 and .readout == "brightness"
+        and .exploratory[0].readout == "x0" and (.controls.run | length) == 1 and (.controls.not_run | length) > 0' m.json
+    jq -e '.results.exploratory[0].statistics | any(.name == "change_cosine" and .value != null)' m.json
+    # the effects are those of a sweep
+    "$HSPACE" sweep --model random:tiny --steps 4 --direction p.h5:pc0 -N 5 --readout brightness --strengths 0,2 -o s.h5 -q 2>/dev/null
+    /usr/bin/python3 - <<'PY'
+import h5py, json
+import numpy as np
+e = h5py.File("m.h5")["effect"][()]
+s = h5py.File("s.h5")["score_brightness"][()]
+assert np.allclose(e, s, atol=1e-6)
+d = e[:, 1] - e[:, 0]
+want = ((d.sum() ** 2 - (d ** 2).sum()) / 20) / (d ** 2).mean()
+assert abs(want - json.load(open("m.json"))["results"]["primary"]["value"]) < 1e-12
+PY
+}
+
+@test "model: a delta network's deltas on other images" {
+    /usr/bin/python3 -c "import h5py" 2>/dev/null || skip "python3-h5py is absent"
+    /usr/bin/python3 - <<'PY'
+import numpy as np
+r = np.random.default_rng(1)
+w = lambda *s: r.normal(size=s).astype("f4") * 0.2
+np.savez("f.npz", **{"conv1.weight": w(64, 64, 1, 1), "conv1.bias": w(64), "temb_proj.weight": w(64, 64), "temb_proj.bias": w(64),
+                     "norm2.weight": w(64) + 1, "norm2.bias": w(64), "conv2.weight": w(64, 64, 1, 1), "conv2.bias": w(64)})
+PY
+    "$HSPACE" import f.npz --kind direction --name f -o f.h5 -q
+    "$HSPACE" homogeneity --model random:tiny --steps 4 --direction f.h5 -N 5 --readout brightness --transfers 2 -o t.h5 \
+        --plot t.svg --json 2>/dev/null >t.json || true
+    grep -q "<svg" t.svg
+    jq -e '.results | (.primary.name | startswith("transfer")) and .standard == 0.5
+        and (.statistics | any(.name == "transfer" and .value != null) and any(.name == "concentration[0]" and .value != null))' t.json
+    /usr/bin/python3 - <<'PY'
+import h5py, json
+import numpy as np
+v = h5py.File("t.h5")["shown"][()]
+assert v.shape == (5, 5) and np.isfinite(v).sum() == 15
+own = np.diag(v)
+other = v[np.isfinite(v) & ~np.eye(5, dtype=bool)]
+got = [s for s in json.load(open("t.json"))["results"]["statistics"] if s["name"] == "transfer"][0]["value"]
+assert abs(other.mean() / own.mean() - got) < 1e-9
+PY
+    run "$HSPACE" homogeneity --model random:tiny --steps 4 --direction f.h5 -N 5 --strengths=-1,0 --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" homogeneity --model random:tiny --steps 4 --direction f.h5 -N 5 --deltas holds.npy --json
+    [ "$status" -eq 2 ]
+}
