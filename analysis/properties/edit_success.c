@@ -22,6 +22,24 @@ static int is_natural(const hs_edit_effects *e, size_t j)
     return a == NULL || (e->strength[j] >= a->low && e->strength[j] <= a->high);
 }
 
+/* Of the images without a binary target, the share that has it at strength j. */
+static double share_put_on(const hs_edit_effects *e, size_t j)
+{
+    size_t without = 0, gained = 0;
+    for (size_t i = 0; i < e->n; i++) {
+        int lacks = at(e, e->target, i, e->zero) < 0.5;
+        without += (size_t)lacks;
+        gained += (size_t)(lacks && at(e, e->target, i, j) > 0.5);
+    }
+    return without > 0 ? (double)gained / (double)without : 0;
+}
+
+/* What an edit is for: an effect of 1 sd, or the thing put on most images. */
+static int is_enough(const hs_edit_effects *e, size_t j)
+{
+    return e->binary ? share_put_on(e, j) >= 0.7 : mean_effect(e, e->target, j) >= 1;
+}
+
 static size_t choose(const hs_edit_effects *e)
 {
     size_t best = e->zero;
@@ -31,7 +49,7 @@ static size_t choose(const hs_edit_effects *e)
         if (j == e->zero || !is_natural(e, j)) {
             continue;
         }
-        int enough = effect >= 1, had = best_effect >= 1;
+        int enough = is_enough(e, j), had = best != e->zero && is_enough(e, best);
         int nearer = size < fabs(e->strength[best]);
         if (best == e->zero || (enough && (!had || nearer)) || (!enough && !had && effect > best_effect)) {
             best = j;

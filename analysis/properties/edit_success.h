@@ -1,12 +1,13 @@
 /* Whether an edit does what it is for: how far it moves its target, what else it moves, and at what price.
  *
  *   effect_k(s)  mean over images of phi_k(s) - phi_k(0) of factor k, in standard deviations of the data
- *   strength     the smallest in magnitude, of either sign, at which images are natural (naturalness.h) and the
- * target's effect is at least 1; where none is, the natural one of largest effect; 0 where none is natural put_on of a
- * binary target: share of the images without it (phi(0) < 1/2) that have it (phi(s) > 1/2) most_else    the factor
- * besides the target whose effect is largest in size change       root mean square over images and values of x_0(s) -
- * x_0(0), in the units of [-1, 1] random       mean over K random directions of equal norm of |effect| on the target,
- * where measured at s
+ *   strength     the smallest in magnitude, of either sign, at which images are natural (naturalness.h) and the edit is
+ *                enough: the target's effect at least 1, or, of a binary target, put_on at least 0.7; where none is,
+ *                the natural one of largest effect; 0 where none is natural
+ *   put_on       of a binary target: share of the images without it (phi(0) < 1/2) that have it (phi(s) > 1/2)
+ *   most_else    the factor besides the target whose effect is largest in size
+ *   change       root mean square over images and values of x_0(s) - x_0(0), in the units of [-1, 1]
+ *   random       mean over K random directions of equal norm of |effect| on the target, where measured at s
  *
  * Intervals: percentile bootstrap over images. */
 #ifndef HS_PROPERTIES_EDIT_SUCCESS_H

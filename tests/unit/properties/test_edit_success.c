@@ -106,6 +106,11 @@ static void binary(void **state)
     assert_int_equal(out.at, 3);
     assert_near(out.put_on.value, 0.75, 1e-12);
     assert_true(out.put_on.lo > 0.5 && out.put_on.lo < 0.7 && out.put_on.hi < 1);
+    for (size_t i = N / 2; i < N; i++) { /* two of three gain it at strength 1: not enough, though it is 1 sd */
+        value[(2 * N + i) * M + 2] = i % 3 != 0 ? 0.8 : 0.1;
+    }
+    assert_ok(hs_edit_success_measure(&e, &boot, &out));
+    assert_int_equal(out.at, 3);
 }
 
 static void random_directions(void **state)
