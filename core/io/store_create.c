@@ -71,7 +71,7 @@ static int seal_attributes(hid_t f, size_t tries)
 {
     int rc = HS_OK;
     for (size_t i = 0; i < tries / PAD_STEPS * FILLERS; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "filler_%zu", i);
         HS_TRY(hs_h5_attr_text(f, name, "", 1));
     }
