@@ -2,6 +2,9 @@
 #include <stdlib.h>
 
 #include "analysis/cli/commands.h"
+#include "analysis/cli/consistency_model.h"
+#include "analysis/cli/edit_common.h"
+#include "analysis/cli/interval.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
@@ -17,7 +20,18 @@ static const hs_opt options[] = {
     {"standard", 0, HS_OPT_NUM, "0.5", -1e6, 1, NULL, "C", "Statistics", "share or ratio that must be reached"},
     {"plot", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output", "the figure (.pdf, .svg or .png); needs -o"},
     {0}};
-static const hs_opt *const tables[] = {options, NULL};
+static const hs_opt *const tables[] = {options,        hs_opts_consistency_model, hs_opts_model,
+                                       hs_opts_source, hs_opts_sampler,           hs_opts_readout,
+                                       hs_opts_edit,   hs_opts_interval,          NULL};
+
+static hs_consistency_options options_of(const hs_cmd *c)
+{
+    hs_consistency_options o = HS_CONSISTENCY_OPTIONS_INIT;
+    o.bootstrap = hs_property_bootstrap(c);
+    o.standard = hs_cmd_num(c, "standard");
+    o.progress = hs_cmd_progress(c);
+    return o;
+}
 
 HS_CHECKED static int put_matrix(hs_result *r, const char *name, const char *dims, size_t S, const double *v)
 {
@@ -50,16 +64,13 @@ HS_CHECKED static int of_deltas(hs_cmd *c)
     int rc;
     hs_property_deltas d;
     hs_consistency q = {0};
-    hs_consistency_options o = HS_CONSISTENCY_OPTIONS_INIT;
+    hs_consistency_options o = options_of(c);
     const char *out = hs_cmd_out(c);
     HS_TRY(hs_property_deltas_open(c, 0, &d));
     if (hs_cmd_dry_run(c)) {
         goto out;
     }
-    o.bootstrap = hs_property_bootstrap(c);
-    o.standard = hs_cmd_num(c, "standard");
     o.null_deltas = d.has_null ? &d.null : NULL;
-    o.progress = hs_cmd_progress(c);
     HS_TRY(hs_consistency_measure(&d.deltas, &o, &q));
     snprintf(q.result.direction, sizeof q.result.direction, "%s", d.in.direction);
     json_t *json = hs_measurement_json(&q.result);
@@ -79,20 +90,23 @@ out:
 
 static int run(hs_cmd *c)
 {
-    static const char *const input[] = {"deltas"};
+    static const char *const input[] = {"model", "deltas"};
     int rc;
-    HS_TRY(hs_property_check(c, hs_cmd_consistency.usage, 1, input));
-    HS_TRY(of_deltas(c));
+    hs_consistency_options o = options_of(c);
+    HS_TRY(hs_property_check(c, hs_cmd_consistency.usage, 2, input));
+    HS_TRY(hs_cmd_str(c, "deltas") != NULL ? of_deltas(c) : hs_consistency_model(c, &o));
 out:
     return rc;
 }
 
 const hs_command hs_cmd_consistency = {
     .name = "consistency",
-    .usage = "--deltas DELTAS.h5|.npy [--null-deltas F] -o R.h5",
+    .usage = "(--model M --direction D -N n | --deltas DELTAS.h5|.npy [--null-deltas F]) -o R.h5",
     .purpose = "Measures whether a change of h is the same at every timestep and does the same there.",
-    .examples = "hspace consistency --deltas frozen.h5 --null-deltas untrained.h5 --json | jq .results.verdict\n"
-                "hspace consistency --deltas deltas.npy -o consistency.h5 --plot consistency.pdf",
+    .examples =
+        "hspace consistency --deltas frozen.h5 --null-deltas untrained.h5 --json | jq .results.verdict\n"
+        "hspace consistency --model faces-a --direction f.h5 --t-edit 300 --readout attr:smile -N 32 -o smile.h5\n"
+        "hspace consistency --deltas deltas.npy -o consistency.h5 --plot consistency.pdf",
     .options = tables,
     .run = run,
 };

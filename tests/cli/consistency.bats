@@ -100,3 +100,41 @@ PY
     run "$HSPACE" consistency --deltas none.h5 --json
     [ "$status" -eq 5 ]
 }
+
+@test "model: E_kl is an edit with that delta at that step alone; controls are named" {
+    "$HSPACE" dump --model random:tiny --steps 4 -N 8 -o a.h5 -q 2>/dev/null
+    "$HSPACE" pca a.h5 -k 1 -o p.h5 -q
+    "$HSPACE" consistency --model random:tiny --steps 4 --direction p.h5:pc0 -N 4 --readout brightness,x0 --at 3 --nulls 3 \
+        -o m.h5 --plot m.svg --json 2>/dev/null >m.json || true
+    grep -q "<svg" m.svg
+    jq -e '.results | .primary.name == "transfer_steps" and .null.n == 3 and .at == [999, 333, 0]
+        and .exploratory[0].readout == "x0" and (.controls.not_run | length) > 0
+        and (.statistics | any(.name == "cosine[0,1]" and .value != null) and all(.value != null or .reason != null))' m.json
+    /usr/bin/python3 - <<'PY'
+import h5py
+import numpy as np
+p = h5py.File("p.h5")
+t, d = p["timestep"][()], p["delta_h"][0].astype("f8")
+only = np.zeros_like(d)
+k, l = list(t).index(333), list(t).index(999)
+only[k] = d[l] * np.linalg.norm(d[k]) / np.linalg.norm(d[l])
+np.savez("only.npz", **{str(t[j]): only[j].astype("f4") for j in range(len(t))})
+PY
+    "$HSPACE" import only.npz --kind direction -o only.h5 -q
+    "$HSPACE" sweep --model random:tiny --steps 4 --direction only.h5 -N 4 --readout brightness --strengths 0,1 -f -o s.h5 -q 2>/dev/null
+    /usr/bin/python3 - <<'PY'
+import h5py, json
+s = h5py.File("s.h5")["score_brightness"][()]
+E = h5py.File("m.h5")["effect_steps"][()]
+assert abs((s[:, 1] - s[:, 0]).mean() - E[1, 0]) < 1e-6, (s, E)
+got = json.load(open("m.json"))["results"]["primary"]["value"]
+off = (E.sum() - E.trace()) / 6 / (E.trace() / 3)
+assert abs(off - got) < 1e-9 * abs(off)
+PY
+    run "$HSPACE" consistency --model random:tiny --steps 4 --direction p.h5:pc0 -N 4 --readout eps --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" consistency --model random:tiny --steps 4 --direction p.h5:pc0 -N 4 --strength 0 --json
+    [ "$status" -eq 2 ]
+    run "$HSPACE" consistency --model random:tiny --steps 4 -N 4 --json
+    [ "$status" -eq 2 ]
+}
