@@ -1,9 +1,10 @@
 #!/bin/sh
-# The main job from end to end: info, dump, directions and a random control, sweeps, linearity, one HTML page.
+# The main job from end to end: info, dump, directions, their verdicts beside a random control, one HTML page.
 #
 #   scripts/demo.sh [OUT]          MODEL, ARCH: a model of your own; N, STEPS, STRENGTHS, THREADS, SEED
 #
-# Without MODEL: faces-a, the model that ships, read by faces-attr; smile and age are mean differences then.
+# Without MODEL: faces-a, the model that ships, read by faces-attr; smile and age are mean differences then, and
+# smile_clip is Asyrp's f_t, trained on "a face" -> "a smiling face" with faces-clip (FULL=1 trains it again).
 set -eu
 cd "$(dirname "$0")/.."
 hspace=build/hspace
@@ -35,42 +36,48 @@ control() { # FILE NAME: a random direction of that one's norms
     run $hspace direction random --like "$out/$1:$2" --seed $((seed + 1)) -f -o "$out/random.h5"
 }
 
-shown=
-sweep() { # FILE NAME READOUT: what the direction does to new images, and whether the read-out follows a line
-    run $hspace sweep $model_is --direction "$out/$1:$2" --strengths="$strengths" -N "$n" $steps --seed $((seed + 1)) \
-        --null 8 --readout "$readouts" $threads -f -o "$out/$2.h5" --strip "$out/$2.png"
-    run $hspace linearity --sweep "$out/$2.h5" --readout "$3" --seed "$seed" -f -o "$out/$2-linearity.h5"
-    shown="$shown $2"
-}
-
 mkdir -p "$out"
 # shellcheck disable=SC2086 # the options are words on purpose
 {
     run $hspace info $model${arch:+ --arch $arch}
     if [ "$model" = faces-a ]; then
-        strengths=${STRENGTHS:--1:1:0.25} # of the difference between the most and the least smiling quarter
-        readouts=attr:smile,attr:age,attr:glasses,attr:yaw,x0,h_later:1
         dump $((n * 16)) --keep x_0
         run $hspace score "$out/acts.h5" $threads -f -o "$out/labels.csv"
         run $hspace direction mean-diff "$out/acts.h5" --labels "$out/labels.csv" --attr smile,age -f -o "$out/means.h5"
         control means.h5 smile
-        sweep means.h5 smile attr:smile
-        sweep means.h5 age attr:age
-        sweep pca.h5 pc0 x0
-        sweep random.h5 random0 attr:smile
+        clip=datasets/models/faces-a/smile-clip.h5 # made by the command below
+        if [ -n "${FULL:-}" ]; then
+            clip=$out/smile-clip.h5
+            run $hspace direction asyrp --model faces-a --source "a face" --target "a smiling face" -N 64 --steps 20 \
+                --trajectories 25 --t-edit 200 --seed 3 --name smile_clip $threads -f -o "$clip"
+        fi
+        directions="-D $out/means.h5 -D $clip"
+        also=attr:smile,attr:age,attr:glasses,attr:yaw
+        factors='--target smile,age,smile'
+        results='smile age smile_clip'
     else
-        strengths=${STRENGTHS:--2:2:0.5} # in standard deviations of h
-        readouts=x0,h_later:1,brightness
         dump $((n * 4))
         control pca.h5 pc0
-        sweep pca.h5 pc0 x0
-        sweep pca.h5 pc1 x0
-        sweep random.h5 random0 x0
+        directions="-D $out/pca.h5:pc0 -D $out/pca.h5:pc1"
+        also=brightness
+        factors=
+        results='pc0 pc1'
     fi
+    # strengths: of the difference between the quarters of most and least, of standard deviations of h, or of f_t
+    run $hspace verify $model_is $directions --control "$out/random.h5:random0" --strengths="${STRENGTHS:--1:1:0.25}" \
+        --also "$also" -N "$n" $steps --seed $((seed + 1)) --batch 16 $threads -o "$out/verify/"
     set --
-    for d in $shown; do set -- "$@" "$out/$d-linearity.h5"; done
-    run $hspace plot "$@" -f -o "$out/linearity.pdf"
-    for d in $shown; do set -- "$@" "$out/$d.h5" "$out/$d.png"; done
-    run $hspace report "$out/acts.h5" "$out/pca.h5" "$@" --title "Directions of ${arch:-$model}" -f -o "$out/report.html"
+    for r in $results random0; do
+        set -- "$@" "$out/verify/$r.h5" "$out/verify/$r.png"
+        for p in homogeneity linearity; do set -- "$@" "$out/verify/$r-$p.h5"; done
+    done
+    if [ -n "$factors" ]; then
+        sweeps=
+        for r in $results; do sweeps="$sweeps $out/verify/$r.h5"; done
+        run $hspace edit-success $sweeps $factors -f -o "$out/success.h5"
+        set -- "$out/success.h5" "$@"
+    fi
+    run $hspace report "$out/acts.h5" "$out/pca.h5" "$@" --control random0 \
+        --title "Is h-space of ${arch:-$model} what it is said to be?" -f -o "$out/report.html"
 }
 printf '\nThe page: %s\n' "$(cd "$out" && pwd)/report.html"

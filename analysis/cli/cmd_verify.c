@@ -24,6 +24,8 @@ static const hs_opt options[] = {
      "directions that should not hold (random ones); they never count for the exit code"},
     {"readout", 0, HS_OPT_STR, NULL, 0, 0, NULL, "PHI", "Statistics",
      "what judges; the factor a direction is named after when left out, else x0"},
+    {"also", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "PHI,...", "Statistics",
+     "further read-outs of the sweeps, shown but not judged"},
     {"strengths", 0, HS_OPT_GRID, "-1:1:0.25", 0, 0, NULL, "A:B:STEP", "Edit", "strengths, 0 among them"},
     {"null", 0, HS_OPT_INT, "8", 0, 1000, NULL, "K", "Statistics", "random directions of equal norm"},
     {"rival", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.h5", "Statistics",

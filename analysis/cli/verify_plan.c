@@ -133,6 +133,13 @@ HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
     hs_str_free(&grid);
     hs_words_addf(&s->words, "--readout=%s", d->readout);
     hs_words_addf(&s->words, "--readout=%s", strcmp(d->readout, "x0") == 0 ? "feat" : "feat,x0");
+    const char *const *also;
+    size_t more = hs_cmd_list(m->c, "also", &also);
+    for (size_t i = 0; i < more; i++) {
+        if (strcmp(also[i], d->readout) != 0 && strcmp(also[i], "feat") != 0 && strcmp(also[i], "x0") != 0) {
+            hs_words_addf(&s->words, "--readout=%s", also[i]);
+        }
+    }
     hs_words_addf(&s->words, "--null=%zu", m->o->nulls);
     if (rival != NULL && !d->control) {
         hs_words_addf(&s->words, "--rival=%s:%s", rival, d->name);
