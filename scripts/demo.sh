@@ -65,11 +65,11 @@ mkdir -p "$out"
     fi
     # strengths: of the difference between the quarters of most and least, of standard deviations of h, or of f_t
     run $hspace verify $model_is $directions --control "$out/random.h5:random0" --strengths="${STRENGTHS:--1:1:0.25}" \
-        --also "$also" -N "$n" $steps --seed $((seed + 1)) --batch 16 $threads -o "$out/verify/"
+        --also "$also" --at 3 -N "$n" $steps --seed $((seed + 1)) --batch 16 $threads -o "$out/verify/"
     set --
     for r in $results random0; do
         set -- "$@" "$out/verify/$r.h5" "$out/verify/$r.png"
-        for p in homogeneity linearity; do set -- "$@" "$out/verify/$r-$p.h5"; done
+        for p in homogeneity linearity consistency; do set -- "$@" "$out/verify/$r-$p.h5"; done
     done
     if [ -n "$factors" ]; then
         sweeps=

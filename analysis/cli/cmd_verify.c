@@ -28,6 +28,8 @@ static const hs_opt options[] = {
      "further read-outs of the sweeps, shown but not judged"},
     {"strengths", 0, HS_OPT_GRID, "-1:1:0.25", 0, 0, NULL, "A:B:STEP", "Edit", "strengths, 0 among them"},
     {"null", 0, HS_OPT_INT, "8", 0, 1000, NULL, "K", "Statistics", "random directions of equal norm"},
+    {"at", 0, HS_OPT_INT, "5", 0, 1000, NULL, "P", "Statistics",
+     "consistency: steps whose directions are tried at one another; 0: not measured"},
     {"rival", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.h5", "Statistics",
      "directions of eps of the same names, run at equal first-order effect"},
     {"title", 0, HS_OPT_STR, NULL, 0, 0, NULL, "TEXT", "Output", "of the report"},

@@ -1,5 +1,6 @@
 #include "analysis/cli/verify_plan.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,33 @@ out:
     return rc;
 }
 
+/* What the direction of one step does at others. */
+HS_CHECKED static int add_consistency(maker *m, const subject *d)
+{
+    char stem[192];
+    hs_verify_step *s = NULL;
+    const double *strength;
+    size_t count = hs_cmd_grid(m->c, "strengths", &strength);
+    double most = 0;
+    int rc = HS_OK;
+    for (size_t j = 0; j < count; j++) {
+        most = fmax(most, strength[j]);
+    }
+    stem_of(d, "-consistency", stem);
+    HS_TRY(add_step(m, "consistency", d->name, d->control, stem, &s));
+    hs_words_add(&s->words, "consistency");
+    add_model(m, s, m->o->n);
+    hs_words_addf(&s->words, "--direction=%s", d->spec);
+    hs_words_forward(&s->words, m->c, hs_opts_edit);
+    hs_words_addf(&s->words, "--strength=%g", most);
+    hs_words_addf(&s->words, "--at=%lld", (long long)hs_cmd_int(m->c, "at"));
+    hs_words_addf(&s->words, "--nulls=%zu", m->o->nulls);
+    hs_words_addf(&s->words, "--readout=%s", d->readout);
+    finish(m, s);
+out:
+    return rc;
+}
+
 HS_CHECKED static int add_subject(maker *m, const subject *d)
 {
     char sweep[4352];
@@ -177,6 +205,7 @@ HS_CHECKED static int add_subject(maker *m, const subject *d)
     HS_TRY(add_sweep(m, d, sweep));
     HS_TRY(add_from_sweep(m, d, "homogeneity", sweep));
     HS_TRY(add_from_sweep(m, d, "linearity", sweep));
+    HS_TRY(hs_cmd_int(m->c, "at") > 0 ? add_consistency(m, d) : HS_OK);
     if (d->control) {
         hs_words_add(&m->plan->controls, d->name);
     }
