@@ -19,6 +19,8 @@ void hs_deltas_free(hs_deltas *x)
         free(x->square_of_image);
         free(x->gram);
         free(x->unit_square);
+        free(x->all_gram);
+        free(x->alike);
         memset(x, 0, sizeof *x);
     }
 }
@@ -207,6 +209,75 @@ HS_CHECKED static int fill_products(hs_deltas *x)
     return failed;
 }
 
+/* Rows [first, first + n) of the Gram matrix of all sums, and what is left of them mirrored. */
+HS_CHECKED static int gram_rows(hs_deltas *x, size_t first, size_t n)
+{
+    int rc;
+    size_t all = x->units * x->S, d = x->d;
+    HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_TRANS, n, first + n, d, 1, x->sum + first * d, d, x->sum, d, 0,
+                       x->all_gram + first * all, all));
+    for (size_t i = first; i < first + n; i++) {
+        for (size_t j = 0; j < first; j++) {
+            x->all_gram[j * all + i] = x->all_gram[i * all + j];
+        }
+    }
+out:
+    return rc;
+}
+
+/* alike of step k: inner products of the units' sums of u. */
+HS_CHECKED static int alike_step(hs_deltas *x, size_t k)
+{
+    int rc = HS_OK;
+    size_t U = x->units, S = x->S, d = x->d;
+    double *to = x->alike + k * U * U;
+    if (x->unit_sum != NULL) {
+        return hs_gemm_f64(HS_NO_TRANS, HS_TRANS, U, U, d, 1, x->unit_sum + k * d, S * d, x->unit_sum + k * d, S * d, 0,
+                           to, U);
+    }
+    for (size_t i = 0; i < U; i++) {
+        for (size_t j = 0; j < U; j++) {
+            double norms = sqrt(x->square[i * S + k] * x->square[j * S + k]);
+            to[i * U + j] = norms > 0 ? x->all_gram[(i * S + k) * U * S + j * S + k] / norms : 0;
+        }
+    }
+    return rc;
+}
+
+/* Inner products of everything, where resampling by them is the cheaper way. */
+HS_CHECKED static int fill_gram(hs_deltas *x, size_t most)
+{
+    enum { ROWS = 64 };
+    int rc, failed = HS_OK;
+    size_t U = x->units, S = x->S, all = U * S;
+    if (all > most || U * U * S >= x->d * (U + S / 2)) {
+        return HS_OK;
+    }
+    HS_TRY(hs_alloc(all, all * sizeof *x->all_gram, &x->all_gram));
+    HS_TRY(hs_alloc(S, U * U * sizeof *x->alike, &x->alike));
+    hs_blas_serial guard = hs_blas_serial_begin();
+#pragma omp parallel num_threads(guard.threads)
+    {
+        int mine = HS_OK;
+#pragma omp for schedule(dynamic, 1)
+        for (size_t b = 0; b < (all + ROWS - 1) / ROWS; b++) {
+            mine = mine != HS_OK ? mine : gram_rows(x, b * ROWS, all - b * ROWS < ROWS ? all - b * ROWS : ROWS);
+        }
+#pragma omp for schedule(static)
+        for (size_t k = 0; k < S; k++) {
+            mine = mine != HS_OK ? mine : alike_step(x, k);
+        }
+        if (mine != HS_OK) {
+#pragma omp atomic write
+            failed = mine;
+        }
+    }
+    hs_blas_serial_end(guard);
+    rc = failed;
+out:
+    return rc;
+}
+
 int hs_deltas_reduce(const hs_deltas_source *source, const hs_deltas_limits *limits, const hs_progress *progress,
                      hs_deltas *out)
 {
@@ -224,6 +295,7 @@ int hs_deltas_reduce(const hs_deltas_source *source, const hs_deltas_limits *lim
     }
     close_gaps(&x);
     HS_TRY(fill_products(&x));
+    HS_TRY(fill_gram(&x, limits->gram_max));
     *out = x;
     memset(&x, 0, sizeof x);
 out:

@@ -30,11 +30,12 @@ typedef struct {
 typedef struct {
     size_t images_max, floats_max; /* that stay images; beyond, units */
     size_t pooled_max;             /* doubles of the units' sums (two of them) */
+    size_t gram_max;               /* up to so many units x steps, resampling may go by their inner products */
 } hs_deltas_limits;
 
-#define HS_DELTAS_LIMITS_INIT                                                              \
-    {                                                                                      \
-        .images_max = 2048, .floats_max = (size_t)48 << 20, .pooled_max = (size_t)12 << 20 \
+#define HS_DELTAS_LIMITS_INIT                                                                                \
+    {                                                                                                        \
+        .images_max = 2048, .floats_max = (size_t)48 << 20, .pooled_max = (size_t)12 << 20, .gram_max = 2048 \
     }
 
 typedef struct {
@@ -50,6 +51,8 @@ typedef struct {
     double *square_of_image; /* (units) sum of |mean_k D_ik|^2 */
     double *gram;            /* (units, S, S) <sum_k, sum_l> */
     double *unit_square;     /* (units, S) |sum of u|^2 */
+    double *all_gram;        /* (units S, units S) of all sums, and (S, units, units) of the units' sums of u; NULL */
+    double *alike;           /* where sums themselves are resampled, which is cheaper for many units */
 } hs_deltas;
 
 /* *out <- the reduction, in one pass.  HS_ERANGE: n, S or d is 0; HS_EDEGENERATE: no image is finite; errors of read;
@@ -78,7 +81,7 @@ HS_CHECKED int hs_deltas_eval(const hs_deltas *x, const hs_deltas_statistic *st,
 
 /* out (q) <- values and BCa intervals over units.  plain_kl of a resample is that of as many images as there are:
  * made of its M_kl and its mean <D_ik, D_il>, so that copies don't pass for agreement.  HS_ERANGE as hs_bootstrap.
- * Cost: (B + units) x S d (2 units + S) multiplications. */
+ * Cost: (B + units) x the less of S d (2 units + S) and (units S)^2 multiplications. */
 HS_CHECKED int hs_deltas_bootstrap(const hs_deltas *x, const hs_bootstrap_options *o, const hs_deltas_statistic *st,
                                    const hs_progress *progress, hs_interval *out);
 

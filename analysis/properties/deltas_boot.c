@@ -20,6 +20,7 @@ typedef struct {
     double *sum, *unit;           /* (R, S, d), (R, d) */
     double *M, *plain, *square_w; /* (S, S) */
     double *conc;                 /* (R, S) */
+    double *raw, *T;              /* (R, S, S) |sums|^2, and (R, units S): by the Gram matrix */
     void *work;
 } room;
 
@@ -33,6 +34,8 @@ static void room_free(room *r)
     free(r->plain);
     free(r->square_w);
     free(r->conc);
+    free(r->raw);
+    free(r->T);
     free(r->work);
 }
 
@@ -42,8 +45,13 @@ HS_CHECKED static int room_create(const hs_deltas *x, size_t R, size_t scratch, 
     *r = (room){.R = R};
     HS_TRY(hs_alloc(R, x->units * sizeof(double), &r->w));
     HS_TRY(hs_alloc(R, x->units * sizeof(double), &r->scaled));
-    HS_TRY(hs_alloc(R, x->S * x->d * sizeof(double), &r->sum));
-    HS_TRY(hs_alloc(R, x->d * sizeof(double), &r->unit));
+    if (x->all_gram != NULL) {
+        HS_TRY(hs_alloc(R, x->S * x->S * sizeof(double), &r->raw));
+        HS_TRY(hs_alloc(R, x->units * x->S * sizeof(double), &r->T));
+    } else {
+        HS_TRY(hs_alloc(R, x->S * x->d * sizeof(double), &r->sum));
+        HS_TRY(hs_alloc(R, x->d * sizeof(double), &r->unit));
+    }
     HS_TRY(hs_alloc(x->S, x->S * sizeof(double), &r->M));
     HS_TRY(hs_alloc(x->S, x->S * sizeof(double), &r->plain));
     HS_TRY(hs_alloc(x->S, x->S * sizeof(double), &r->square_w));
@@ -51,6 +59,22 @@ HS_CHECKED static int room_create(const hs_deltas *x, size_t R, size_t scratch, 
     HS_TRY(hs_alloc(scratch, 1, &r->work));
 out:
     return rc;
+}
+
+/* conc of one row at step k, from |weighted sum of u|^2. */
+static void concentration_of(const hs_deltas *x, size_t k, size_t row, double square_of_sum, room *r)
+{
+    size_t S = x->S;
+    const double *w = r->w + row * x->units;
+    double same = 0, images = 0, squares = 0;
+    for (size_t u = 0; u < x->units; u++) {
+        double m = w[u] * x->nonzero[u * S + k];
+        same += w[u] * w[u] * x->unit_square[u * S + k];
+        images += m;
+        squares += m * m;
+    }
+    double pairs = images * images - squares;
+    r->conc[row * S + k] = pairs > 0 ? (square_of_sum - same) / pairs : NAN;
 }
 
 /* conc (rows, S) <- concentrations under each row of weights. */
@@ -66,29 +90,47 @@ HS_CHECKED static int concentrations(const hs_deltas *x, size_t rows, room *r)
         }
         HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, d, U, 1, r->scaled, U, from, S * d, 0, r->unit, d));
         for (size_t row = 0; row < rows; row++) {
-            const double *w = r->w + row * U, *v = r->unit + row * d;
-            double same = 0, images = 0, squares = 0;
-            for (size_t u = 0; u < U; u++) {
-                double m = w[u] * x->nonzero[u * S + k];
-                same += w[u] * w[u] * x->unit_square[u * S + k];
-                images += m;
-                squares += m * m;
-            }
-            double pairs = images * images - squares;
-            r->conc[row * S + k] = pairs > 0 ? (hs_dot_f64(d, v, v) - same) / pairs : NAN;
+            const double *v = r->unit + row * d;
+            concentration_of(x, k, row, hs_dot_f64(d, v, v), r);
         }
     }
 out:
     return rc;
 }
 
-/* M and plain (S, S) <- of one row of weights with sums A (S, d). */
-HS_CHECKED static int products(const hs_deltas *x, const whole *all, const double *w, const double *A, room *r)
+/* The same, and raw (rows, S, S), from the Gram matrices. */
+HS_CHECKED static int by_gram(const hs_deltas *x, size_t rows, room *r)
 {
-    int rc;
+    int rc = HS_OK;
+    size_t S = x->S, U = x->units, all = U * S;
+    for (size_t l = 0; l < S; l++) {
+        HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, all, U, 1, r->w, U, x->all_gram + l * all, S * all, 0, r->T,
+                           all));
+        for (size_t row = 0; row < rows; row++) {
+            double *raw = r->raw + row * S * S;
+            for (size_t k = 0; k < S; k++) {
+                raw[k * S + l] = 0;
+            }
+            for (size_t i = 0; i < all; i++) {
+                raw[i % S * S + l] += r->w[row * U + i / S] * r->T[row * all + i];
+            }
+        }
+    }
+    for (size_t k = 0; k < S; k++) {
+        HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, U, U, 1, r->w, U, x->alike + k * U * U, U, 0, r->scaled, U));
+        for (size_t row = 0; row < rows; row++) {
+            concentration_of(x, k, row, hs_dot_f64(U, r->scaled + row * U, r->w + row * U), r);
+        }
+    }
+out:
+    return rc;
+}
+
+/* M and plain (S, S) <- of one row of weights; M holds the inner products of the weighted sums. */
+static void products(const hs_deltas *x, const whole *all, const double *w, room *r)
+{
     size_t S = x->S, cells = S * S;
     double images = 0, squares = 0;
-    HS_TRY(hs_syrk_f64(S, x->d, 1, A, x->d, 0, r->M, S));
     memset(r->plain, 0, cells * sizeof *r->plain);
     memset(r->square_w, 0, cells * sizeof *r->square_w);
     for (size_t u = 0; u < x->units; u++) {
@@ -109,8 +151,6 @@ HS_CHECKED static int products(const hs_deltas *x, const whole *all, const doubl
         double off = all->images * all->images - all->squares;
         r->plain[c] = ((off > 0 ? off * r->M[c] : 0) + all->squares * r->plain[c] / same) / (all->images * all->images);
     }
-out:
-    return rc;
 }
 
 /* theta (rows, q) <- of each row of weights in the room. */
@@ -119,12 +159,21 @@ HS_CHECKED static int eval_rows(const hs_deltas *x, const whole *all, const hs_d
 {
     int rc;
     size_t S = x->S, per = S * x->d, U = x->units;
-    HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, per, U, 1, r->w, U, x->sum, per, 0, r->sum, per));
-    HS_TRY(concentrations(x, rows, r));
+    if (x->all_gram != NULL) {
+        HS_TRY(by_gram(x, rows, r));
+    } else {
+        HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, per, U, 1, r->w, U, x->sum, per, 0, r->sum, per));
+        HS_TRY(concentrations(x, rows, r));
+    }
     for (size_t row = 0; row < rows; row++) {
         const double *w = r->w + row * U;
         double images = 0, total = 0, image = 0;
-        HS_TRY(products(x, all, w, r->sum + row * per, r));
+        if (x->all_gram != NULL) {
+            memcpy(r->M, r->raw + row * S * S, S * S * sizeof *r->M);
+        } else {
+            HS_TRY(hs_syrk_f64(S, x->d, 1, r->sum + row * per, x->d, 0, r->M, S));
+        }
+        products(x, all, w, r);
         for (size_t u = 0; u < U; u++) {
             images += w[u] * x->count[u];
             image += w[u] * x->square_of_image[u];

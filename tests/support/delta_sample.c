@@ -42,6 +42,13 @@ hs_deltas deltas_pooled(size_t n, size_t S, size_t d, const float *v)
     return reduce(n, S, d, NULL, v, &limits);
 }
 
+hs_deltas deltas_by_sums(size_t n, size_t S, size_t d, const float *v)
+{
+    hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
+    limits.gram_max = 0;
+    return reduce(n, S, d, NULL, v, &limits);
+}
+
 float *deltas_planted(size_t n, size_t S, size_t d, double g, double tau, double image, uint64_t seed)
 {
     float *v, *own, *rest;

@@ -11,6 +11,9 @@ hs_deltas deltas_of(size_t n, size_t S, size_t d, const int *t, const float *v);
 /* The same with images pooled into 32 units. */
 hs_deltas deltas_pooled(size_t n, size_t S, size_t d, const float *v);
 
+/* The same without inner products of everything. */
+hs_deltas deltas_by_sums(size_t n, size_t S, size_t d, const float *v);
+
 /* D_ik = sqrt(g) e + sqrt(tau) e_k + noise, free(): unit orthogonal e, e_k that sum to 0 (S >= 2); noise of mean square
  * 1 - g - tau, a share `image` of it the same at all steps of an image.  Population: share_common_corrected g,
  * share_homogeneous_corrected g + tau. */

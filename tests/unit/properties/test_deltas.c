@@ -302,6 +302,36 @@ static void test_unchanged(void **state)
     free(v), free(w);
 }
 
+/* Resampling by inner products and by the sums themselves: the same numbers and intervals. */
+static void test_two_ways(void **state)
+{
+    (void)state;
+    enum { WIDE = 400 };
+    float *v = deltas_planted(12, S, WIDE, 0.3, 0.2, 0.3, 9);
+    memset(v + 5 * S * WIDE, 0, WIDE * sizeof *v); /* one delta is 0 */
+    hs_deltas x = deltas_of(12, S, WIDE, NULL, v), y = deltas_by_sums(12, S, WIDE, v);
+    assert_non_null(x.all_gram);
+    assert_null(y.all_gram);
+    hs_measurement a = homogeneity(&x, NULL), b = homogeneity(&y, NULL);
+    hs_consistency p = consistency(&x, NULL), q = consistency(&y, NULL);
+    for (size_t i = 0; i < a.n_statistics; i++) {
+        if (!isnan(a.statistic[i].lo)) {
+            assert_near(a.statistic[i].value, b.statistic[i].value, 1e-11);
+            assert_near(a.statistic[i].lo, b.statistic[i].lo, 1e-9);
+            assert_near(a.statistic[i].hi, b.statistic[i].hi, 1e-9);
+        }
+    }
+    for (size_t i = 0; i < p.result.n_statistics; i++) {
+        if (!isnan(p.result.statistic[i].lo)) {
+            assert_near(p.result.statistic[i].lo, q.result.statistic[i].lo, 1e-9 * fabs(p.result.statistic[i].lo));
+        }
+    }
+    hs_measurement_free(&a), hs_measurement_free(&b);
+    hs_consistency_free(&p), hs_consistency_free(&q);
+    hs_deltas_free(&x), hs_deltas_free(&y);
+    free(v);
+}
+
 static void test_threads(void **state)
 {
     (void)state;
@@ -412,10 +442,10 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),     cmocka_unit_test(test_golden_interval), cmocka_unit_test(test_golden_h),
-        cmocka_unit_test(test_planted),    cmocka_unit_test(test_verdicts),        cmocka_unit_test(test_shared_bias),
-        cmocka_unit_test(test_decay),      cmocka_unit_test(test_unchanged),       cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_degenerate), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_golden),   cmocka_unit_test(test_golden_interval), cmocka_unit_test(test_golden_h),
+        cmocka_unit_test(test_planted),  cmocka_unit_test(test_verdicts),        cmocka_unit_test(test_shared_bias),
+        cmocka_unit_test(test_decay),    cmocka_unit_test(test_unchanged),       cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_two_ways), cmocka_unit_test(test_degenerate),      cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
