@@ -9,6 +9,7 @@
 #include "analysis/figures/curves.h"
 #include "analysis/figures/linearity.h"
 #include "analysis/figures/matrix.h"
+#include "analysis/figures/robustness.h"
 #include "analysis/figures/scree.h"
 #include "analysis/figures/sweep.h"
 #include "analysis/figures/theorem1.h"
@@ -394,6 +395,67 @@ out:
     return rc;
 }
 
+/* Arms are rows of (arm, position) arrays, filled up with NaN. */
+static int read_arm(sources *s, size_t a, const size_t dim[2], double *const v[4], hs_figure_arm *arm)
+{
+    size_t m = 0;
+    while (m < dim[1] && !isnan(v[0][a * dim[1] + m])) {
+        m++;
+    }
+    double *sigma, *bound;
+    size_t n = dim[0];
+    int rc = get_array(s, 0, "sigma50", 1, &n, &sigma);
+    if (rc == HS_OK) {
+        rc = get_array(s, 0, "sigma50_bound", 1, &n, &bound);
+    }
+    if (rc == HS_OK) {
+        arm->m = m;
+        arm->level = v[0] + a * dim[1];
+        arm->mean = v[1] + a * dim[1];
+        arm->lo = v[2] + a * dim[1];
+        arm->hi = v[3] + a * dim[1];
+        arm->sigma50 = sigma[a];
+        arm->bound = bound[a] != 0;
+    }
+    return rc;
+}
+
+static int plot_robustness(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    static const char *const array[4] = {"level", "damage_mean", "ci_low", "ci_high"};
+    int rc = HS_OK;
+    size_t dim[2] = {0, 0};
+    double *v[4];
+    const char *const *name;
+    const char *verdict, *damage;
+    char text[160];
+    hs_figure_robust f = {.n = get_count(s, 0, "images"),
+                          .bootstrap = get_count(s, 0, "bootstrap"),
+                          .level = get_number(s, 0, "ci"),
+                          .threshold = get_number(s, 0, "threshold")};
+    for (int k = 0; k < 4; k++) {
+        HS_TRY(get_array(s, 0, array[k], 2, dim, &v[k]));
+    }
+    if (dim[0] > HS_FIGURE_ARMS) {
+        HS_TRY(hs_fail(HS_ESHAPE, "%s: %zu arms; %d are possible", s->path[0], dim[0], HS_FIGURE_ARMS));
+    }
+    HS_TRY(read_labels(s, "arm", dim[0], &name));
+    HS_TRY(get_text(s, 0, "verdict", "no verdict", &verdict));
+    HS_TRY(get_text(s, 0, "damage", "damage", &damage));
+    snprintf(text, sizeof text, "%.20s \xc2\xb7 log ratio %.2f", verdict, get_number(s, 0, "primary_value"));
+    f.title = "robustness";
+    f.subtitle = text;
+    f.damage = damage;
+    f.n_arms = dim[0];
+    for (size_t a = 0; a < dim[0]; a++) {
+        HS_TRY(read_arm(s, a, dim, v, &f.arm[a]));
+        f.arm[a].name = name[a];
+    }
+    HS_TRY(hs_figure_robustness(&f, opt, drawn));
+out:
+    return rc;
+}
+
 static const struct {
     const char *kind;
     int (*plot)(sources *s, const hs_figure_options *opt, int *drawn);
@@ -406,6 +468,7 @@ static const struct {
              {"pca", plot_pca, 1},
              {"similarity", plot_similarity, 1},
              {"curves", plot_curves, 1},
+             {"robustness", plot_robustness, 1},
              {"theorem1", plot_theorem1, HS_FIGURE_COLOURS}};
 
 int hs_figure_from_results(const char *const *path, size_t n, const char *kind, const hs_figure_options *opt,
@@ -440,7 +503,7 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
     }
     if (!found) {
         HS_TRY(hs_fail(HS_ERANGE,
-                       "%s: no figure of kind \"%s\"; there are homogeneity, linearity, consistency, sweep, "
+                       "%s: no figure of kind \"%s\"; there are homogeneity, linearity, robustness, consistency, sweep, "
                        "interpolation, pca, similarity, "
                        "curves, theorem1",
                        path[0], kind));

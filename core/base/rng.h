@@ -26,7 +26,8 @@ typedef enum {
     HS_RNG_PROBE = 12,       /* folds of a probe, index = 0; shuffled labels, index = shuffle << 32 | fold */
     HS_RNG_CAPTION = 13,     /* captions of faces; index = caption, in training update << 16 | image */
     HS_RNG_AUGMENT = 14,     /* what is done to an image of an update; index = update << 16 | image */
-    HS_RNG_PERMUTE = 15      /* permutations of a null; index = permutation */
+    HS_RNG_PERMUTE = 15,     /* permutations of a null; index = permutation */
+    HS_RNG_PERTURB = 16      /* noise of robustness; index = sample id << 20 | step << 4 | space */
 } hs_rng_purpose;
 
 /* A stream; by value, owns nothing. */

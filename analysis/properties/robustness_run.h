@@ -1,0 +1,68 @@
+/* Robustness on a model: what perturbations do to its images, for hs_robustness_measure to judge.
+ *
+ * Every arm at every level, at every step of the sampler, noise independent for each step and image
+ * (analysis/sweep/perturb.h); damage against the same sample's plain image, so that level 0 is 0 by construction.
+ * Images are clamped to [-1, 1] first, as a screen shows them.
+ *
+ *   l2, ssim, hf  image_damage.h
+ *   attr          root mean square over factors of their change, each in its standard deviation over the plain images
+ *   feat          Euclidean distance of the attribute network's features
+ *
+ * Beside it, where possible (else NaN):
+ *   frechet       of features, n perturbed against n fresh plain images; frechet_clean: the n plain ones against the
+ * same fresh ones, the same n and the same bias, about frechet_bias = tr S1 / n + tr S2 / n percentile    of the
+ * perturbed h at the middle step, by Mahalanobis distance in the k-PC model of the fresh samples, among the distances
+ * of the plain ones (0 ... 1) contraction   mean over images of log |dh| per step after noise at step S / 3 alone
+ * (P-only, middle level), against the same sample without: below 0 the perturbation heals anisotropy    damage of
+ * P-only noise in h at the middle level inside the top k PCs of the plain h of each step, and outside, equally long */
+#ifndef HS_PROPERTIES_ROBUSTNESS_RUN_H
+#define HS_PROPERTIES_ROBUSTNESS_RUN_H
+
+#include "analysis/properties/damage.h"
+#include "analysis/properties/robustness.h"
+#include "analysis/sweep/perturb.h"
+#include "analysis/sweep/scorer.h"
+
+typedef enum { HS_DAMAGE_L2, HS_DAMAGE_SSIM, HS_DAMAGE_HF, HS_DAMAGE_ATTR, HS_DAMAGE_FEAT, HS_DAMAGES } hs_damage_kind;
+/* "l2", "ssim", "hf", "attr", "feat". */
+const char *hs_damage_kind_name(hs_damage_kind kind);
+
+typedef struct {
+    hs_perturb_plan perturb; /* scale and basis are found here */
+    hs_matching matching;
+    int arm[HS_ARMS]; /* wanted */
+    size_t m;
+    const double *level; /* (m) ascending, above 0 */
+    hs_scorer *scorer;   /* NULL: no attr, no feat, no naturalness */
+    size_t n, n_fresh, n_match;
+    const float *x_T;     /* (n, c R R) */
+    const float *x_fresh; /* (n_fresh, c R R) samples n ... 2 n - 1: n or none */
+    const float *x_match; /* (n_match, c R R) samples 2 n ...: what the matching is measured on */
+} hs_robust_plan;
+
+/* Owned; m counts level 0 too. */
+typedef struct {
+    size_t n, m, k;                                        /* k: PCs of the two models, 0 where n is too small */
+    hs_damage damage[HS_DAMAGES];                          /* n 0: not measured */
+    double *frechet[HS_ARMS], frechet_clean, frechet_bias; /* (m); NULL for arms not run */
+    double *percentile[HS_ARMS];                           /* (n, m), or NULL */
+    double *contraction[2];                                /* (n): h, eps; NULL with too few steps */
+    double *part[2][HS_DAMAGES];                           /* (n): inside, outside; NULL where not measured */
+    double kick_level;
+    hs_noise_scale scale;
+} hs_robust_run;
+
+/* HS_ERANGE: no level, levels not ascending above 0; HS_EDEGENERATE: an image that is not finite, no matching scale;
+ * errors of the networks; HS_ESTOPPED. */
+HS_CHECKED int hs_robust_run_model(const hs_robust_plan *plan, hs_robust_run *out);
+void hs_robust_run_free(hs_robust_run *r);
+
+/* Appends frechet[arm,level], frechet_clean, frechet_bias, percentile[arm,level], contraction, contraction_eps,
+ * anisotropy and, of every damage but `kind`, log_ratio_sigma50[damage]; with BCa intervals over images. */
+HS_CHECKED int hs_robust_put(const hs_robust_run *r, hs_damage_kind kind, const hs_bootstrap_options *o,
+                             hs_measurement *m);
+
+/* Encodes and decodes it takes. */
+void hs_robust_cost(const hs_robust_plan *plan, double *encodes, double *decodes);
+
+#endif
