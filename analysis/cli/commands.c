@@ -32,6 +32,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_verify,
     &hs_cmd_homogeneity,
     &hs_cmd_linearity,
+    &hs_cmd_robustness,
     &hs_cmd_consistency,
     &hs_cmd_similarity,
     &hs_cmd_plot,

@@ -29,6 +29,7 @@ extern const hs_command hs_cmd_invert;
 extern const hs_command hs_cmd_eval;
 extern const hs_command hs_cmd_sample;
 extern const hs_command hs_cmd_linearity;
+extern const hs_command hs_cmd_robustness;
 extern const hs_command hs_cmd_homogeneity;
 extern const hs_command hs_cmd_consistency;
 extern const hs_command hs_cmd_plot;

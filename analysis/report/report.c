@@ -336,6 +336,10 @@ static int add_sections(report *r)
                     "Whether the same change of h does the same to every sample: how alike their deltas are, what each "
                     "does to the others, or what one does to all.",
                     1, 4.5));
+    HS_TRY(add_kind(r, "robustness", "Robustness",
+                    "Damage of images against the level of random noise added at every step, in h and in its rivals, "
+                    "at the matching that the file names.",
+                    1, 4.5));
     HS_TRY(add_kind(r, "consistency", "Consistency across timesteps",
                     "How alike the directions of two timesteps are, or what each does at the other's.", 1, 4.5));
     HS_TRY(add_kind(r, "sweep", "Sweeps", "What every image does along each direction.", TOGETHER, 4.5));
