@@ -146,6 +146,8 @@ HS_CHECKED static int answer(hs_cmd *c, const hs_robust_case *k)
     o.bootstrap = hs_property_bootstrap(c);
     o.standard = hs_cmd_num(c, "standard");
     o.naturalness = k->has_run && isfinite(k->run.frechet_clean);
+    o.undecided =
+        k->has_run && k->run.idle ? "the network does not predict noise: untrained, it has nothing to break" : NULL;
     HS_TRY(hs_robustness_measure(hs_robust_decides(k), &o, &r));
     HS_TRY(k->has_run ? hs_robust_put(&k->run, k->kind, &o.bootstrap, &r.result) : put_missing(&r.result));
     if (k->has_run && strcmp(k->matching, "first-order") != 0) {

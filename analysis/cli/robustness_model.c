@@ -10,7 +10,7 @@
 const hs_opt hs_opts_robust[] = {
     {"arms", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B", "Noise",
      "h_p, eps_p, h_both, eps_both, x_t; all when left out; the first two decide"},
-    {"levels", 0, HS_OPT_GRID, "0.02,0.04,0.08,0.16,0.32,0.64,1.28,2.56", 0, 0, NULL, "L1,L2,...", "Noise",
+    {"levels", 0, HS_OPT_GRID, "0.002,0.006,0.02,0.06,0.2,0.6,1.2,2.4", 0, 0, NULL, "L1,L2,...", "Noise",
      "levels of the noise above 0, in the unit of the matching"},
     {"matching", 0, HS_OPT_STR, "first-order", 0, 0, "norm|relative|first-order", "RULE", "Noise",
      "equal length; equal share of the space's own vectors; equal first-order change of P_t, which is fair"},

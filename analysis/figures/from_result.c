@@ -427,8 +427,8 @@ static int plot_robustness(sources *s, const hs_figure_options *opt, int *drawn)
     size_t dim[2] = {0, 0};
     double *v[4];
     const char *const *name;
-    const char *verdict, *damage;
-    char text[160];
+    const char *verdict, *damage, *matching;
+    char text[160], unit[80];
     hs_figure_robust f = {.n = get_count(s, 0, "images"),
                           .bootstrap = get_count(s, 0, "bootstrap"),
                           .level = get_number(s, 0, "ci"),
@@ -445,6 +445,10 @@ static int plot_robustness(sources *s, const hs_figure_options *opt, int *drawn)
     snprintf(text, sizeof text, "%.20s \xc2\xb7 log ratio %.2f", verdict, get_number(s, 0, "primary_value"));
     f.title = "robustness";
     f.subtitle = text;
+    HS_TRY(get_text(s, 0, "matching", NULL, &matching));
+    snprintf(unit, sizeof unit, "noise level%s%.20s", matching != NULL ? ", matched by " : "",
+             matching != NULL ? matching : "");
+    f.unit = unit;
     f.damage = damage;
     f.n_arms = dim[0];
     for (size_t a = 0; a < dim[0]; a++) {
@@ -502,11 +506,12 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
         HS_TRY(kinds[k].plot(&s, &o, drawn));
     }
     if (!found) {
-        HS_TRY(hs_fail(HS_ERANGE,
-                       "%s: no figure of kind \"%s\"; there are homogeneity, linearity, robustness, consistency, sweep, "
-                       "interpolation, pca, similarity, "
-                       "curves, theorem1",
-                       path[0], kind));
+        HS_TRY(
+            hs_fail(HS_ERANGE,
+                    "%s: no figure of kind \"%s\"; there are homogeneity, linearity, robustness, consistency, sweep, "
+                    "interpolation, pca, similarity, "
+                    "curves, theorem1",
+                    path[0], kind));
     }
 out:
     sources_close(&s);

@@ -18,12 +18,12 @@ static void ends(const hs_figure_robust *f, double *lo, double *hi)
 }
 
 /* A logarithmic axis of x with ticks at 1, 2 and 5 times powers of ten, few enough to be read. */
-static void log_axis(hs_figure *fig, double lo, double hi)
+static void log_axis(hs_figure *fig, double lo, double hi, const char *name)
 {
     static const double step[3] = {1, 2, 5};
     double air = pow(hi / lo, 0.04), decades = log10(hi / lo);
     int wide = decades > 2.2, first = 1;
-    hs_figure_x_axis(fig, lo, hi, "noise level (rms of the first-order change, eps = 1)");
+    hs_figure_x_axis(fig, lo, hi, name);
     hs_str_addf(&fig->gp, "set logscale x\nset xrange [%.6g:%.6g]\nset xtics (", lo / air, hi * air);
     for (int e = (int)floor(log10(lo)) - 1; e <= (int)ceil(log10(hi)); e++) {
         for (int k = 0; k < 3; k += wide ? 3 : 1) {
@@ -51,21 +51,18 @@ static void draw(hs_figure *fig, const hs_figure_robust *f, const size_t *block)
     double lo, hi;
     ends(f, &lo, &hi);
     hs_figure_panel(fig, 0, f->title, f->subtitle);
-    const char *label[HS_FIGURE_ARMS], *style[HS_FIGURE_ARMS];
-    char words[HS_FIGURE_ARMS][16];
+    const char *label[HS_FIGURE_ARMS];
     for (size_t a = 0; a < f->n_arms; a++) {
-        snprintf(words[a], sizeof words[a], "lt %zu", a + 1);
         label[a] = f->arm[a].name;
-        style[a] = words[a];
     }
-    hs_figure_legend(fig, f->n_arms, label, style);
-    log_axis(fig, lo, hi);
+    hs_figure_legend(fig, f->n_arms, label, NULL);
+    log_axis(fig, lo, hi, f->unit);
     hs_figure_y_name(fig, 0, f->damage);
     hs_str_add(&fig->gp, "unset key\nset yrange [0:*]\nset samples 2\n");
     hs_str_addf(&fig->gp, "threshold = %.17g\n", isfinite(f->threshold) ? f->threshold : NAN);
     if (isfinite(f->threshold)) {
         hs_str_addf(&fig->gp,
-                    "set arrow 1 from graph 0,first %.6g to graph 1,first %.6g nohead lw 0.8 dt (4,3) lc rgb "
+                    "set arrow 90 from graph 0,first %.6g to graph 1,first %.6g nohead lw 0.8 dt (4,3) lc rgb "
                     "'#808080'\n",
                     f->threshold, f->threshold);
     }

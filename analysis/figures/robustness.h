@@ -17,7 +17,7 @@ typedef struct {
 
 typedef struct {
     const char *title, *subtitle; /* the verdict */
-    const char *damage;           /* name of the axis */
+    const char *damage, *unit;    /* names of the axes */
     size_t n_arms;
     hs_figure_arm arm[HS_FIGURE_ARMS];
     double threshold; /* NaN: none */

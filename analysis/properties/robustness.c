@@ -276,7 +276,9 @@ HS_CHECKED static int answer(const hs_damage *d, const hs_robustness_options *o,
     HS_TRY(put(m, hs_estimate_plain("threshold", r->threshold, d->n, "half the plateau of eps_p",
                                     isnan(r->threshold) ? trouble(d, r, HS_ARM_EPS_P) : NULL)));
     HS_TRY(add_notes(d, o, r));
-    hs_verdict_rules rules = {.noise_floor = o->noise_floor, .spread = -HUGE_VAL, .undecided = design(r)};
+    hs_verdict_rules rules = {.noise_floor = o->noise_floor,
+                              .spread = -HUGE_VAL,
+                              .undecided = o->undecided != NULL ? o->undecided : design(r)};
     hs_decide(m, &rules);
     respect_bounds(r);
     hs_decide_specific(m);

@@ -23,9 +23,10 @@
 
 typedef struct {
     hs_bootstrap_options bootstrap;
-    double standard;    /* log 1.25: what log_ratio_sigma50 must reach */
-    double noise_floor; /* of the damage; 0 */
-    int naturalness;    /* measured beside it */
+    double standard;       /* log 1.25: what log_ratio_sigma50 must reach */
+    double noise_floor;    /* of the damage; 0 */
+    const char *undecided; /* NULL, or why no answer can be given */
+    int naturalness;       /* measured beside it */
 } hs_robustness_options;
 
 #define HS_ROBUSTNESS_STANDARD 0.22314355131420976 /* log 1.25 */

@@ -364,6 +364,7 @@ int hs_robust_run_model(const hs_robust_plan *p, hs_robust_run *out)
     HS_TRY(check(p));
     HS_TRY(hs_noise_scale_measure(&p->perturb, p->matching, p->n_fresh > 0 ? 2 * p->n : 0, p->n_match, p->x_match,
                                   &r.scale));
+    r.idle = p->perturb.steps->step[0].alpha_bar < 0.1 && !(r.scale.denoises >= 0.5);
     HS_TRY(hs_robust_clean(&w));
     w.perturb.scale = &r.scale;
     w.perturb.k = r.k;

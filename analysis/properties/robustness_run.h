@@ -5,16 +5,20 @@
  * Images are clamped to [-1, 1] first, as a screen shows them.
  *
  *   l2, ssim, hf  image_damage.h
- *   attr          root mean square over factors of their change, each in its standard deviation over the plain images
+ *   attr          root mean square over factors of their change, each in its sd over the plain images
  *   feat          Euclidean distance of the attribute network's features
  *
  * Beside it, where possible (else NaN):
  *   frechet       of features, n perturbed against n fresh plain images; frechet_clean: the n plain ones against the
- * same fresh ones, the same n and the same bias, about frechet_bias = tr S1 / n + tr S2 / n percentile    of the
- * perturbed h at the middle step, by Mahalanobis distance in the k-PC model of the fresh samples, among the distances
- * of the plain ones (0 ... 1) contraction   mean over images of log |dh| per step after noise at step S / 3 alone
- * (P-only, middle level), against the same sample without: below 0 the perturbation heals anisotropy    damage of
- * P-only noise in h at the middle level inside the top k PCs of the plain h of each step, and outside, equally long */
+ *                 same fresh ones, the same n and the same bias, about frechet_bias = tr S1 / n + tr S2 / n
+ *   percentile    of the perturbed h at the middle step, by Mahalanobis distance in the k-PC model of the fresh
+ *                 samples, among the distances of the plain ones (0 ... 1)
+ *   contraction   mean over images of the change of log |dh| per step after noise at step S / 3 alone (P-only, middle
+ *                 level), against the same sample without: below 0 the perturbation heals
+ *   anisotropy    log of the damage of P-only noise in h at the middle level inside the top k PCs of the plain h of
+ *                 each step over that of noise outside, equally long
+ *   idle          eps hardly looks like x_t at a first step that is nearly all noise (cosine below .5): an untrained
+ *                 network, whose images no noise in h can break */
 #ifndef HS_PROPERTIES_ROBUSTNESS_RUN_H
 #define HS_PROPERTIES_ROBUSTNESS_RUN_H
 
@@ -49,6 +53,7 @@ typedef struct {
     double *contraction[2];                                /* (n): h, eps; NULL with too few steps */
     double *part[2][HS_DAMAGES];                           /* (n): inside, outside; NULL where not measured */
     double kick_level;
+    int idle;
     hs_noise_scale scale;
 } hs_robust_run;
 

@@ -6,8 +6,7 @@
  *
  * a = level x scale_k x xi, xi ~ N(0, I) of the space, independent for every sample and step: stream (seed,
  * HS_RNG_PERTURB, sample << 20 | step << 4 | space).  Levels and places of one space share xi (common random
- * numbers: they differ by what is compared and not by luck).  scale_k is the root mean square of a coordinate at level
- * 1:
+ * numbers: they differ by what is compared and not by luck).  scale_k is the rms of a coordinate at level 1:
  *
  *   norm         |a| = level x sqrt(d_x) in all spaces
  *   relative     |a| = level x E|v| of the space's own vectors at step k
@@ -46,6 +45,7 @@ typedef struct {
 typedef struct {
     size_t S;
     double *scale[HS_NOISE_SPACES]; /* (S) */
+    double denoises; /* mean cosine of eps and x_t at the first step: near 1 of a trained network where x_t is noise */
 } hs_noise_scale;
 void hs_noise_scale_free(hs_noise_scale *s);
 

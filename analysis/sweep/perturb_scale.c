@@ -116,6 +116,22 @@ out:
     return rc;
 }
 
+/* Mean cosine of eps and x_t. */
+static double agreement(const walk *w)
+{
+    double sum = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        double dot = 0, xx = 0, ee = 0;
+        for (size_t q = i * w->d_x; q < (i + 1) * w->d_x; q++) {
+            dot += (double)w->x[q] * (double)w->eps[q];
+            xx += (double)w->x[q] * (double)w->x[q];
+            ee += (double)w->eps[q] * (double)w->eps[q];
+        }
+        sum += dot / sqrt(xx * ee) / (double)w->n;
+    }
+    return sum;
+}
+
 HS_CHECKED static int scales_of_step(walk *w, size_t first, size_t step, double scale[HS_NOISE_SPACES])
 {
     int rc = HS_OK;
@@ -166,6 +182,7 @@ int hs_noise_scale_measure(const hs_perturb_plan *plan, hs_matching matching, si
         }
         HS_TRY(hs_unet_encode(plan->model->unet, w.ws, n, w.x, w.t, w.h));
         HS_TRY(hs_unet_decode(plan->model->unet, w.ws, n, NULL, w.h, w.eps));
+        s.denoises = step == 0 ? agreement(&w) : s.denoises;
         HS_TRY(scales_of_step(&w, first, step, scale));
         for (int k = 0; k < HS_NOISE_SPACES; k++) {
             s.scale[k][step] = scale[k];
