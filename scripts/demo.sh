@@ -71,6 +71,7 @@ mkdir -p "$out"
         set -- "$@" "$out/verify/$r.h5" "$out/verify/$r.png"
         for p in homogeneity linearity consistency; do set -- "$@" "$out/verify/$r-$p.h5"; done
     done
+    set -- "$@" "$out/verify/robustness.h5"
     if [ -n "$factors" ]; then
         sweeps=
         for r in $results; do sweeps="$sweeps $out/verify/$r.h5"; done

@@ -30,6 +30,8 @@ static const hs_opt options[] = {
     {"null", 0, HS_OPT_INT, "8", 0, 1000, NULL, "K", "Statistics", "random directions of equal norm"},
     {"at", 0, HS_OPT_INT, "5", 0, 1000, NULL, "P", "Statistics",
      "consistency: steps whose directions are tried at one another; 0: not measured"},
+    {"arms", 0, HS_OPT_STR, "h_p,eps_p", 0, 0, NULL, "A,B,...", "Statistics",
+     "robustness: where noise goes (hspace robustness); none: not measured"},
     {"rival", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.h5", "Statistics",
      "directions of eps of the same names, run at equal first-order effect"},
     {"title", 0, HS_OPT_STR, NULL, 0, 0, NULL, "TEXT", "Output", "of the report"},

@@ -198,6 +198,20 @@ out:
     return rc;
 }
 
+/* How much noise in h the model bears, whatever the direction. */
+HS_CHECKED static int add_robustness(maker *m)
+{
+    hs_verify_step *s = NULL;
+    int rc = HS_OK;
+    HS_TRY(add_step(m, "robustness", "", 0, "robustness", &s));
+    hs_words_add(&s->words, "robustness");
+    add_model(m, s, m->o->n);
+    hs_words_addf(&s->words, "--arms=%s", hs_cmd_str(m->c, "arms"));
+    finish(m, s);
+out:
+    return rc;
+}
+
 HS_CHECKED static int add_subject(maker *m, const subject *d)
 {
     char sweep[4352];
@@ -303,6 +317,7 @@ int hs_verify_plan_make(hs_cmd *c, const hs_verify_options *o, size_t n_factors,
         m.fallback = list[0].readout;
         HS_TRY(add_subject(&m, &list[i]));
     }
+    HS_TRY(strcmp(hs_cmd_str(c, "arms"), "none") != 0 ? add_robustness(&m) : HS_OK);
     for (size_t i = 0; i < plan.n; i++) {
         HS_TRY(hs_words_ok(&plan.step[i].words));
     }
