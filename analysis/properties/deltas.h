@@ -79,9 +79,10 @@ typedef struct {
 /* value (q) <- of all images, in double. */
 HS_CHECKED int hs_deltas_eval(const hs_deltas *x, const hs_deltas_statistic *st, double *value);
 
-/* out (q) <- values and BCa intervals over units.  plain_kl of a resample is that of as many images as there are:
- * made of its M_kl and its mean <D_ik, D_il>, so that copies don't pass for agreement.  HS_ERANGE as hs_bootstrap.
- * Cost: (B + units) x the less of S d (2 units + S) and (units S)^2 multiplications. */
+/* out (q) <- values and BCa intervals over units, at the level expanded for few of them (hs_expanded_level).  plain_kl
+ * of a resample is that of as many images as there are: made of its M_kl and its mean <D_ik, D_il>, so that copies
+ * don't pass for agreement.  HS_ERANGE as hs_bootstrap. Cost: (B + units) x the less of S d (2 units + S) and (units
+ * S)^2 multiplications. */
 HS_CHECKED int hs_deltas_bootstrap(const hs_deltas *x, const hs_bootstrap_options *o, const hs_deltas_statistic *st,
                                    const hs_progress *progress, hs_interval *out);
 

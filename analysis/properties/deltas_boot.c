@@ -270,11 +270,12 @@ int hs_deltas_bootstrap(const hs_deltas *x, const hs_bootstrap_options *o, const
     HS_TRY(hs_alloc(cells, sizeof *theta, &theta));
     HS_TRY(hs_alloc(rows, sizeof *column, &column));
     HS_TRY(eval_all(x, o, st, rows, progress, theta));
+    double level = hs_expanded_level(o->level, x->units, o->B);
     for (size_t j = 0; j < st->q; j++) {
         for (size_t b = 0; b < rows; b++) {
             column[b] = theta[b * st->q + j];
         }
-        out[j] = hs_bca_interval(column[0], x->units, o->B, column + 1, column + 1 + o->B, o->level);
+        out[j] = hs_bca_interval(column[0], x->units, o->B, column + 1, column + 1 + o->B, level);
     }
 out:
     free(theta);

@@ -125,6 +125,16 @@ out:
     return rc;
 }
 
+double hs_expanded_level(double level, size_t n, size_t B)
+{
+    if (n < 2) {
+        return level;
+    }
+    double k = (double)n, z = sqrt(k / (k - 1)) * hs_student_quantile(0.5 * (1 + level), k - 1);
+    double wide = 2 * hs_normal_cdf(z) - 1, most = 1 - 22 / (double)B;
+    return fmax(level, fmin(wide, most));
+}
+
 hs_interval hs_bootstrap_t_interval(double value, double se, size_t n, size_t B, double *theta, const double *se_star,
                                     double level)
 {

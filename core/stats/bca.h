@@ -24,6 +24,12 @@ hs_interval hs_bca_interval(double value, size_t n, size_t B, double *theta, con
 /* As hs_bootstrap, with BCa intervals.  Cost: B + n + 1 evaluations. */
 HS_CHECKED int hs_bootstrap_bca(const hs_statistic *st, const hs_bootstrap_options *o, hs_interval *out);
 
+/* The level whose normal quantile is sqrt(n / (n - 1)) t_{n-1}: a bootstrap distribution is narrower than the sampling
+ * distribution by the root of (n - 1) / n and knows nothing of t.  Hesterberg, American Statistician 69, 2015
+ * ("expanded" percentiles).  Never so far out that fewer than 11 of B resamples are left in a tail.  level for n < 2.
+ */
+double hs_expanded_level(double level, size_t n, size_t B);
+
 /* The interval of theta with standard error se, from replicates theta* (B) and their own standard errors se* (B);
  * theta is overwritten.  No interval as for the percentiles, or where se is 0. */
 hs_interval hs_bootstrap_t_interval(double value, double se, size_t n, size_t B, double *theta, const double *se_star,

@@ -157,6 +157,17 @@ static void test_bootstrap_t(void **state)
     assert_non_null(hs_bootstrap_t_interval(3, 0, 20, B, theta, se, 0.95).reason);
 }
 
+/* n = 5: t_4 = 2.776445, z = 3.104161; tail of the normal there .0009541.  n large: nothing changes. */
+static void test_expanded(void **state)
+{
+    (void)state;
+    assert_near(hs_expanded_level(0.95, 5, 1000000), 1 - 2 * 0.0009541, 2e-6);
+    assert_near(hs_expanded_level(0.95, 1000000, 2000), 0.95, 1e-5);
+    assert_near(hs_expanded_level(0.95, 5, 2000), 0.989, 1e-12);
+    assert_near(hs_expanded_level(0.95, 5, 100), 0.95, 0);
+    assert_near(hs_expanded_level(0.95, 1, 2000), 0.95, 0);
+}
+
 /* ---- Degenerate ---- */
 
 static void constant(const void *ctx, const double *w, double *theta, void *scratch)
@@ -236,8 +247,9 @@ static void test_permutation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),     cmocka_unit_test(test_coverage), cmocka_unit_test(test_bootstrap_t),
-        cmocka_unit_test(test_degenerate), cmocka_unit_test(test_holm),     cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_golden),      cmocka_unit_test(test_coverage),   cmocka_unit_test(test_bootstrap_t),
+        cmocka_unit_test(test_expanded),    cmocka_unit_test(test_degenerate), cmocka_unit_test(test_holm),
+        cmocka_unit_test(test_permutation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
