@@ -122,7 +122,8 @@ static void test_golden(void **state)
     }
 }
 
-/* BCa of a concentration against the given resamples' interval: other resamples, so to Monte Carlo error. */
+/* BCa of a concentration against the given resamples' interval: other resamples, so to Monte Carlo error; ours is
+ * expanded, z 2.018 instead of 1.960 times a bootstrap deviation of .017. */
 static void test_golden_interval(void **state)
 {
     (void)state;
@@ -137,8 +138,8 @@ static void test_golden_interval(void **state)
     const hs_estimate *e = hs_measurement_find(&m, "concentration[0]");
     const char *file = "golden-stats/bca.json";
     assert_near(e->value, shared_number(file, "concentration_pairs_dropped/value"), 1e-6);
-    assert_near(e->lo, shared_number(file, "concentration_pairs_dropped/ci_low"), 0.004);
-    assert_near(e->hi, shared_number(file, "concentration_pairs_dropped/ci_high"), 0.004);
+    assert_near(e->lo, shared_number(file, "concentration_pairs_dropped/ci_low") - 0.001, 0.004);
+    assert_near(e->hi, shared_number(file, "concentration_pairs_dropped/ci_high") + 0.001, 0.004);
     hs_measurement_free(&m);
     hs_deltas_free(&x);
     free(v);
