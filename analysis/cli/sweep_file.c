@@ -7,8 +7,10 @@
 
 #include "analysis/cli/strip_out.h"
 #include "analysis/directions/dir_random.h"
+#include "analysis/sweep/freeze.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
+#include "core/linalg/blas.h"
 #include "core/stats/bootstrap.h"
 
 int hs_sweep_file_score(hs_sweep_file *f)
@@ -149,8 +151,71 @@ out:
     return rc;
 }
 
+/* mean (S) <- the mean norm at each step of what a network says on the job's images, 0 where it isn't edited. */
+HS_CHECKED static int norms_of_network(const hs_sweep_file *f, double *mean)
+{
+    int rc;
+    const hs_edit_plan *p = &f->job->plan;
+    size_t S = p->steps->S, n = f->sweep.n, edited = 0,
+           d = hs_chw_size(hs_unet_h_shape(hs_unet_config_of(p->model->unet)));
+    float *delta = NULL;
+    hs_freeze *run = NULL;
+    while (edited < S && p->steps->step[edited].t >= p->t_edit) {
+        edited++;
+    }
+    const hs_freeze_plan plan = {.model = p->model,
+                                 .steps = p->steps,
+                                 .dir = p->dir,
+                                 .edited = edited,
+                                 .batch = p->batch,
+                                 .conv = p->conv,
+                                 .ddim = HS_DDIM_OPTIONS_INIT};
+    memset(mean, 0, S * sizeof *mean);
+    HS_TRY(hs_freeze_create(&plan, &run));
+    HS_TRY(hs_alloc(p->batch, edited * d * sizeof *delta, &delta));
+    for (size_t first = 0; first < n; first += p->batch) {
+        size_t count = n - first < p->batch ? n - first : p->batch;
+        HS_TRY(hs_freeze_run(run, first, count, f->job->x_T + first * hs_chw_size(f->job->source.image), delta));
+        for (size_t i = 0; i < count * edited; i++) {
+            mean[i % edited] += hs_nrm2_f32(d, delta + i * d) / (double)n;
+        }
+    }
+out:
+    hs_freeze_free(run);
+    free(delta);
+    return rc;
+}
+
+/* like <- a stored direction of the norms that random ones shall have, for a network in place of it; freed by
+ * hs_direction_free. */
+HS_CHECKED static int stand_in(const hs_sweep_file *f, hs_direction *like)
+{
+    int rc;
+    const hs_direction *of = &f->job->dir[0];
+    const hs_steps *steps = f->job->plan.steps;
+    double *norm = NULL;
+    *like = (hs_direction){.space = of->space, .S = steps->S, .match = HS_MATCH_LINEAR};
+    like->shape = hs_unet_h_shape(hs_unet_config_of(f->job->model.unet));
+    size_t d = hs_chw_size(like->shape);
+    HS_TRY(hs_strdup(of->file, &like->file));
+    HS_TRY(hs_strdup(of->name, &like->name));
+    HS_TRY(hs_strdup(of->model_sha256, &like->model_sha256));
+    HS_TRY(hs_strdup(of->tap, &like->tap));
+    HS_TRY(hs_alloc(steps->S, sizeof *norm, &norm));
+    HS_TRY(hs_alloc(steps->S, sizeof *like->t, &like->t));
+    HS_TRY(hs_calloc(steps->S, d * sizeof *like->dh, &like->dh));
+    HS_TRY(norms_of_network(f, norm));
+    for (size_t k = 0; k < steps->S; k++) {
+        like->t[k] = steps->step[k].t;
+        like->dh[k * d] = (float)norm[k];
+    }
+out:
+    free(norm);
+    return rc;
+}
+
 /* Null k: one random direction at the ends of the sweep; its scores into their columns. */
-HS_CHECKED static int run_null(hs_sweep_file *f, size_t k, uint64_t seed, const null_grid *g)
+HS_CHECKED static int run_null(hs_sweep_file *f, const hs_direction *like, size_t k, uint64_t seed, const null_grid *g)
 {
     int rc;
     size_t n = f->sweep.n, m = f->sweep.m, zero = zero_of(f);
@@ -158,7 +223,7 @@ HS_CHECKED static int run_null(hs_sweep_file *f, size_t k, uint64_t seed, const 
     hs_sweep s = {0};
     double *score = NULL;
     hs_edit_plan plan = f->job->plan;
-    HS_TRY(hs_direction_random(&f->job->dir[0], NULL, seed, k, &d));
+    HS_TRY(hs_direction_random(like, NULL, seed, k, &d));
     plan.dir = &d;
     plan.n_dir = 1;
     plan.m = g->m;
@@ -185,6 +250,7 @@ out:
 int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed)
 {
     int rc = HS_OK;
+    hs_direction network = {0};
     size_t cells;
     null_grid g = grid_of(f);
     if (K == 0) {
@@ -198,10 +264,12 @@ int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed)
             f->null[p][i] = NAN;
         }
     }
+    HS_TRY(f->job->dir[0].net != NULL ? stand_in(f, &network) : HS_OK);
     for (; f->K < K; f->K++) {
-        HS_TRY(run_null(f, f->K, seed, &g));
+        HS_TRY(run_null(f, network.dh != NULL ? &network : &f->job->dir[0], f->K, seed, &g));
     }
 out:
+    hs_direction_free(&network);
     return rc;
 }
 

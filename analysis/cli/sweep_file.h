@@ -30,7 +30,7 @@ HS_CHECKED int hs_sweep_file_natural(hs_sweep_file *f);
 HS_CHECKED int hs_sweep_file_rival(hs_cmd *c, hs_sweep_file *f);
 /* Fills K and null: runs random directions 0 ... K - 1 like the job's first one (stream (seed,
  * HS_RNG_DIRECTION, k)) at the largest magnitude that is natural (where that was judged and isn't 0), both signs where
- * both are swept. */
+ * both are swept.  Of a network f_t they have the mean norms of what it says on the images. */
 HS_CHECKED int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed);
 void hs_sweep_file_free(hs_sweep_file *f); /* what it owns: phi, sweep, score, null, rival, natural */
 

@@ -90,3 +90,16 @@ assert h5py.File("l.h5")["strength"][:].tolist() == [x for x in s if abs(x) <= r
 assert [x["value"] for x in r["statistics"] if x["name"] == "natural_range"] == [reach]
 END
 }
+
+@test "sweep --null of a delta network: random directions of the mean norms of what it says" {
+    "$HSPACE" sweep --model faces-a --direction "$BATS_TEST_DIRNAME/../../datasets/models/faces-a/smile-clip.h5" \
+        --strengths=0,1 -N 2 --steps 3 --null 2 --readout attr:smile -q -o n.h5
+    /usr/bin/python3 -c "import h5py" 2>/dev/null || skip "python3-h5py is absent"
+    /usr/bin/python3 - <<'END'
+import h5py, numpy as np
+f = h5py.File("n.h5")
+null, own = f["null_score_attr_smile"][:], f["score_attr_smile"][:]
+assert null.shape == (2, 2, 2) and np.isfinite(null).all()
+assert (null[:, :, 0] == own[:, 0]).all() and (null[0, :, 1] != null[1, :, 1]).all()
+END
+}
