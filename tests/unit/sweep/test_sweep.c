@@ -199,8 +199,8 @@ static void test_strength_0_is_the_plain_sample_to_the_bit(void **state)
     hs_readout phi[2];
     hs_sweep s;
     assert_true(mixed != NULL && plain != NULL);
-    assert_ok(hs_readout_parse("eps", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &phi[0]));
-    assert_ok(hs_readout_parse("h_later:1", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, &phi[1]));
+    assert_ok(hs_readout_parse("eps", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, NULL, &phi[0]));
+    assert_ok(hs_readout_parse("h_later:1", hs_unet_image_shape(cfg), hs_unet_h_shape(cfg), NULL, NULL, &phi[1]));
     for (size_t batch = 1; batch <= 8; batch *= 2) {
         hs_edit_plan plan = plan_of(f, 3, three), alone = plan_of(f, 1, &zero);
         plan.batch = alone.batch = batch;
