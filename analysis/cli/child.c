@@ -111,17 +111,12 @@ void hs_words_free(hs_words *w)
 
 /* ---- The process ---- */
 
-/* In the child: our program with these words, its stdout into fd. */
-static void become(const hs_words *w, int fd)
+/* In the child: our program, its stdout into fd. */
+static void become(char **argv, int fd)
 {
-    char **argv = calloc(w->n + 3, sizeof *argv);
-    if (argv == NULL || dup2(fd, STDOUT_FILENO) < 0) {
-        _exit(hs_exit_code(HS_EIO));
+    if (dup2(fd, STDOUT_FILENO) >= 0) {
+        execv("/proc/self/exe", argv);
     }
-    argv[0] = "hspace";
-    memcpy(argv + 1, w->word, w->n * sizeof *argv);
-    argv[w->n + 1] = "--json";
-    execv("/proc/self/exe", argv);
     _exit(hs_exit_code(HS_EIO));
 }
 
@@ -169,8 +164,13 @@ int hs_child_run(const hs_words *w, json_t **answer, int *code)
 {
     int rc = HS_OK, ends[2] = {-1, -1}, status = 0, stopped = 0;
     hs_str text = {0};
+    char **argv = NULL, name[] = "hspace", json[] = "--json";
     *answer = NULL;
     HS_TRY(hs_words_ok(w));
+    HS_TRY(hs_calloc(w->n + 3, sizeof *argv, &argv));
+    argv[0] = name;
+    memcpy(argv + 1, w->word, w->n * sizeof *argv);
+    argv[w->n + 1] = json;
     fflush(NULL);
     if (pipe(ends) != 0) {
         HS_TRY(hs_fail_errno("verify", "no pipe"));
@@ -181,7 +181,7 @@ int hs_child_run(const hs_words *w, json_t **answer, int *code)
     }
     if (pid == 0) {
         close(ends[0]);
-        become(w, ends[1]);
+        become(argv, ends[1]);
     }
     close(ends[1]);
     ends[1] = -1;
@@ -201,5 +201,6 @@ out:
         }
     }
     hs_str_free(&text);
+    free(argv);
     return rc;
 }
