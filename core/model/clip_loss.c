@@ -339,11 +339,12 @@ static double dot(size_t P, const float *a, const float *b)
 /* log sum exp of n numbers, stride apart. */
 static double log_sum(size_t n, size_t stride, const double *v)
 {
-    double top = v[0], sum = 0;
+    double top = v[0];
     for (size_t i = 1; i < n; i++) {
         top = v[i * stride] > top ? v[i * stride] : top;
     }
-    for (size_t i = 0; i < n; i++) {
+    double sum = exp(v[0] - top);
+    for (size_t i = 1; i < n; i++) {
         sum += exp(v[i * stride] - top);
     }
     return top + log(sum);

@@ -18,6 +18,9 @@ HS_CHECKED static int make_block(hs_clip_tower *t, hs_arena *arena, size_t rows,
 {
     size_t c = t->cfg->hidden;
     int rc = HS_OK;
+    if (l >= HS_CLIP_LAYERS_MAX) {
+        return hs_fail(HS_EBUG, "block %zu of a tower of at most %d", l, HS_CLIP_LAYERS_MAX);
+    }
     if (l > 0 && !t->grads) {
         t->x[l + 1] = t->x[0];
         t->mid[l] = t->mid[0];
