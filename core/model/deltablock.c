@@ -183,14 +183,14 @@ out:
     return rc;
 }
 
-int hs_deltablock_random(size_t io, size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
+int hs_deltablock_random(size_t c, size_t hidden, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
 {
-    return random_of(&(hs_deltablock){.io = io, .c = c, .temb = temb}, seed, silent, out);
+    return random_of(&(hs_deltablock){.io = c, .c = hidden, .temb = temb}, seed, silent, out);
 }
 
-int hs_deltablock_random_adm(size_t io, size_t c, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
+int hs_deltablock_random_adm(size_t c, size_t hidden, size_t temb, uint64_t seed, int silent, hs_deltablock **out)
 {
-    return random_of(&(hs_deltablock){.io = io, .c = c, .temb = temb, .adm = 1}, seed, silent, out);
+    return random_of(&(hs_deltablock){.io = c, .c = hidden, .temb = temb, .adm = 1}, seed, silent, out);
 }
 
 void hs_deltablock_free(hs_deltablock *f)
