@@ -1,8 +1,10 @@
 #include "core/io/tensors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/text.h"
 #include "core/io/file.h"
 #include "core/io/npy.h"
 #include "core/io/ptzip.h"
@@ -159,4 +161,56 @@ int hs_tensors_open(const char *path, hs_tensors **out)
 int hs_tensors_map(const char *path, hs_tensors **out)
 {
     return open_any(path, 1, out);
+}
+
+/* ---- What a network wants of them ---- */
+
+enum { SHOWN = 160 };
+
+void hs_tensor_shape_text(size_t rank, const uint64_t *dim, char out[HS_SHAPE_TEXT])
+{
+    size_t at = (size_t)snprintf(out, HS_SHAPE_TEXT, "(");
+    for (size_t i = 0; i < rank && at + 24 < HS_SHAPE_TEXT; i++) {
+        at += (size_t)snprintf(out + at, HS_SHAPE_TEXT - at, i > 0 ? ", %llu" : "%llu", (unsigned long long)dim[i]);
+    }
+    snprintf(out + at, HS_SHAPE_TEXT - at, ")");
+}
+
+int hs_tensor_has_shape(const hs_tensor *t, size_t rank, const size_t *dim)
+{
+    int same = t->rank == rank;
+    for (size_t i = 0; i < rank && same; i++) {
+        same = t->dim[i] == dim[i];
+    }
+    return same;
+}
+
+int hs_tensor_check(const hs_tensor *t, const char *name, size_t rank, const size_t *dim, int fits)
+{
+    char have[HS_SHAPE_TEXT], want[HS_SHAPE_TEXT], shown[SHOWN];
+    uint64_t wanted[HS_RANK_MAX] = {0};
+    for (size_t i = 0; i < rank; i++) {
+        wanted[i] = dim[i];
+    }
+    hs_tensor_shape_text(rank, wanted, want);
+    hs_text_escape(name, shown, sizeof shown);
+    if (t == NULL) {
+        return hs_fail(HS_EFORMAT, "tensor \"%s\" %s is missing", shown, want);
+    }
+    if (!fits) {
+        hs_tensor_shape_text(t->rank, t->dim, have);
+        return hs_fail(HS_EFORMAT, "tensor \"%s\" is %s, the configuration wants %s", shown, have, want);
+    }
+    if (t->dtype != HS_F32 && t->dtype != HS_F16 && t->dtype != HS_BF16 && t->dtype != HS_F64) {
+        return hs_fail(HS_EFORMAT, "tensor \"%s\" is %s, weights must be floating point", shown,
+                       hs_dtype_name(t->dtype));
+    }
+    return HS_OK;
+}
+
+int hs_tensor_extra(const char *name)
+{
+    char shown[SHOWN];
+    hs_text_escape(name, shown, sizeof shown);
+    return hs_fail(HS_EFORMAT, "tensor \"%s\" is extra: the configuration has no place for it", shown);
 }

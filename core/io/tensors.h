@@ -30,6 +30,17 @@ const hs_tensor *hs_tensors_find(const hs_tensors *ts, const char *name); /* NUL
 const char *hs_tensors_metadata(const hs_tensors *ts, const char *key);
 void hs_tensors_free(hs_tensors *ts);
 
+/* out <- "(3, 32, 32)". */
+enum { HS_SHAPE_TEXT = 160 };
+void hs_tensor_shape_text(size_t rank, const uint64_t *dim, char out[HS_SHAPE_TEXT]);
+/* A network's tensor: t (NULL: not there), found under name where (rank, dim) is wanted; fits: whether its shape will
+ * do.  HS_EFORMAT, with the name and both shapes: missing, misshapen, or not floating point. */
+HS_CHECKED int hs_tensor_check(const hs_tensor *t, const char *name, size_t rank, const size_t *dim, int fits);
+/* True when t has exactly this shape. */
+int hs_tensor_has_shape(const hs_tensor *t, size_t rank, const size_t *dim);
+/* HS_EFORMAT: the configuration has no place for a tensor of that name. */
+HS_CHECKED int hs_tensor_extra(const char *name);
+
 /* *out <- all tensors of the file, told apart by its first bytes: safetensors, a sharded
  * .safetensors.index.json, a PyTorch zip (.pth .pt .ckpt .bin), .npy or .npz.  Of a PyTorch file
  * with nested dicts the names are joined by '.', of a list by its index ("0.conv_in.weight").

@@ -90,45 +90,14 @@ out:
     return rc;
 }
 
-static void shape_text(size_t rank, const uint64_t *dim, char out[128])
-{
-    size_t at = (size_t)snprintf(out, 128, "(");
-    for (size_t i = 0; i < rank && at < 100; i++) {
-        at += (size_t)snprintf(out + at, 128 - at, i > 0 ? ", %llu" : "%llu", (unsigned long long)dim[i]);
-    }
-    snprintf(out + at, 128 - at, ")");
-}
-
-HS_CHECKED static int check_tensor(const hs_attr_param *p, const hs_tensor *t)
-{
-    uint64_t dim[4] = {0};
-    char want[128], have[128];
-    int same = t != NULL && t->rank == p->rank;
-    for (size_t i = 0; i < p->rank; i++) {
-        dim[i] = p->dim[i];
-        same = same && t->dim[i] == dim[i];
-    }
-    shape_text(p->rank, dim, want);
-    if (t == NULL) {
-        return hs_fail(HS_EFORMAT, "tensor \"%s\" %s is missing", p->name, want);
-    }
-    if (!same) {
-        shape_text(t->rank, t->dim, have);
-        return hs_fail(HS_EFORMAT, "tensor \"%s\" is %s, the configuration wants %s", p->name, have, want);
-    }
-    if (t->dtype != HS_F32 && t->dtype != HS_F16 && t->dtype != HS_BF16 && t->dtype != HS_F64) {
-        return hs_fail(HS_EFORMAT, "tensor \"%s\" is %s, weights must be floating point", p->name,
-                       hs_dtype_name(t->dtype));
-    }
-    return HS_OK;
-}
-
 /* All names and shapes, before anything is allocated for what the configuration claims. */
 HS_CHECKED static int check_tensors(const hs_attr_layout *at, const hs_tensors *ts)
 {
     int rc = HS_OK;
     for (size_t i = 0; i < at->n_params; i++) {
-        HS_TRY(check_tensor(&at->param[i], hs_tensors_find(ts, at->param[i].name)));
+        const hs_attr_param *p = &at->param[i];
+        const hs_tensor *t = hs_tensors_find(ts, p->name);
+        HS_TRY(hs_tensor_check(t, p->name, p->rank, p->dim, t != NULL && hs_tensor_has_shape(t, p->rank, p->dim)));
     }
     for (size_t i = 0; i < hs_tensors_count(ts); i++) {
         size_t k = 0;
@@ -136,9 +105,7 @@ HS_CHECKED static int check_tensors(const hs_attr_layout *at, const hs_tensors *
             k++;
         }
         if (k == at->n_params) {
-            char shown[128];
-            hs_text_escape(hs_tensors_at(ts, i)->name, shown, sizeof shown);
-            return hs_fail(HS_EFORMAT, "tensor \"%s\" is extra: the configuration has no place for it", shown);
+            return hs_tensor_extra(hs_tensors_at(ts, i)->name);
         }
     }
 out:

@@ -104,15 +104,6 @@ int hs_params_saved_name(const hs_params *p, hs_site site, size_t l, size_t j, h
     return spell(p, "", t, site, l, j, t->part[part], leaf_of(kind), name);
 }
 
-static void shape_text(size_t rank, const uint64_t *dim, char *out, size_t size)
-{
-    size_t at = (size_t)snprintf(out, size, "(");
-    for (size_t i = 0; i < rank && at + 24 < size; i++) {
-        at += (size_t)snprintf(out + at, size - at, i > 0 ? ", %llu" : "%llu", (unsigned long long)dim[i]);
-    }
-    snprintf(out + at, size - at, ")");
-}
-
 /* ---- Opening ------------------------------------------------------------------------------------ */
 
 static const hs_name_table *table_of(const hs_unet_config *cfg)
@@ -298,29 +289,6 @@ static int same_shape(const hs_tensor *t, size_t rank, const size_t *dim)
     return 1;
 }
 
-static int check_tensor(const hs_tensor *t, const char *name, size_t rank, const size_t *dim)
-{
-    char have[160] = "", want[160], shown[HS_NAME_MAX];
-    uint64_t wanted[HS_RANK_MAX] = {0};
-    for (size_t i = 0; i < rank; i++) {
-        wanted[i] = dim[i];
-    }
-    shape_text(rank, wanted, want, sizeof want);
-    hs_text_escape(name, shown, sizeof shown);
-    if (t == NULL) {
-        return hs_fail(HS_EFORMAT, "tensor \"%s\" %s is missing", shown, want);
-    }
-    if (!same_shape(t, rank, dim)) {
-        shape_text(t->rank, t->dim, have, sizeof have);
-        return hs_fail(HS_EFORMAT, "tensor \"%s\" is %s, the configuration wants %s", shown, have, want);
-    }
-    if (t->dtype != HS_F32 && t->dtype != HS_F16 && t->dtype != HS_BF16 && t->dtype != HS_F64) {
-        return hs_fail(HS_EFORMAT, "tensor \"%s\" is %s, weights must be floating point", shown,
-                       hs_dtype_name(t->dtype));
-    }
-    return HS_OK;
-}
-
 static size_t index_of(const hs_tensors *ts, const hs_tensor *t)
 {
     size_t lo = 0, hi = hs_tensors_count(ts);
@@ -372,7 +340,7 @@ int hs_params_take(hs_params *p, hs_arena *arena, hs_site site, size_t l, size_t
             HS_TRY(full_name(p, site, l, j, p->names->older[part], leaf, older));
             t = hs_tensors_find(p->ts, older);
         }
-        HS_TRY(check_tensor(t, name, rank, dim));
+        HS_TRY(hs_tensor_check(t, name, rank, dim, t != NULL && same_shape(t, rank, dim)));
         HS_TRY(file_values(p, arena, t, out));
     }
     p->taken++;
@@ -405,9 +373,9 @@ int hs_params_finish(const hs_params *p)
     for (size_t i = 0; p->ts != NULL && i < hs_tensors_count(p->ts); i++) {
         const hs_tensor *t = hs_tensors_at(p->ts, i);
         if (!p->seen[i] && !is_ignorable(p, t->name)) {
-            char shown[HS_NAME_MAX], have[160];
+            char shown[HS_NAME_MAX], have[HS_SHAPE_TEXT];
             hs_text_escape(t->name, shown, sizeof shown);
-            shape_text(t->rank, t->dim, have, sizeof have);
+            hs_tensor_shape_text(t->rank, t->dim, have);
             return hs_fail(HS_EFORMAT, "tensor \"%s\" %s is extra: the configuration has no place for it", shown, have);
         }
     }
