@@ -73,11 +73,7 @@ HS_CHECKED static int of_deltas(hs_cmd *c)
     o.null_deltas = d.has_null ? &d.null : NULL;
     HS_TRY(hs_consistency_measure(&d.deltas, &o, &q));
     snprintf(q.result.direction, sizeof q.result.direction, "%s", d.in.direction);
-    json_t *json = hs_measurement_json(&q.result);
-    json_object_update(hs_cmd_results(c), json);
-    json_decref(json);
-    hs_measurement_say(c, "", &q.result);
-    hs_cmd_exit(c, hs_verdict_exit(q.result.verdict));
+    hs_property_answer(c, &q.result, NULL);
     if (out != NULL) {
         HS_TRY(write_file(c, &d, &q));
         HS_TRY(hs_cmd_str(c, "plot") != NULL ? hs_plot_files(c, &out, 1, hs_cmd_str(c, "plot")) : HS_OK);

@@ -46,16 +46,6 @@ static hs_homogeneity_options options_of(const hs_cmd *c)
     return o;
 }
 
-/* Says the measurement; its JSON becomes the results. */
-static void tell(hs_cmd *c, const hs_measurement *m)
-{
-    json_t *json = hs_measurement_json(m);
-    json_object_update(hs_cmd_results(c), json);
-    json_decref(json);
-    hs_measurement_say(c, "", m);
-    hs_cmd_exit(c, hs_verdict_exit(m->verdict));
-}
-
 /* ---- Deltas ---- */
 
 enum { SHOWN = 48 };
@@ -116,7 +106,7 @@ HS_CHECKED static int of_deltas(hs_cmd *c)
     o.removed = d.has_null ? &d.removed : NULL;
     HS_TRY(hs_homogeneity_deltas(&d.deltas, &o, &m));
     snprintf(m.direction, sizeof m.direction, "%s", d.in.direction);
-    tell(c, &m);
+    hs_property_answer(c, &m, NULL);
     if (out != NULL) {
         HS_TRY(write_deltas(c, &d, &m));
         HS_TRY(hs_cmd_str(c, "plot") != NULL ? hs_plot_files(c, &out, 1, hs_cmd_str(c, "plot")) : HS_OK);
@@ -210,13 +200,10 @@ HS_CHECKED static int read_change(const char *path, double s, size_t *f, float *
 {
     hs_sweep_in in = {0};
     hs_sweep_readout r = {0};
-    size_t at = 0, zero = 0, has = 0;
+    size_t at = 0, zero = 0;
     int rc = HS_OK;
     HS_TRY(hs_sweep_in_open(path, &in));
-    for (size_t p = 0; p < in.n_readouts; p++) {
-        has |= strcmp(in.readout[p], "x0") == 0;
-    }
-    if (!has) {
+    if (!hs_sweep_in_has(&in, "x0")) {
         goto out;
     }
     HS_TRY(hs_sweep_in_read(&in, "x0", &r));

@@ -141,7 +141,6 @@ HS_CHECKED static int answer(hs_cmd *c, const hs_robust_case *k)
     hs_robustness r = {0};
     hs_robustness_options o = HS_ROBUSTNESS_OPTIONS_INIT;
     const char *out = hs_cmd_out(c);
-    json_t *json = NULL;
     int rc = HS_OK;
     o.bootstrap = hs_property_bootstrap(c);
     o.standard = hs_cmd_num(c, "standard");
@@ -153,17 +152,14 @@ HS_CHECKED static int answer(hs_cmd *c, const hs_robust_case *k)
     if (k->has_run && strcmp(k->matching, "first-order") != 0) {
         HS_TRY(hs_measurement_note(&r.result, "not the fair matching: the verdict is of --matching as given"));
     }
-    json = hs_measurement_json(&r.result);
+    json_t *json = hs_measurement_json(&r.result);
     json_object_set_new(json, "damage", json_string(k->has_run ? hs_damage_kind_name(k->kind) : "damage"));
-    json_object_update(hs_cmd_results(c), json);
-    hs_measurement_say(c, "", &r.result);
-    hs_cmd_exit(c, hs_verdict_exit(r.result.verdict));
+    hs_property_answer(c, &r.result, json);
     if (out != NULL) {
         HS_TRY(write_file(c, k, &r));
         HS_TRY(hs_cmd_str(c, "plot") != NULL ? hs_plot_files(c, &out, 1, hs_cmd_str(c, "plot")) : HS_OK);
     }
 out:
-    json_decref(json);
     hs_robustness_free(&r);
     return rc;
 }

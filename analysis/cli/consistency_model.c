@@ -28,6 +28,7 @@ typedef struct {
 
 typedef struct {
     hs_cmd *c;
+    const hs_consistency_options *options;
     hs_property_model m;
     int constant;
     size_t P, K;
@@ -400,14 +401,14 @@ out:
     return rc;
 }
 
-HS_CHECKED static int answer_one(work *w, const hs_consistency_options *given, size_t p, json_t **json,
-                                 hs_verdict *verdict)
+HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict *verdict)
 {
     int rc;
+    work *w = ctx;
     const effects *e = &w->e[p];
     const char *name = w->m.phi[p].name;
     hs_consistency q = {0};
-    hs_consistency_options o = *given;
+    hs_consistency_options o = *w->options;
     double *scratch = NULL;
     hs_step_effects f = {.n = w->m.n,
                          .P = w->P,
@@ -455,29 +456,15 @@ static void say_controls(const work *w)
     json_object_set_new(hs_cmd_results(w->c), "controls", json_pack("{s:o, s:o}", "run", run, "not_run", not ));
 }
 
-HS_CHECKED static int answer(work *w, const hs_consistency_options *o)
+HS_CHECKED static int answer(work *w)
 {
     int rc;
-    json_t *others = json_array(), *r = hs_cmd_results(w->c);
     const char *out = hs_cmd_out(w->c);
     HS_TRY(deltas_of(w));
-    for (size_t p = 0; p < w->m.n_phi; p++) {
-        json_t *one = NULL;
-        hs_verdict verdict;
-        HS_TRY(answer_one(w, o, p, &one, &verdict));
-        if (p == 0) {
-            json_object_update(r, one);
-            json_decref(one);
-            hs_cmd_exit(w->c, hs_verdict_exit(verdict));
-        } else {
-            json_array_append_new(others, one);
-        }
-    }
-    json_object_set(r, "exploratory", others);
+    HS_TRY(hs_property_readouts(w->c, w->m.n_phi, answer_one, w));
     say_controls(w);
     HS_TRY(hs_cmd_str(w->c, "plot") != NULL ? hs_plot_files(w->c, &out, 1, hs_cmd_str(w->c, "plot")) : HS_OK);
 out:
-    json_decref(others);
     return rc;
 }
 
@@ -497,7 +484,7 @@ HS_CHECKED static int check_readouts(const hs_property_model *m)
 int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o)
 {
     int rc;
-    work w = {.c = c, .K = (size_t)hs_cmd_int(c, "nulls"), .strength = hs_cmd_num(c, "strength")};
+    work w = {.c = c, .options = o, .K = (size_t)hs_cmd_int(c, "nulls"), .strength = hs_cmd_num(c, "strength")};
     HS_TRY(hs_property_model_open(c, &w.m));
     HS_TRY(check_readouts(&w.m));
     w.constant = w.m.job.dir[0].net == NULL && w.m.job.dir[0].S == 0;
@@ -511,7 +498,7 @@ int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o)
         goto out;
     }
     HS_TRY(run_all(&w));
-    HS_TRY(answer(&w, o));
+    HS_TRY(answer(&w));
 out:
     work_free(&w);
     return rc;

@@ -21,6 +21,7 @@ const hs_opt hs_opts_homogeneity_model[] = {
 /* A run and what it gave. */
 typedef struct {
     hs_cmd *c;
+    const hs_homogeneity_options *options;
     hs_property_model m;
     double strength; /* the one judged */
     int natural;     /* naturalness was judged and allows it */
@@ -338,17 +339,17 @@ out:
 }
 
 /* Measures read-out p; *json: the measurement. */
-HS_CHECKED static int answer_one(work *w, const hs_homogeneity_options *given, size_t p, json_t **json,
-                                 hs_verdict *verdict)
+HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict *verdict)
 {
     int rc;
+    work *w = ctx;
     size_t n = w->m.n, f = w->m.phi[p].features;
     const char *name = w->m.phi[p].name;
     hs_effects e = {0};
     hs_measurement m = {0};
     double *own = NULL;
     float *change = NULL;
-    hs_homogeneity_options o = *given;
+    hs_homogeneity_options o = *w->options;
     HS_TRY(hs_alloc(n, sizeof *own, &own));
     HS_TRY(hs_alloc(n, f * sizeof *change, &change));
     HS_TRY(table_of(w, p, own, &e));
@@ -393,35 +394,21 @@ static void say_controls(const work *w)
     json_object_set_new(hs_cmd_results(w->c), "controls", json_pack("{s:o, s:o}", "run", run, "not_run", not ));
 }
 
-HS_CHECKED static int answer(work *w, const hs_homogeneity_options *o)
+HS_CHECKED static int answer(work *w)
 {
-    int rc = HS_OK;
-    json_t *others = json_array(), *r = hs_cmd_results(w->c);
+    int rc;
     const char *out = hs_cmd_out(w->c);
-    for (size_t p = 0; p < w->m.n_phi; p++) {
-        json_t *one = NULL;
-        hs_verdict verdict;
-        HS_TRY(answer_one(w, o, p, &one, &verdict));
-        if (p == 0) {
-            json_object_update(r, one);
-            json_decref(one);
-            hs_cmd_exit(w->c, hs_verdict_exit(verdict));
-        } else {
-            json_array_append_new(others, one);
-        }
-    }
-    json_object_set(r, "exploratory", others);
+    HS_TRY(hs_property_readouts(w->c, w->m.n_phi, answer_one, w));
     say_controls(w);
     HS_TRY(hs_cmd_str(w->c, "plot") != NULL ? hs_plot_files(w->c, &out, 1, hs_cmd_str(w->c, "plot")) : HS_OK);
 out:
-    json_decref(others);
     return rc;
 }
 
 int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
 {
     int rc;
-    work w = {.c = c, .K = o->K};
+    work w = {.c = c, .options = o, .K = o->K};
     HS_TRY(hs_property_model_open(c, &w.m));
     if (hs_cmd_dry_run(c)) {
         hs_cmd_say(c, "%zu images x %zu steps, %zu nulls\n", w.m.n, w.m.job.steps.S, w.K);
@@ -434,7 +421,7 @@ int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
     HS_TRY(run_edits(&w));
     HS_TRY(run_nulls(&w));
     HS_TRY(w.R > 0 ? run_transfers(&w) : HS_OK);
-    HS_TRY(answer(&w, o));
+    HS_TRY(answer(&w));
 out:
     work_free(&w);
     return rc;

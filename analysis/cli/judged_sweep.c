@@ -171,16 +171,6 @@ out:
     return rc;
 }
 
-static int has(const hs_judged_sweep *s, const char *readout)
-{
-    for (size_t p = 0; p < s->in.n_readouts; p++) {
-        if (strcmp(s->in.readout[p], readout) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* Strengths in order; *zero: where 0 stands. */
 HS_CHECKED static int sort_strengths(hs_judged_sweep *s, size_t *zero)
 {
@@ -224,8 +214,8 @@ int hs_judged_sweep_read(hs_cmd *c, const char *path, const char *target, const 
             HS_TRY(add_factor(hs_attrnet_config_of(net), k, readout, s));
         }
     }
-    HS_TRY(has(s, "x0") ? read_change(*zero, s) : HS_OK);
-    HS_TRY(has(s, "feat") ? read_naturalness(c, clean, s) : HS_OK);
+    HS_TRY(hs_sweep_in_has(&s->in, "x0") ? read_change(*zero, s) : HS_OK);
+    HS_TRY(hs_sweep_in_has(&s->in, "feat") ? read_naturalness(c, clean, s) : HS_OK);
 out:
     return rc;
 }

@@ -100,6 +100,37 @@ int hs_property_path(const char *out, size_t i, char **path)
     return rc;
 }
 
+void hs_property_answer(hs_cmd *c, const hs_measurement *m, json_t *json)
+{
+    json = json != NULL ? json : hs_measurement_json(m);
+    json_object_update(hs_cmd_results(c), json);
+    json_decref(json);
+    hs_measurement_say(c, "", m);
+    hs_cmd_exit(c, hs_verdict_exit(m->verdict));
+}
+
+int hs_property_readouts(hs_cmd *c, size_t n, hs_property_one one, void *ctx)
+{
+    int rc = HS_OK;
+    json_t *others = json_array();
+    for (size_t p = 0; p < n; p++) {
+        json_t *json = NULL;
+        hs_verdict verdict;
+        HS_TRY(one(ctx, p, &json, &verdict));
+        if (p == 0) {
+            json_object_update(hs_cmd_results(c), json);
+            json_decref(json);
+            hs_cmd_exit(c, hs_verdict_exit(verdict));
+        } else {
+            json_array_append_new(others, json);
+        }
+    }
+    json_object_set(hs_cmd_results(c), "exploratory", others);
+out:
+    json_decref(others);
+    return rc;
+}
+
 HS_CHECKED static int put_labels(hs_result *r, const char *name, size_t n, const int *v)
 {
     int rc = HS_OK;

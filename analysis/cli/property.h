@@ -26,6 +26,13 @@ HS_CHECKED int hs_property_check(hs_cmd *c, const char *usage, size_t n, const c
 /* *path (free()) <- R.h5 for i = 0, then R.1.h5, R.2.h5 ... */
 HS_CHECKED int hs_property_path(const char *out, size_t i, char **path);
 
+/* Says a measurement; json (taken over; NULL: its own) becomes the results, its verdict the exit code. */
+void hs_property_answer(hs_cmd *c, const hs_measurement *m, json_t *json);
+/* Of several read-outs the first decides, the others are listed under "exploratory": one (ctx, p) measures and says
+ * read-out p. */
+typedef int (*hs_property_one)(void *ctx, size_t p, json_t **json, hs_verdict *verdict);
+HS_CHECKED int hs_property_readouts(hs_cmd *c, size_t n, hs_property_one one, void *ctx);
+
 /* A table shown as a heat map. */
 typedef struct {
     const char *title, *row_axis, *column_axis, *caption;

@@ -112,62 +112,57 @@ out:
     return rc;
 }
 
-/* The scalar: the file's own score in double, else computed from the values. */
-HS_CHECKED static int read_score(hs_sweep_in *in, const char *readout, hs_sweep_readout *s)
+/* True when the file has PREFIXNAME; *rows <- what its first dimension holds beyond (n, m) of the read-out.  HS_ESHAPE:
+ * it is not ([rows,] n, m), rank dimensions. */
+HS_CHECKED static int find_beside(hs_sweep_in *in, const char *prefix, const char *readout, size_t rank,
+                                  const hs_sweep_readout *s, char name[128], int *there, size_t *rows)
 {
-    char name[128];
-    size_t rank = 0, dim[8] = {0};
+    size_t have = 0, dim[8] = {0};
     int rc = HS_OK;
-    hs_sweep_array_name("score_", readout, name);
-    if (hs_result_has(in->r, name)) {
-        HS_TRY(hs_result_shape(in->r, name, &rank, dim));
-        if (rank != 2 || dim[0] != s->n || dim[1] != in->m) {
-            return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", in->path, name);
+    hs_sweep_array_name(prefix, readout, name);
+    *there = hs_result_has(in->r, name);
+    if (*there) {
+        HS_TRY(hs_result_shape(in->r, name, &have, dim));
+        if (have != rank || dim[rank - 2] != s->n || dim[rank - 1] != in->m) {
+            rc = hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", in->path, name);
         }
-        return hs_result_get_f64(in->r, name, &s->score);
+        *rows = dim[0];
     }
-    hs_sweep sweep = {.n = s->n, .m = in->m, .n_phi = 1, .value = &s->value};
-    HS_TRY(hs_alloc(s->n * in->m, sizeof *s->score, &s->score));
-    HS_TRY(hs_sweep_score(&sweep, 0, s->f, in->strength, s->score));
 out:
     return rc;
 }
 
-HS_CHECKED static int read_null(hs_sweep_in *in, const char *readout, hs_sweep_readout *s)
+/* The scalar: the file's own score in double, else computed from the values; its nulls and its rival. */
+HS_CHECKED static int read_scores(hs_sweep_in *in, const char *readout, hs_sweep_readout *s)
 {
     char name[128];
-    size_t rank = 0, dim[8] = {0};
-    int rc = HS_OK;
-    hs_sweep_array_name("null_score_", readout, name);
-    if (!hs_result_has(in->r, name)) {
-        return HS_OK;
+    size_t rows;
+    int rc, there;
+    HS_TRY(find_beside(in, "score_", readout, 2, s, name, &there, &rows));
+    if (there) {
+        HS_TRY(hs_result_get_f64(in->r, name, &s->score));
+    } else {
+        hs_sweep sweep = {.n = s->n, .m = in->m, .n_phi = 1, .value = &s->value};
+        HS_TRY(hs_alloc(s->n * in->m, sizeof *s->score, &s->score));
+        HS_TRY(hs_sweep_score(&sweep, 0, s->f, in->strength, s->score));
     }
-    HS_TRY(hs_result_shape(in->r, name, &rank, dim));
-    if (rank != 3 || dim[1] != s->n || dim[2] != in->m) {
-        return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", in->path, name);
-    }
-    HS_TRY(hs_result_get_f64(in->r, name, &s->null));
-    s->K = dim[0];
+    HS_TRY(find_beside(in, "null_score_", readout, 3, s, name, &there, &rows));
+    HS_TRY(there ? hs_result_get_f64(in->r, name, &s->null) : HS_OK);
+    s->K = there ? rows : 0;
+    HS_TRY(find_beside(in, "rival_score_", readout, 2, s, name, &there, &rows));
+    HS_TRY(there ? hs_result_get_f64(in->r, name, &s->rival) : HS_OK);
 out:
     return rc;
 }
 
-HS_CHECKED static int read_rival(hs_sweep_in *in, const char *readout, hs_sweep_readout *s)
+int hs_sweep_in_has(const hs_sweep_in *in, const char *readout)
 {
-    char name[128];
-    size_t rank = 0, dim[8] = {0};
-    int rc = HS_OK;
-    hs_sweep_array_name("rival_score_", readout, name);
-    if (!hs_result_has(in->r, name)) {
-        return HS_OK;
+    for (size_t p = 0; p < in->n_readouts; p++) {
+        if (strcmp(in->readout[p], readout) == 0) {
+            return 1;
+        }
     }
-    HS_TRY(hs_result_shape(in->r, name, &rank, dim));
-    if (rank != 2 || dim[0] != s->n || dim[1] != in->m) {
-        return hs_fail(HS_ESHAPE, "%s: /%s does not fit /effect", in->path, name);
-    }
-    HS_TRY(hs_result_get_f64(in->r, name, &s->rival));
-out:
-    return rc;
+    return 0;
 }
 
 int hs_sweep_in_read(hs_sweep_in *in, const char *readout, hs_sweep_readout *out)
@@ -175,9 +170,7 @@ int hs_sweep_in_read(hs_sweep_in *in, const char *readout, hs_sweep_readout *out
     hs_sweep_readout s = {0};
     int rc = HS_OK;
     HS_TRY(read_value(in, readout, &s));
-    HS_TRY(read_score(in, readout, &s));
-    HS_TRY(read_null(in, readout, &s));
-    HS_TRY(read_rival(in, readout, &s));
+    HS_TRY(read_scores(in, readout, &s));
     s.noise_floor = number_of(in, "noise_floor_", readout, 0);
     s.spread = number_of(in, "spread_", readout, NAN);
     *out = s;

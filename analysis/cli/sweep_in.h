@@ -22,6 +22,8 @@ typedef struct {
 HS_CHECKED int hs_sweep_in_open(const char *path, hs_sweep_in *out);
 void hs_sweep_in_close(hs_sweep_in *in);
 
+int hs_sweep_in_has(const hs_sweep_in *in, const char *readout);
+
 /* One read-out as it stands in the file; owned. */
 typedef struct {
     size_t n, f, K; /* images, features (1 of a scalar), random directions */

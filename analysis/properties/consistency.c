@@ -37,17 +37,10 @@ out:
     return rc;
 }
 
-/* What a reader makes of a decided interval. */
-static void say(const hs_consistency_options *o, hs_measurement *r)
+/* What a reader makes of an interval that decided, standing so to the standard. */
+static void say(const hs_consistency_options *o, const char *how, hs_measurement *r)
 {
     const hs_estimate *p = &r->primary;
-    if (isnan(p->lo) || (r->verdict != HS_VERDICT_HOLDS && r->verdict != HS_VERDICT_FAILS &&
-                         strstr(r->reason, "contains the standard") == NULL)) {
-        return;
-    }
-    const char *how = r->verdict == HS_VERDICT_HOLDS   ? "reaching"
-                      : r->verdict == HS_VERDICT_FAILS ? "below"
-                                                       : "not settled against";
     if (o->effects != NULL) {
         snprintf(
             r->reason, sizeof r->reason,
@@ -89,8 +82,10 @@ static void decide(const hs_deltas *x, const hs_consistency_options *o, hs_measu
         snprintf(r->reason, sizeof r->reason, "%s", undecided);
         return;
     }
-    hs_decide(r, &rules);
-    say(o, r);
+    const char *how = hs_decide(r, &rules);
+    if (how != NULL) {
+        say(o, how, r);
+    }
 }
 
 int hs_consistency_measure(const hs_deltas *x, const hs_consistency_options *o, hs_consistency *out)

@@ -359,17 +359,10 @@ out:
     return rc;
 }
 
-/* What a reader makes of a decided interval. */
-static void say(const hs_interval *ci, const hs_homogeneity_options *o, hs_measurement *r)
+/* What a reader makes of an interval that decided, standing so to the standard. */
+static void say(const hs_interval *ci, const hs_homogeneity_options *o, const char *how, hs_measurement *r)
 {
     const hs_estimate *p = &r->primary;
-    if (isnan(p->lo) || (r->verdict != HS_VERDICT_HOLDS && r->verdict != HS_VERDICT_FAILS &&
-                         strstr(r->reason, "contains the standard") == NULL)) {
-        return;
-    }
-    const char *how = r->verdict == HS_VERDICT_HOLDS   ? "reaching"
-                      : r->verdict == HS_VERDICT_FAILS ? "below"
-                                                       : "not settled against";
     if (o->transfers != NULL) {
         snprintf(
             r->reason, sizeof r->reason,
@@ -405,11 +398,14 @@ HS_CHECKED static int measure(const hs_effects *e, const hs_homogeneity_options 
     HS_TRY(put_transfers(o, e->n, r));
     HS_TRY(put_changes(o, e->n, r));
     HS_TRY(add_notes(e, o, spread, r));
-    hs_decide(r, &(hs_verdict_rules){.noise_floor = o->noise_floor,
-                                     .spread = spread,
-                                     .undecided = e->zero + 1 < e->m ? NULL : "no positive strength was given",
-                                     .needs_null = "the effect under random directions of equal norm is needed"});
-    say(ci, o, r);
+    const char *how =
+        hs_decide(r, &(hs_verdict_rules){.noise_floor = o->noise_floor,
+                                         .spread = spread,
+                                         .undecided = e->zero + 1 < e->m ? NULL : "no positive strength was given",
+                                         .needs_null = "the effect under random directions of equal norm is needed"});
+    if (how != NULL) {
+        say(ci, o, how, r);
+    }
     hs_decide_specific(r);
 out:
     free(work);

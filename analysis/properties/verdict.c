@@ -67,10 +67,10 @@ static int undecidable(hs_measurement *m, const hs_verdict_rules *r)
     return 1;
 }
 
-void hs_decide(hs_measurement *m, const hs_verdict_rules *rules)
+const char *hs_decide(hs_measurement *m, const hs_verdict_rules *rules)
 {
     if (no_effect(m, rules) || undecidable(m, rules)) {
-        return;
+        return NULL;
     }
     const hs_estimate *p = &m->primary;
     hs_verdict v = p->lo >= m->standard  ? HS_VERDICT_HOLDS
@@ -78,6 +78,7 @@ void hs_decide(hs_measurement *m, const hs_verdict_rules *rules)
                                          : HS_VERDICT_INCONCLUSIVE;
     const char *how = v == HS_VERDICT_HOLDS ? "lies at or above" : v == HS_VERDICT_FAILS ? "lies below" : "contains";
     answer(m, v, "%s %.3f [%.3f, %.3f] %s the standard, %g", p->name, p->value, p->lo, p->hi, how, m->standard);
+    return v == HS_VERDICT_HOLDS ? "reaching" : v == HS_VERDICT_FAILS ? "below" : "not settled against";
 }
 
 void hs_decide_specific(hs_measurement *m)

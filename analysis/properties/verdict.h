@@ -27,8 +27,10 @@ typedef struct {
     const char *needs_null; /* how the reader gives one, for the reason */
 } hs_verdict_rules;
 
-/* Fills verdict and reason from primary, standard, effect, has_null and null. */
-void hs_decide(hs_measurement *m, const hs_verdict_rules *rules);
+/* Fills verdict and reason from primary, standard, effect, has_null and null.  Where the primary's interval decided,
+ * returns how it stands to the standard, for a reason in the property's own words: "reaching", "below", "not settled
+ * against"; NULL otherwise. */
+const char *hs_decide(hs_measurement *m, const hs_verdict_rules *rules);
 
 /* Fills specific from has_rival and difference_rival: yes above 0, no below, unclear with 0 inside. */
 void hs_decide_specific(hs_measurement *m);
