@@ -67,37 +67,13 @@ hs_interval hs_bca_interval(double value, size_t n, size_t B, double *theta, con
     return out;
 }
 
-/* loo (q, n) <- the statistics without each image. */
-HS_CHECKED static int leave_out(const hs_statistic *st, double *loo)
+/* All images but one. */
+static void leave_out(const void *ctx, size_t i, size_t n, double *w)
 {
-    int failed = 0;
-#pragma omp parallel
-    {
-        double *w = NULL, *t = NULL;
-        void *scratch = NULL;
-        int bad = hs_alloc(st->n, sizeof *w, &w) != HS_OK || hs_alloc(st->q, sizeof *t, &t) != HS_OK ||
-                  hs_alloc(st->scratch, 1, &scratch) != HS_OK;
-        if (bad) {
-#pragma omp atomic write
-            failed = 1;
-        }
-#pragma omp for schedule(static)
-        for (size_t i = 0; i < st->n; i++) {
-            for (size_t j = 0; j < st->n && !bad; j++) {
-                w[j] = j != i;
-            }
-            if (!bad) {
-                st->eval(st->ctx, w, t, scratch);
-            }
-            for (size_t j = 0; j < st->q && !bad; j++) {
-                loo[j * st->n + i] = t[j];
-            }
-        }
-        free(w);
-        free(t);
-        free(scratch);
+    (void)ctx;
+    for (size_t j = 0; j < n; j++) {
+        w[j] = j != i;
     }
-    return failed ? hs_fail(HS_ENOMEM, "jackknife: no memory for %zu weights a thread", st->n) : HS_OK;
 }
 
 int hs_bootstrap_bca(const hs_statistic *st, const hs_bootstrap_options *o, hs_interval *out)
@@ -111,7 +87,7 @@ int hs_bootstrap_bca(const hs_statistic *st, const hs_bootstrap_options *o, hs_i
     HS_TRY(hs_alloc(left_out, sizeof *loo, &loo));
     HS_TRY(hs_alloc(o->B, sizeof *column, &column));
     HS_TRY(hs_bootstrap(st, o, out, theta));
-    HS_TRY(st->n > 1 ? leave_out(st, loo) : HS_OK);
+    HS_TRY(st->n > 1 ? hs_statistic_under(st, st->n, leave_out, NULL, loo) : HS_OK);
     for (size_t j = 0; j < st->q; j++) {
         for (size_t b = 0; b < o->B; b++) {
             column[b] = theta[b * st->q + j];

@@ -49,8 +49,7 @@ hs_interval hs_percentile_interval(double value, size_t n, size_t B, double *the
     return out;
 }
 
-/* theta (q, B): one statistic's replicates lie together. */
-static int replicate(const hs_statistic *st, const hs_bootstrap_options *o, double *theta)
+int hs_statistic_under(const hs_statistic *st, size_t count, hs_weighting weigh, const void *ctx, double *theta)
 {
     int failed = 0;
 #pragma omp parallel
@@ -64,12 +63,12 @@ static int replicate(const hs_statistic *st, const hs_bootstrap_options *o, doub
             failed = 1;
         }
 #pragma omp for schedule(static)
-        for (size_t b = 0; b < o->B; b++) {
+        for (size_t b = 0; b < count; b++) {
             if (!bad) {
-                hs_bootstrap_weights(o->seed, b, st->n, w);
+                weigh(ctx, b, st->n, w);
                 st->eval(st->ctx, w, t, scratch);
                 for (size_t j = 0; j < st->q; j++) {
-                    theta[j * o->B + b] = t[j];
+                    theta[j * count + b] = t[j];
                 }
             }
         }
@@ -78,6 +77,12 @@ static int replicate(const hs_statistic *st, const hs_bootstrap_options *o, doub
         free(scratch);
     }
     return failed ? hs_fail(HS_ENOMEM, "bootstrap: no memory for %zu weights a thread", st->n) : HS_OK;
+}
+
+static void resample(const void *ctx, size_t b, size_t n, double *w)
+{
+    const hs_bootstrap_options *o = ctx;
+    hs_bootstrap_weights(o->seed, b, n, w);
 }
 
 static int evaluate_once(const hs_statistic *st, double *value)
@@ -110,7 +115,7 @@ int hs_bootstrap(const hs_statistic *st, const hs_bootstrap_options *o, hs_inter
     HS_TRY(hs_alloc(count, sizeof *all, &all));
     HS_TRY(hs_alloc(st->q, sizeof *value, &value));
     HS_TRY(evaluate_once(st, value));
-    HS_TRY(replicate(st, o, all));
+    HS_TRY(hs_statistic_under(st, o->B, resample, o, all));
     for (size_t j = 0; j < st->q; j++) {
         for (size_t b = 0; theta != NULL && b < o->B; b++) {
             theta[b * st->q + j] = all[j * o->B + b];

@@ -37,6 +37,12 @@ typedef struct {
     const char *reason; /* NULL, or a string that lives for ever */
 } hs_interval;
 
+/* theta (q, count) <- the statistics under weightings 0 ... count - 1, which weigh writes to w (n); in parallel.
+ * HS_ENOMEM. */
+typedef void (*hs_weighting)(const void *ctx, size_t i, size_t n, double *w);
+HS_CHECKED int hs_statistic_under(const hs_statistic *st, size_t count, hs_weighting weigh, const void *ctx,
+                                  double *theta);
+
 /* w (n) <- how often replicate b draws each image. */
 void hs_bootstrap_weights(uint64_t seed, uint64_t b, size_t n, double *w);
 
