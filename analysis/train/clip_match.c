@@ -5,6 +5,7 @@
 
 #include "analysis/train/task_clip.h"
 #include "core/base/alloc.h"
+#include "core/model/clip_loss.h"
 
 /* unit (n, P) <- rows of e scaled to length 1; length (n). */
 HS_CHECKED static int normalise(size_t n, size_t P, const float *e, double *unit, double *length)
@@ -34,20 +35,6 @@ static double dot(size_t n, const double *a, const double *b)
     return sum;
 }
 
-/* log sum exp of n numbers, stride apart. */
-static double log_sum(size_t n, size_t stride, const double *l)
-{
-    double most = l[0];
-    for (size_t i = 1; i < n; i++) {
-        most = l[i * stride] > most ? l[i * stride] : most;
-    }
-    double sum = exp(l[0] - most);
-    for (size_t i = 1; i < n; i++) {
-        sum += exp(l[i * stride] - most);
-    }
-    return most + log(sum);
-}
-
 static double sum_of(size_t n, size_t stride, const double *p)
 {
     double sum = 0;
@@ -75,7 +62,7 @@ HS_CHECKED static int pair_up(size_t n, size_t m, const double *truth, double *p
 /* The divergence of one row or column, n numbers stride apart; dl += `by` times its gradient. */
 static double divergence(size_t n, size_t stride, const double *p, const double *l, double by, double *dl)
 {
-    double total = sum_of(n, stride, p), norm = log_sum(n, stride, l), sum = 0;
+    double total = sum_of(n, stride, p), norm = hs_log_sum_exp(n, stride, l), sum = 0;
     if (total <= 0) {
         return 0;
     }

@@ -336,8 +336,7 @@ static double dot(size_t P, const float *a, const float *b)
     return sum;
 }
 
-/* log sum exp of n numbers, stride apart. */
-static double log_sum(size_t n, size_t stride, const double *v)
+double hs_log_sum_exp(size_t n, size_t stride, const double *v)
 {
     double top = v[0];
     for (size_t i = 1; i < n; i++) {
@@ -355,7 +354,7 @@ static double entropy(size_t n, size_t row, size_t column, const double *logit, 
 {
     double loss = 0, share = 0.5 / (double)n;
     for (size_t i = 0; i < n; i++) {
-        const double sum = log_sum(n, column, logit + i * row);
+        const double sum = hs_log_sum_exp(n, column, logit + i * row);
         loss += share * (sum - logit[i * row + i * column]);
         for (size_t j = 0; j < n; j++) {
             G[i * row + j * column] += share * (exp(logit[i * row + j * column] - sum) - (i == j));

@@ -48,4 +48,7 @@ HS_CHECKED int hs_clip_loss_at(hs_clip_loss *l, size_t n, const float *a, const 
 HS_CHECKED int hs_clip_contrastive(size_t n, size_t P, const float *u, const float *w, double scale, double *work,
                                    double *loss, float *du, float *dw, double *dscale);
 
+/* log sum exp of n numbers, stride apart. */
+double hs_log_sum_exp(size_t n, size_t stride, const double *v);
+
 #endif
