@@ -26,14 +26,6 @@ const char *hs_direction_array(hs_space space)
     return space == HS_SPACE_EPS ? "delta_eps" : "delta_h";
 }
 
-static void free_strings(size_t n, char **s)
-{
-    for (size_t i = 0; i < n && s != NULL; i++) {
-        free(s[i]);
-    }
-    free(s);
-}
-
 /* *file, *name <- the two halves of FILE.h5[:NAME]; *name is NULL without one. */
 HS_CHECKED static int split_spec(const char *spec, char **file, char **name)
 {
@@ -263,7 +255,7 @@ int hs_direction_open(const char *spec, hs_direction *out)
     memset(&d, 0, sizeof d);
 out:
     hs_result_close(r);
-    free_strings(n, names);
+    hs_strings_free(n, names);
     free(name);
     hs_direction_free(&d);
     return rc;

@@ -37,19 +37,11 @@ typedef struct {
     double *v[NUMBERS];                 /* (n) each */
 } table;
 
-static void free_texts(size_t n, char **text)
-{
-    for (size_t i = 0; text != NULL && i < n; i++) {
-        free(text[i]);
-    }
-    free(text);
-}
-
 static void table_free(table *t)
 {
-    free_texts(t->n, t->name);
-    free_texts(t->n, t->target);
-    free_texts(t->n, t->most_else);
+    hs_strings_free(t->n, t->name);
+    hs_strings_free(t->n, t->target);
+    hs_strings_free(t->n, t->most_else);
     for (int k = 0; k < NUMBERS; k++) {
         free(t->v[k]);
     }
@@ -60,7 +52,7 @@ HS_CHECKED static int read_texts(hs_result_in *r, const char *path, const char *
     size_t have = 0;
     int rc = hs_result_get_strings(r, array, &have, out);
     if (rc == HS_OK && have != n) {
-        free_texts(have, *out);
+        hs_strings_free(have, *out);
         *out = NULL;
         rc = hs_fail(HS_EFORMAT, "%s: /%s has %zu names; wanted %zu", path, array, have, n);
     }

@@ -319,9 +319,11 @@ static int add_sections(report *r)
 {
     int rc = HS_OK;
     const char **result = NULL;
+    hs_verdicts *verdicts = NULL;
     HS_TRY(hs_alloc(r->n, sizeof *result, &result));
     size_t results = results_of(r, result);
-    HS_TRY(hs_report_verdicts(r->page, results, result, r->opt->n_controls, r->opt->control));
+    HS_TRY(hs_verdicts_read(results, result, r->opt->n_controls, r->opt->control, &verdicts));
+    HS_TRY(hs_report_verdicts(r->page, verdicts));
     add_stores(r);
     HS_TRY(add_kind(r, "pca", "Principal components",
                     "How much of the variance of h over samples each component carries, at several timesteps. "
@@ -349,9 +351,10 @@ static int add_sections(report *r)
     HS_TRY(add_strips(r, NULL, 1));
     HS_TRY(add_kind(r, "similarity", "Similarity", "Between timesteps, stores or directions.", 1, 4.5));
     HS_TRY(add_strips(r, "Pictures", 0));
-    HS_TRY(hs_report_statistics(r->page, results, result));
+    HS_TRY(hs_report_statistics(r->page, verdicts));
     HS_TRY(add_provenance(r));
 out:
+    hs_verdicts_free(verdicts);
     free(result);
     return rc;
 }

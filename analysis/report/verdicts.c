@@ -17,20 +17,80 @@ static const char *const text_name[TEXTS] = {"property", "direction", "verdict",
 static const char *const number_name[NUMBERS] = {"primary_value", "primary_low", "primary_high", "standard", "images"};
 static const char *const order[] = {"homogeneity", "linearity", "robustness", "consistency"};
 
+typedef struct {
+    size_t n;
+    char **name, **reason; /* reason NULL in files without it */
+    double *v[3];          /* value, low, high */
+} statistics;
+
 /* One measurement; text NULL where absent. */
 typedef struct {
     char *text[TEXTS];
     double v[NUMBERS];
     int control, shown;
+    statistics statistic;
 } answer;
 
-static void answer_free(answer *a)
+struct hs_verdicts {
+    size_t n;
+    answer *list; /* (n) */
+};
+
+void hs_verdicts_free(hs_verdicts *v)
 {
-    for (int k = 0; k < TEXTS; k++) {
-        free(a->text[k]);
+    for (size_t i = 0; v != NULL && i < v->n; i++) {
+        answer *a = &v->list[i];
+        for (int k = 0; k < TEXTS; k++) {
+            free(a->text[k]);
+        }
+        hs_strings_free(a->statistic.n, a->statistic.name);
+        hs_strings_free(a->statistic.n, a->statistic.reason);
+        for (int k = 0; k < 3; k++) {
+            free(a->statistic.v[k]);
+        }
+    }
+    if (v != NULL) {
+        free(v->list);
+        free(v);
     }
 }
 
+HS_CHECKED static int read_statistics(const char *path, hs_result_in *r, statistics *s)
+{
+    static const char *const array[3] = {"statistic_value", "statistic_low", "statistic_high"};
+    size_t rank, dim[8], reasons = 0;
+    int rc = HS_OK;
+    if (!hs_result_has(r, "statistic")) {
+        return HS_OK;
+    }
+    HS_TRY(hs_result_get_strings(r, "statistic", &s->n, &s->name));
+    if (hs_result_has(r, "statistic_reason")) {
+        HS_TRY(hs_result_get_strings(r, "statistic_reason", &reasons, &s->reason));
+        if (reasons != s->n) {
+            hs_strings_free(reasons, s->reason);
+            s->reason = NULL;
+            rc = hs_fail(HS_EFORMAT, "%s: /statistic_reason does not have %zu texts", path, s->n);
+            goto out;
+        }
+    }
+    for (int k = 0; k < 3; k++) {
+        HS_TRY(hs_result_shape(r, array[k], &rank, dim));
+        if (rank != 1 || dim[0] != s->n) {
+            rc = hs_fail(HS_EFORMAT, "%s: /%s does not have %zu numbers", path, array[k], s->n);
+            goto out;
+        }
+        HS_TRY(hs_result_get_f64(r, array[k], &s->v[k]));
+    }
+out:
+    return rc;
+}
+
+static int is_measurement(const answer *a)
+{
+    return a->text[VERDICT] != NULL && a->text[PROPERTY] != NULL;
+}
+
+/* A file without a verdict leaves its texts empty. */
 HS_CHECKED static int read_answer(const char *path, size_t n_controls, const char *const *control, answer *a)
 {
     hs_result_in *r = NULL;
@@ -49,9 +109,34 @@ HS_CHECKED static int read_answer(const char *path, size_t n_controls, const cha
     for (size_t k = 0; k < n_controls && a->text[DIRECTION] != NULL; k++) {
         a->control |= strcmp(a->text[DIRECTION], control[k]) == 0;
     }
-    a->shown = a->text[VERDICT] == NULL || a->text[PROPERTY] == NULL; /* no measurement: done with */
+    if (is_measurement(a)) {
+        HS_TRY(read_statistics(path, r, &a->statistic));
+    }
 out:
     hs_result_close(r);
+    return rc;
+}
+
+int hs_verdicts_read(size_t n, const char *const *path, size_t n_controls, const char *const *control,
+                     hs_verdicts **out)
+{
+    hs_verdicts *v = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_calloc(1, sizeof *v, &v));
+    HS_TRY(hs_calloc(n, sizeof *v->list, &v->list));
+    for (; v->n < n; v->n++) {
+        answer *a = &v->list[v->n];
+        rc = read_answer(path[v->n], n_controls, control, a);
+        if (rc != HS_OK) {
+            v->n++; /* what was read of it is freed, too */
+            goto out;
+        }
+        a->shown = !is_measurement(a);
+    }
+    *out = v;
+    v = NULL;
+out:
+    hs_verdicts_free(v);
     return rc;
 }
 
@@ -119,88 +204,27 @@ out:
     return rc;
 }
 
-int hs_report_verdicts(hs_page *page, size_t n, const char *const *path, size_t n_controls, const char *const *control)
+int hs_report_verdicts(hs_page *page, hs_verdicts *v)
 {
     int rc = HS_OK, any = 0;
-    answer *list = NULL;
-    HS_TRY(hs_calloc(n, sizeof *list, &list));
-    for (size_t i = 0; i < n; i++) {
-        HS_TRY(read_answer(path[i], n_controls, control, &list[i]));
-        any |= !list[i].shown;
+    for (size_t i = 0; i < v->n; i++) {
+        any |= !v->list[i].shown;
     }
     if (any) {
         hs_page_section(page, "Verdicts");
     }
     for (int controls = 0; controls < 2; controls++) {
-        for (size_t i = 0; i < n; i++) {
-            if (!list[i].shown && list[i].control == controls) {
-                HS_TRY(add_row(page, n, list, direction_of(&list[i]), controls));
+        for (size_t i = 0; i < v->n; i++) {
+            if (!v->list[i].shown && v->list[i].control == controls) {
+                HS_TRY(add_row(page, v->n, v->list, direction_of(&v->list[i]), controls));
             }
         }
     }
 out:
-    for (size_t i = 0; list != NULL && i < n; i++) {
-        answer_free(&list[i]);
-    }
-    free(list);
     return rc;
 }
 
 /* ---- Statistics ---- */
-
-typedef struct {
-    size_t n;
-    char **name, **reason; /* reason NULL in files without it */
-    double *v[3];          /* value, low, high */
-} statistics;
-
-static void free_texts(size_t n, char **text)
-{
-    for (size_t i = 0; text != NULL && i < n; i++) {
-        free(text[i]);
-    }
-    free(text);
-}
-
-static void statistics_free(statistics *s)
-{
-    free_texts(s->n, s->name);
-    free_texts(s->n, s->reason);
-    for (int k = 0; k < 3; k++) {
-        free(s->v[k]);
-    }
-}
-
-HS_CHECKED static int read_statistics(const char *path, statistics *s)
-{
-    static const char *const array[3] = {"statistic_value", "statistic_low", "statistic_high"};
-    hs_result_in *r = NULL;
-    size_t rank, dim[8], m = 0;
-    int rc = HS_OK;
-    HS_TRY(hs_result_open(path, &r));
-    if (!hs_result_has(r, "statistic")) {
-        goto out;
-    }
-    HS_TRY(hs_result_get_strings(r, "statistic", &s->n, &s->name));
-    if (hs_result_has(r, "statistic_reason")) {
-        HS_TRY(hs_result_get_strings(r, "statistic_reason", &m, &s->reason));
-    }
-    for (int k = 0; k < 3; k++) {
-        HS_TRY(hs_result_shape(r, array[k], &rank, dim));
-        if (rank != 1 || dim[0] != s->n || (s->reason != NULL && m != s->n)) {
-            rc = hs_fail(HS_EFORMAT, "%s: /%s does not have %zu numbers", path, array[k], s->n);
-            goto out;
-        }
-        HS_TRY(hs_result_get_f64(r, array[k], &s->v[k]));
-    }
-out:
-    if (s->reason != NULL && m != s->n) {
-        free_texts(m, s->reason);
-        s->reason = NULL;
-    }
-    hs_result_close(r);
-    return rc;
-}
 
 HS_CHECKED static int add_table(hs_page *page, const statistics *s)
 {
@@ -249,38 +273,33 @@ out:
     return rc;
 }
 
-HS_CHECKED static int add_statistics_of(hs_page *page, const char *path, int *first)
+HS_CHECKED static int add_statistics_of(hs_page *page, const answer *a)
 {
-    answer a = {0};
-    statistics s = {0};
     char heading[CELL];
+    const char *readout = a->text[READOUT] != NULL ? a->text[READOUT] : "";
     int rc = HS_OK;
-    HS_TRY(read_answer(path, 0, NULL, &a));
-    if (a.shown) {
-        goto out;
-    }
-    HS_TRY(read_statistics(path, &s));
-    if (*first) {
-        hs_page_section(page, "Statistics");
-        *first = 0;
-    }
-    snprintf(heading, sizeof heading, "%.30s%s%.60s%s%.50s", a.text[PROPERTY],
-             direction_of(&a)[0] != '\0' ? " of " : "", direction_of(&a), a.text[READOUT] != NULL ? ", read-out " : "",
-             a.text[READOUT] != NULL ? a.text[READOUT] : "");
+    snprintf(heading, sizeof heading, "%.30s%s%.60s%s%.50s", a->text[PROPERTY],
+             direction_of(a)[0] != '\0' ? " of " : "", direction_of(a), a->text[READOUT] != NULL ? ", read-out " : "",
+             readout);
     hs_page_subsection(page, heading);
-    HS_TRY(add_table(page, &s));
-    HS_TRY(add_notes(page, a.text[NOTES]));
+    HS_TRY(add_table(page, &a->statistic));
+    HS_TRY(add_notes(page, a->text[NOTES]));
 out:
-    answer_free(&a);
-    statistics_free(&s);
     return rc;
 }
 
-int hs_report_statistics(hs_page *page, size_t n, const char *const *path)
+int hs_report_statistics(hs_page *page, const hs_verdicts *v)
 {
     int rc = HS_OK, first = 1;
-    for (size_t i = 0; i < n; i++) {
-        HS_TRY(add_statistics_of(page, path[i], &first));
+    for (size_t i = 0; i < v->n; i++) {
+        if (!is_measurement(&v->list[i])) {
+            continue;
+        }
+        if (first) {
+            hs_page_section(page, "Statistics");
+            first = 0;
+        }
+        HS_TRY(add_statistics_of(page, &v->list[i]));
     }
 out:
     return rc;

@@ -73,6 +73,14 @@ int hs_strdup(const char *s, char **out)
     return rc;
 }
 
+void hs_strings_free(size_t n, char **list)
+{
+    for (size_t i = 0; list != NULL && i < n; i++) {
+        free(list[i]);
+    }
+    free(list);
+}
+
 struct hs_arena_block {
     hs_arena_block *next;
 };

@@ -24,6 +24,8 @@ HS_CHECKED int hs_alloc(size_t n, size_t size, void *out);
 HS_CHECKED int hs_calloc(size_t n, size_t size, void *out);
 /* *out <- a copy of the terminated string; free with free(). */
 HS_CHECKED int hs_strdup(const char *s, char **out);
+/* Frees n strings and their list; NULL is passed over. */
+void hs_strings_free(size_t n, char **list);
 
 /* An arena: many blocks, one free.  Blocks are 64-byte aligned and live until hs_arena_free.
  * Zero-initialise. */
