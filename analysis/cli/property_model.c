@@ -55,38 +55,26 @@ hs_edit_plan hs_property_plan(const hs_property_model *m, const hs_direction *d,
     return p;
 }
 
-/* delta <- what the network says along the unedited trajectories. */
-HS_CHECKED static int ask_network(hs_cmd *c, hs_property_model *m)
+/* Keeps the deltas of a batch, as the job weighs them. */
+HS_CHECKED static int keep_deltas(void *ctx, size_t first, size_t count, const float *delta)
+{
+    hs_property_model *m = ctx;
+    size_t per = m->edited * m->d_h;
+    for (size_t i = 0; i < count * per; i++) {
+        m->delta[first * per + i] = delta[i] * (float)m->job.coef[0];
+    }
+    return HS_OK;
+}
+
+/* m->delta <- what the network says on the job's images. */
+HS_CHECKED static int ask_network(hs_property_model *m)
 {
     int rc;
-    hs_edit_job *job = &m->job;
-    hs_freeze *f = NULL;
-    size_t batch = hs_common_batch(c, m->n), d_x = hs_chw_size(job->source.image), cells;
-    const hs_freeze_plan plan = {.model = &job->model,
-                                 .steps = &job->steps,
-                                 .dir = &job->dir[0],
-                                 .edited = m->edited,
-                                 .batch = batch,
-                                 .conv = hs_common_conv(c),
-                                 .ddim = {.eta = job->plan.eta,
-                                          .eta_boost = 1,
-                                          .t_boost = job->plan.t_boost,
-                                          .clip = job->plan.clip,
-                                          .noise = {hs_step_noise_next, &job->noise}}};
+    size_t cells;
     HS_TRY(hs_size_mul(m->n, m->edited, &cells));
     HS_TRY(hs_alloc(cells, m->d_h * sizeof *m->delta, &m->delta));
-    HS_TRY(hs_freeze_create(&plan, &f));
-    for (size_t first = 0; first < m->n; first += batch) {
-        size_t count = m->n - first < batch ? m->n - first : batch;
-        HS_TRY(hs_progress_tell(hs_cmd_progress(c), "freeze", first, m->n));
-        job->noise.first = first;
-        HS_TRY(hs_freeze_run(f, first, count, job->x_T + first * d_x, m->delta + first * m->edited * m->d_h));
-    }
-    for (size_t i = 0; i < cells * m->d_h; i++) {
-        m->delta[i] *= (float)job->coef[0];
-    }
+    HS_TRY(hs_freeze_along(&m->job.plan, m->n, m->job.x_T, keep_deltas, m));
 out:
-    hs_freeze_free(f);
     return rc;
 }
 
@@ -161,9 +149,7 @@ int hs_property_model_open(hs_cmd *c, hs_property_model *m)
     const hs_edit_job *job = &m->job;
     m->n = job->source.n;
     m->d_h = hs_chw_size(hs_unet_h_shape(hs_unet_config_of(job->model.unet)));
-    while (m->edited < job->steps.S && job->steps.step[m->edited].t >= job->plan.t_edit) {
-        m->edited++;
-    }
+    m->edited = hs_edit_plan_edited(&job->plan);
     if (job->dir[0].space != HS_SPACE_H || m->edited == 0) {
         rc = hs_fail(HS_ERANGE, "--direction: %s",
                      m->edited == 0 ? "no step of the sampler is edited (--t-edit)"
@@ -176,7 +162,7 @@ int hs_property_model_open(hs_cmd *c, hs_property_model *m)
         m->t[k] = job->steps.step[k].t;
     }
     if (!hs_cmd_dry_run(c)) {
-        HS_TRY(job->dir[0].net != NULL ? ask_network(c, m) : HS_OK);
+        HS_TRY(job->dir[0].net != NULL ? ask_network(m) : HS_OK);
         HS_TRY(job->dir[0].net != NULL ? directions_of_deltas(c, m) : directions_of_stored(m));
     }
 out:

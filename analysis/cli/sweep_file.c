@@ -151,39 +151,20 @@ out:
     return rc;
 }
 
-/* mean (S) <- the mean norm at each step of what a network says on the job's images, 0 where it isn't edited. */
-HS_CHECKED static int norms_of_network(const hs_sweep_file *f, double *mean)
+/* Mean norms at each edited step of what a network says. */
+typedef struct {
+    size_t n, edited, d;
+    double *mean;
+} norms;
+
+HS_CHECKED static int add_norms(void *ctx, size_t first, size_t count, const float *delta)
 {
-    int rc;
-    const hs_edit_plan *p = &f->job->plan;
-    size_t S = p->steps->S, n = f->sweep.n, edited = 0,
-           d = hs_chw_size(hs_unet_h_shape(hs_unet_config_of(p->model->unet)));
-    float *delta = NULL;
-    hs_freeze *run = NULL;
-    while (edited < S && p->steps->step[edited].t >= p->t_edit) {
-        edited++;
+    const norms *w = ctx;
+    (void)first;
+    for (size_t i = 0; i < count * w->edited; i++) {
+        w->mean[i % w->edited] += hs_nrm2_f32(w->d, delta + i * w->d) / (double)w->n;
     }
-    const hs_freeze_plan plan = {.model = p->model,
-                                 .steps = p->steps,
-                                 .dir = p->dir,
-                                 .edited = edited,
-                                 .batch = p->batch,
-                                 .conv = p->conv,
-                                 .ddim = HS_DDIM_OPTIONS_INIT};
-    memset(mean, 0, S * sizeof *mean);
-    HS_TRY(hs_freeze_create(&plan, &run));
-    HS_TRY(hs_alloc(p->batch, edited * d * sizeof *delta, &delta));
-    for (size_t first = 0; first < n; first += p->batch) {
-        size_t count = n - first < p->batch ? n - first : p->batch;
-        HS_TRY(hs_freeze_run(run, first, count, f->job->x_T + first * hs_chw_size(f->job->source.image), delta));
-        for (size_t i = 0; i < count * edited; i++) {
-            mean[i % edited] += hs_nrm2_f32(d, delta + i * d) / (double)n;
-        }
-    }
-out:
-    hs_freeze_free(run);
-    free(delta);
-    return rc;
+    return HS_OK;
 }
 
 /* like <- a stored direction of the norms that random ones shall have, for a network in place of it; freed by
@@ -201,10 +182,11 @@ HS_CHECKED static int stand_in(const hs_sweep_file *f, hs_direction *like)
     HS_TRY(hs_strdup(of->name, &like->name));
     HS_TRY(hs_strdup(of->model_sha256, &like->model_sha256));
     HS_TRY(hs_strdup(of->tap, &like->tap));
-    HS_TRY(hs_alloc(steps->S, sizeof *norm, &norm));
+    HS_TRY(hs_calloc(steps->S, sizeof *norm, &norm));
     HS_TRY(hs_alloc(steps->S, sizeof *like->t, &like->t));
     HS_TRY(hs_calloc(steps->S, d * sizeof *like->dh, &like->dh));
-    HS_TRY(norms_of_network(f, norm));
+    norms w = {f->sweep.n, hs_edit_plan_edited(&f->job->plan), d, norm};
+    HS_TRY(hs_freeze_along(&f->job->plan, w.n, f->job->x_T, add_norms, &w));
     for (size_t k = 0; k < steps->S; k++) {
         like->t[k] = steps->step[k].t;
         like->dh[k * d] = (float)norm[k];

@@ -310,17 +310,23 @@ out:
     return rc;
 }
 
+/* A run of n images over so many columns; part is its plan of the columns at hand. */
+static run_state start(const hs_edit_plan *part, size_t n, size_t columns)
+{
+    const hs_unet_config *cfg = hs_unet_config_of(part->model->unet);
+    return (run_state){.plan = part,
+                       .all = columns,
+                       .n = n,
+                       .d_h = hs_chw_size(hs_unet_h_shape(cfg)),
+                       .d_x = hs_chw_size(hs_unet_image_shape(cfg))};
+}
+
 int hs_edit_run(const hs_edit_plan *p, size_t n, const float *x_T, const hs_edit_watch *watch, float *x_0)
 {
     int rc;
-    const hs_unet_config *cfg = hs_unet_config_of(p->model->unet);
     hs_edit_plan part = *p;
-    run_state r = {.plan = &part,
-                   .watch = watch,
-                   .all = p->m,
-                   .n = n,
-                   .d_h = hs_chw_size(hs_unet_h_shape(cfg)),
-                   .d_x = hs_chw_size(hs_unet_image_shape(cfg))};
+    run_state r = start(&part, n, p->m);
+    r.watch = watch;
     double *strength = NULL;
     size_t *col = NULL, zeros = 0, others = 0;
     HS_TRY(hs_alloc(p->m, sizeof *strength, &strength));
@@ -358,18 +364,13 @@ out:
 int hs_edit_first_order(const hs_edit_plan *p, size_t n, const float *x_T, double s, double *size)
 {
     int rc;
-    const hs_unet_config *cfg = hs_unet_config_of(p->model->unet);
     hs_edit_plan part = *p;
+    run_state r = start(&part, n, 1);
     const size_t column = 0;
     float *x_0 = NULL;
-    run_state r = {.plan = &part,
-                   .all = 1,
-                   .n = n,
-                   .copies = 1,
-                   .col = &column,
-                   .d_h = hs_chw_size(hs_unet_h_shape(cfg)),
-                   .d_x = hs_chw_size(hs_unet_image_shape(cfg)),
-                   .size = size};
+    r.copies = 1;
+    r.col = &column;
+    r.size = size;
     part.m = 1;
     part.strength = &s;
     part.symmetric = 0;

@@ -97,6 +97,60 @@ int hs_freeze_run(hs_freeze *f, size_t first, size_t n, const float *x_T, float 
     return hs_ddim_sample(&(hs_predictor){predict, f}, &f->first, &o, n, f->d_x, f->x);
 }
 
+/* ---- Along an edit's plan ---- */
+
+size_t hs_edit_plan_edited(const hs_edit_plan *p)
+{
+    size_t k = 0;
+    while (k < p->steps->S && p->steps->step[k].t >= p->t_edit) {
+        k++;
+    }
+    return k;
+}
+
+/* The plan's noise for the batch at hand. */
+typedef struct {
+    const hs_image_noise *noise;
+    size_t first;
+} batch_noise;
+
+HS_CHECKED static int noise_of_batch(void *ctx, size_t n, size_t step, float *z)
+{
+    const batch_noise *b = ctx;
+    return b->noise->fill(b->noise->ctx, b->first, n, step, z);
+}
+
+int hs_freeze_along(const hs_edit_plan *p, size_t n, const float *x_T, hs_take_deltas take, void *ctx)
+{
+    int rc;
+    batch_noise noise = {&p->noise, 0};
+    float *delta = NULL;
+    hs_freeze *f = NULL;
+    const hs_freeze_plan plan = {.model = p->model,
+                                 .steps = p->steps,
+                                 .dir = p->dir,
+                                 .edited = hs_edit_plan_edited(p),
+                                 .batch = p->batch,
+                                 .conv = p->conv,
+                                 .ddim = {.eta = p->eta,
+                                          .eta_boost = 1,
+                                          .t_boost = p->t_boost,
+                                          .clip = p->clip,
+                                          .noise = {p->noise.fill != NULL ? noise_of_batch : NULL, &noise}}};
+    HS_TRY(hs_freeze_create(&plan, &f));
+    HS_TRY(hs_alloc(p->batch, plan.edited * f->d_h * sizeof *delta, &delta));
+    for (noise.first = 0; noise.first < n; noise.first += p->batch) {
+        size_t count = n - noise.first < p->batch ? n - noise.first : p->batch;
+        HS_TRY(hs_progress_tell(p->progress, "freeze", noise.first, n));
+        HS_TRY(hs_freeze_run(f, noise.first, count, x_T + noise.first * f->d_x, delta));
+        HS_TRY(take(ctx, noise.first, count, delta));
+    }
+out:
+    hs_freeze_free(f);
+    free(delta);
+    return rc;
+}
+
 /* ---- Means ---- */
 
 int hs_freeze_mean_create(size_t S, size_t d, hs_freeze_mean *out)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "analysis/directions/direction.h"
+#include "analysis/sweep/edit.h"
 #include "core/base/error.h"
 #include "core/diffusion/ddim.h"
 #include "core/model/model.h"
@@ -36,6 +37,13 @@ void hs_freeze_free(hs_freeze *f);
  * hs_unet_ws_first).  Only the recorded steps are run.
  * One encode, one f_t and one decode a step and image.  Errors of the network. */
 HS_CHECKED int hs_freeze_run(hs_freeze *f, size_t first, size_t n, const float *x_T, float *delta);
+
+/* Sampler steps that a plan edits, the first ones: those with t >= t_edit. */
+size_t hs_edit_plan_edited(const hs_edit_plan *p);
+/* What the network that is p's first direction says on the n images x_T along the plan's own sampler, unedited: take
+ * gets the deltas (count, edited, C H W) of images [first, first + count), p->batch at a time, in order. */
+typedef int (*hs_take_deltas)(void *ctx, size_t first, size_t count, const float *delta);
+HS_CHECKED int hs_freeze_along(const hs_edit_plan *p, size_t n, const float *x_T, hs_take_deltas take, void *ctx);
 
 /* Sums over samples, in double, of deltas that come in pieces. */
 typedef struct {
