@@ -89,23 +89,17 @@ static const char *base(const char *text, hs_str *room)
 
 void hs_words_line(const hs_words *w, int names, hs_str *out)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+:,./@%";
     hs_str room = {0};
     hs_str_add(out, "hspace");
     for (size_t i = 0; i < w->n; i++) {
-        const char *text = names ? base(w->word[i], &room) : w->word[i];
-        int bare = text[0] != '\0' && text[strspn(text, plain)] == '\0';
-        hs_str_addf(out, bare ? " %s" : " '%s'", text);
+        hs_line_add(out, names ? base(w->word[i], &room) : w->word[i]);
     }
     hs_str_free(&room);
 }
 
 void hs_words_free(hs_words *w)
 {
-    for (size_t i = 0; i < w->n; i++) {
-        free(w->word[i]);
-    }
-    free(w->word);
+    hs_strings_free(w->n, w->word);
     memset(w, 0, sizeof *w);
 }
 

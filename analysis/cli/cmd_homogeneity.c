@@ -183,10 +183,7 @@ HS_CHECKED static int of_effects(hs_cmd *c)
         HS_TRY(hs_plot_files(c, (const char *const *)path, set.n < 7 ? set.n : 7, hs_cmd_str(c, "plot")));
     }
 out:
-    for (size_t i = 0; path != NULL && i < set.n; i++) {
-        free(path[i]);
-    }
-    free(path);
+    hs_strings_free(set.n, path);
     free(verdict);
     json_decref(list);
     hs_effects_set_free(&set);
@@ -282,10 +279,7 @@ HS_CHECKED static int of_sweep(hs_cmd *c)
         HS_TRY(hs_plot_files(c, (const char *const *)path, d.n < 7 ? d.n : 7, hs_cmd_str(c, "plot")));
     }
 out:
-    for (size_t i = 0; path != NULL && i < d.n; i++) {
-        free(path[i]);
-    }
-    free(path);
+    hs_strings_free(d.n, path);
     free(verdict);
     json_decref(list);
     hs_line_data_free(&d);

@@ -93,4 +93,8 @@ HS_CHECKED int hs_answer_print(hs_cmd *c);
 /* ---- run.c ---- */
 int hs_cli_main(int argc, char **argv);
 
+/* ---- run.c ---- */
+/* Appends a blank and the word, quoted for a shell where it must be. */
+void hs_line_add(hs_str *line, const char *word);
+
 #endif

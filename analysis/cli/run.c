@@ -61,20 +61,25 @@ static void on_log(void *ctx, hs_log_level level, const char *message)
     }
 }
 
-HS_CHECKED static int quote_line(hs_str *out, int argc, char *const *argv)
+void hs_line_add(hs_str *line, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+:,./@%";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        hs_str_addf(line, " %s", word);
+        return;
+    }
+    hs_str_add(line, " '");
+    for (const char *p = word; *p != '\0'; p++) {
+        hs_str_addf(line, *p == '\'' ? "'\\''" : "%c", *p);
+    }
+    hs_str_add(line, "'");
+}
+
+HS_CHECKED static int quote_line(hs_str *out, int argc, char *const *argv)
+{
     hs_str_add(out, "hspace");
     for (int i = 1; i < argc; i++) {
-        if (argv[i][0] != '\0' && argv[i][strspn(argv[i], plain)] == '\0') {
-            hs_str_addf(out, " %s", argv[i]);
-            continue;
-        }
-        hs_str_add(out, " '");
-        for (const char *p = argv[i]; *p != '\0'; p++) {
-            hs_str_addf(out, *p == '\'' ? "'\\''" : "%c", *p);
-        }
-        hs_str_add(out, "'");
+        hs_line_add(out, argv[i]);
     }
     return hs_str_ok(out);
 }

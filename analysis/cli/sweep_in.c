@@ -11,10 +11,7 @@
 void hs_sweep_in_close(hs_sweep_in *in)
 {
     hs_result_close(in->r);
-    for (size_t p = 0; p < in->n_readouts; p++) {
-        free(in->readout[p]);
-    }
-    free(in->readout);
+    hs_strings_free(in->n_readouts, in->readout);
     free(in->direction);
     free(in->strength);
     memset(in, 0, sizeof *in);

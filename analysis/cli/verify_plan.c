@@ -274,10 +274,7 @@ HS_CHECKED static int gather(maker *m, const char *opt, int control, size_t *n, 
                 (*n)++;
             }
         }
-        for (size_t k = 0; k < names; k++) {
-            free(name[k]);
-        }
-        free(name);
+        hs_strings_free(names, name);
         HS_TRY(rc);
     }
 out:
