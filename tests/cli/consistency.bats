@@ -6,22 +6,15 @@ load support
 setup() {
     HSPACE="${HSPACE:-$BATS_TEST_DIRNAME/../../build/hspace}"
     cd "$BATS_TEST_TMPDIR"
-    export OMP_NUM_THREADS=2 GOMP_SPINCOUNT=1000
-    /usr/bin/python3 -c "import numpy" 2>/dev/null || skip "python3-numpy is absent"
+    export OMP_NUM_THREADS=2 GOMP_SPINCOUNT=1000 SUPPORT="$BATS_TEST_DIRNAME/../support" PYTHONDONTWRITEBYTECODE=1
+    /usr/bin/python3 -c "import numpy, h5py" 2>/dev/null || skip "python3-h5py is absent"
     /usr/bin/python3 - <<'PY'
+import os, sys
 import h5py
 import numpy as np
 
-r = np.random.default_rng(1)
-
-def planted(n, S, d, g, tau):
-    e = r.normal(size=(S, d))
-    e -= e.mean(0)
-    e /= np.sqrt((e ** 2).sum(1, keepdims=True))
-    b = r.normal(size=d)
-    b /= np.linalg.norm(b)
-    noise = np.sqrt((1 - g - tau) / d) * r.normal(size=(n, S, d))
-    return (np.sqrt(g) * b + np.sqrt(tau) * e + noise).astype("f4")
+sys.path.insert(0, os.environ["SUPPORT"])
+from planted import planted, r
 
 holds = planted(64, 4, 200, 0.6, 0.1)
 np.save("holds.npy", holds)
@@ -67,6 +60,7 @@ verdict() { # ARGS...
     jq -e '.results.statistics | all(.value != null or .reason != null)' h.json
     jq -r '.results.statistics[] | select(.name == "cosine[1,3]" or .name == "effective_rank") | .value' h.json >ours
     /usr/bin/python3 - <<'PY'
+import os, sys
 import numpy as np
 x = np.load("holds.npy").astype("f8").mean(0)
 u = x / np.linalg.norm(x, axis=1, keepdims=True)
@@ -111,6 +105,7 @@ PY
         and .exploratory[0].readout == "x0" and (.controls.not_run | length) > 0
         and (.statistics | any(.name == "cosine[0,1]" and .value != null) and all(.value != null or .reason != null))' m.json
     /usr/bin/python3 - <<'PY'
+import os, sys
 import h5py
 import numpy as np
 p = h5py.File("p.h5")

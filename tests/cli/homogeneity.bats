@@ -6,21 +6,14 @@ load support
 setup() {
     HSPACE="${HSPACE:-$BATS_TEST_DIRNAME/../../build/hspace}"
     cd "$BATS_TEST_TMPDIR"
-    export OMP_NUM_THREADS=2 GOMP_SPINCOUNT=1000
+    export OMP_NUM_THREADS=2 GOMP_SPINCOUNT=1000 SUPPORT="$BATS_TEST_DIRNAME/../support" PYTHONDONTWRITEBYTECODE=1
     /usr/bin/python3 -c "import numpy" 2>/dev/null || skip "python3-numpy is absent"
     /usr/bin/python3 - <<'PY'
+import os, sys
 import numpy as np
 
-r = np.random.default_rng(1)
-
-def planted(n, S, d, g, tau):
-    e = r.normal(size=(S, d))
-    e -= e.mean(0)
-    e /= np.sqrt((e ** 2).sum(1, keepdims=True))
-    b = r.normal(size=d)
-    b /= np.linalg.norm(b)
-    noise = np.sqrt((1 - g - tau) / d) * r.normal(size=(n, S, d))
-    return (np.sqrt(g) * b + np.sqrt(tau) * e + noise).astype("f4")
+sys.path.insert(0, os.environ["SUPPORT"])
+from planted import planted, r
 
 holds = planted(64, 4, 200, 0.6, 0.1)
 np.save("holds.npy", holds)
@@ -197,6 +190,7 @@ PY
 @test "model: a delta network's deltas on other images" {
     /usr/bin/python3 -c "import h5py" 2>/dev/null || skip "python3-h5py is absent"
     /usr/bin/python3 - <<'PY'
+import os, sys
 import numpy as np
 r = np.random.default_rng(1)
 w = lambda *s: r.normal(size=s).astype("f4") * 0.2

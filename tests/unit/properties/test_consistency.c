@@ -6,6 +6,7 @@
 #include "analysis/properties/consistency.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
+#include "tests/support/measured.h"
 #include "tests/support/support.h"
 
 enum { N = 64, P = 4, K = 8 };
@@ -60,16 +61,6 @@ static hs_consistency measure(const hs_step_effects *f)
     return c;
 }
 
-static double value(const hs_measurement *m, const char *name)
-{
-    const hs_estimate *e = hs_measurement_find(m, name);
-    if (e == NULL) {
-        fail_msg("no statistic %s", name);
-        return NAN;
-    }
-    return e->value;
-}
-
 static void test_closed_form(void **state)
 {
     (void)state;
@@ -78,15 +69,15 @@ static void test_closed_form(void **state)
     hs_step_effects f = effects_of(&d);
     f.untrained = d.E;
     hs_consistency c = measure(&f);
-    assert_near(value(&c.result, "transfer_steps"), 0.7, 1e-12);
-    assert_near(value(&c.result, "transfer_steps_untrained"), 0.7, 1e-12);
-    assert_near(value(&c.result, "effect[2,2]"), 3, 1e-12);
-    assert_near(value(&c.result, "effect[2,0]"), 2.1, 1e-12);
+    assert_near(statistic_of(&c.result, "transfer_steps"), 0.7, 1e-12);
+    assert_near(statistic_of(&c.result, "transfer_steps_untrained"), 0.7, 1e-12);
+    assert_near(statistic_of(&c.result, "effect[2,2]"), 3, 1e-12);
+    assert_near(statistic_of(&c.result, "effect[2,0]"), 2.1, 1e-12);
     assert_near(c.effect[2 * P + 0], 2.1, 1e-12);
-    assert_near(value(&c.result, "effect_mean_ratio"), 0.75, 1e-12);
-    assert_near(value(&c.result, "effect_global_ratio"), 0.5, 1e-12);
-    assert_near(value(&c.result, "effect_shuffled_ratio"), 0.25, 1e-12);
-    assert_true(isnan(value(&c.result, "cosine")) && c.cosine == NULL);
+    assert_near(statistic_of(&c.result, "effect_mean_ratio"), 0.75, 1e-12);
+    assert_near(statistic_of(&c.result, "effect_global_ratio"), 0.5, 1e-12);
+    assert_near(statistic_of(&c.result, "effect_shuffled_ratio"), 0.25, 1e-12);
+    assert_true(isnan(statistic_of(&c.result, "cosine")) && c.cosine == NULL);
     assert_int_equal(c.result.verdict, HS_VERDICT_HOLDS);
     assert_int_equal(c.result.specific, HS_SPECIFIC_NOT_TESTED);
     hs_consistency_free(&c);

@@ -8,6 +8,7 @@
 #include "analysis/properties/homogeneity.h"
 #include "core/base/alloc.h"
 #include "tests/support/delta_sample.h"
+#include "tests/support/measured.h"
 #include "tests/support/shared_stats.h"
 #include "tests/support/support.h"
 
@@ -38,16 +39,6 @@ static hs_consistency consistency(const hs_deltas *x, const hs_deltas *null)
     return c;
 }
 
-static double value(const hs_measurement *m, const char *name)
-{
-    const hs_estimate *e = hs_measurement_find(m, name);
-    if (e == NULL) {
-        fail_msg("no statistic %s", name);
-        return NAN;
-    }
-    return e->value;
-}
-
 /* ---- Reference numbers ---- */
 
 static void check_homogeneity(const char *net, const hs_deltas *x, double tolerance)
@@ -62,15 +53,15 @@ static void check_homogeneity(const char *net, const hs_deltas *x, double tolera
     hs_measurement m = homogeneity(x, NULL);
     for (size_t i = 0; i < 6; i++) {
         snprintf(path, sizeof path, "twoway/%s", name[i][1]);
-        assert_near(value(&m, name[i][0]), want(net, path), tolerance);
+        assert_near(statistic_of(&m, name[i][0]), want(net, path), tolerance);
     }
-    double sum = value(&m, "share_common") + value(&m, "share_step") + value(&m, "share_sample");
-    assert_near(sum + value(&m, "share_rest"), 1, 1e-12);
+    double sum = statistic_of(&m, "share_common") + statistic_of(&m, "share_step") + statistic_of(&m, "share_sample");
+    assert_near(sum + statistic_of(&m, "share_rest"), 1, 1e-12);
     for (size_t k = 0; k < 3; k++) {
         char at[32];
         snprintf(path, sizeof path, "concentration/%zu", k);
         snprintf(at, sizeof at, "concentration[%zu]", k);
-        assert_near(value(&m, at), want(net, path), tolerance);
+        assert_near(statistic_of(&m, at), want(net, path), tolerance);
     }
     hs_measurement_free(&m);
 }
@@ -78,19 +69,19 @@ static void check_homogeneity(const char *net, const hs_deltas *x, double tolera
 static void check_consistency(const char *net, const hs_deltas *x)
 {
     hs_consistency c = consistency(x, NULL);
-    assert_near(value(&c.result, "share_consistent"), want(net, "twoway/corrected/consistency"), 2e-6);
-    assert_near(value(&c.result, "effective_rank"), want(net, "paired/effrank_unit"), 2e-6);
-    assert_near(value(&c.result, "effective_rank_raw"), want(net, "paired/effrank_raw"), 2e-6);
+    assert_near(statistic_of(&c.result, "share_consistent"), want(net, "twoway/corrected/consistency"), 2e-6);
+    assert_near(statistic_of(&c.result, "effective_rank"), want(net, "paired/effrank_unit"), 2e-6);
+    assert_near(statistic_of(&c.result, "effective_rank_raw"), want(net, "paired/effrank_raw"), 2e-6);
     for (size_t k = 0; k < 3; k++) {
         for (size_t l = k + 1; l < 3; l++) {
             char path[64], name[64];
             snprintf(path, sizeof path, "paired/cosine/%zu/%zu", k, l);
             snprintf(name, sizeof name, "cosine[%zu,%zu]", k, l);
-            assert_near(value(&c.result, name), want(net, path), 2e-6);
+            assert_near(statistic_of(&c.result, name), want(net, path), 2e-6);
             assert_near(c.cosine[l * 3 + k], want(net, path), 2e-6);
             snprintf(path, sizeof path, "paired/Cstar_u/%zu/%zu", k, l);
             snprintf(name, sizeof name, "cosine_disattenuated[%zu,%zu]", k, l);
-            assert_near(value(&c.result, name), want(net, path), 2e-6);
+            assert_near(statistic_of(&c.result, name), want(net, path), 2e-6);
         }
     }
     hs_consistency_free(&c);
@@ -159,11 +150,11 @@ static void test_golden_h(void **state)
     hs_deltas x = deltas_of(4, 4, d, NULL, v);
     hs_measurement m = homogeneity(&x, NULL);
     const char *file = "golden-stats/ft.json";
-    assert_near(value(&m, "share_common"), shared_number(file, "twoway_4x4/h_itself/g"), 1e-6);
-    assert_near(value(&m, "share_rest"), shared_number(file, "twoway_4x4/h_itself/r"), 1e-9);
-    assert_near(value(&m, "share_homogeneous_corrected"),
+    assert_near(statistic_of(&m, "share_common"), shared_number(file, "twoway_4x4/h_itself/g"), 1e-6);
+    assert_near(statistic_of(&m, "share_rest"), shared_number(file, "twoway_4x4/h_itself/r"), 1e-9);
+    assert_near(statistic_of(&m, "share_homogeneous_corrected"),
                 shared_number(file, "twoway_4x4/h_itself/corrected/homogeneity"), 1e-6);
-    assert_near(value(&m, "concentration[3]"), shared_number(file, "twoway_4x4/h_itself/concentration/3"), 1e-6);
+    assert_near(statistic_of(&m, "concentration[3]"), shared_number(file, "twoway_4x4/h_itself/concentration/3"), 1e-6);
     hs_measurement_free(&m);
     hs_deltas_free(&x);
     free(h);
@@ -265,9 +256,9 @@ static void test_decay(void **state)
     }
     hs_deltas x = deltas_of(IMAGES, STEPS, STEPS, t, v);
     hs_consistency c = consistency(&x, NULL);
-    assert_near(value(&c.result, "decay_length"), 200, 1e-3);
-    assert_near(value(&c.result, "cosine_disattenuated[0,1]"), exp(-1), 1e-6);
-    assert_near(value(&c.result, "decay_pairs_dropped"), 0, 0);
+    assert_near(statistic_of(&c.result, "decay_length"), 200, 1e-3);
+    assert_near(statistic_of(&c.result, "cosine_disattenuated[0,1]"), exp(-1), 1e-6);
+    assert_near(statistic_of(&c.result, "decay_pairs_dropped"), 0, 0);
     hs_consistency_free(&c);
     hs_deltas_free(&x);
 }
@@ -293,10 +284,10 @@ static void test_unchanged(void **state)
     }
     /* pooled into 32 units of one or two images: the plug-in shares are the same numbers */
     assert_int_equal(z.units, 32);
-    assert_near(value(&a, "share_common"), value(&c, "share_common"), 1e-10);
-    assert_near(value(&a, "share_sample"), value(&c, "share_sample"), 1e-10);
-    assert_near(value(&a, "share_homogeneous_corrected"), value(&c, "share_homogeneous_corrected"), 0.01);
-    assert_near(value(&a, "concentration[1]"), value(&c, "concentration[1]"), 0.02);
+    assert_near(statistic_of(&a, "share_common"), statistic_of(&c, "share_common"), 1e-10);
+    assert_near(statistic_of(&a, "share_sample"), statistic_of(&c, "share_sample"), 1e-10);
+    assert_near(statistic_of(&a, "share_homogeneous_corrected"), statistic_of(&c, "share_homogeneous_corrected"), 0.01);
+    assert_near(statistic_of(&a, "concentration[1]"), statistic_of(&c, "concentration[1]"), 0.02);
     assert_near(a.primary.lo, c.primary.lo, 0.05);
     hs_measurement_free(&a), hs_measurement_free(&b), hs_measurement_free(&c);
     hs_deltas_free(&x), hs_deltas_free(&y), hs_deltas_free(&z);

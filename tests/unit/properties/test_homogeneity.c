@@ -6,6 +6,7 @@
 #include "analysis/properties/homogeneity.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
+#include "tests/support/measured.h"
 #include "tests/support/support.h"
 
 enum { K = 8 };
@@ -56,16 +57,6 @@ static hs_verdict verdict_of(size_t n, const double *e)
     return v;
 }
 
-static double value(const hs_measurement *m, const char *name)
-{
-    const hs_estimate *e = hs_measurement_find(m, name);
-    if (e == NULL) {
-        fail_msg("no statistic %s", name);
-        return NAN;
-    }
-    return e->value;
-}
-
 /* e = 1 2 3 4: mean 2.5, s^2 5/3, mean square 7.5; all pairs' products (100 - 30) / 12. */
 static void test_closed_form(void **state)
 {
@@ -82,11 +73,11 @@ static void test_closed_form(void **state)
     assert_true(hs_common_share(5, copies, NULL, NULL) > 0);
     hs_effects t = table_of(4, e, 0.05, 1);
     hs_measurement m = measure(&t);
-    assert_near(value(&m, "common_share"), 70.0 / 12 / 7.5, 1e-12);
-    assert_near(value(&m, "sign_agreement"), 1, 0);
-    assert_near(value(&m, "effect_cv"), sqrt(5.0 / 3) / 2.5, 1e-12);
+    assert_near(statistic_of(&m, "common_share"), 70.0 / 12 / 7.5, 1e-12);
+    assert_near(statistic_of(&m, "sign_agreement"), 1, 0);
+    assert_near(statistic_of(&m, "effect_cv"), sqrt(5.0 / 3) / 2.5, 1e-12);
     assert_near(m.effect.value, sqrt(7.5), 1e-12);
-    assert_true(isnan(value(&m, "transfer")) && isnan(value(&m, "share_common")));
+    assert_true(isnan(statistic_of(&m, "transfer")) && isnan(statistic_of(&m, "share_common")));
     assert_string_equal(m.direction, "smile");
     hs_effects_free(&t);
     hs_measurement_free(&m);
@@ -187,7 +178,7 @@ static void test_transfers(void **state)
 {
     (void)state;
     hs_measurement m = with_transfers(64, 4, 0, 0.2);
-    assert_near(value(&m, "transfer"), 1, 0.02);
+    assert_near(statistic_of(&m, "transfer"), 1, 0.02);
     assert_near(m.standard, 0.5, 0);
     assert_int_equal(m.verdict, HS_VERDICT_HOLDS);
     hs_measurement_free(&m);
@@ -207,9 +198,9 @@ static void test_changes(void **state)
     o.change = change;
     o.f = 4;
     assert_ok(hs_homogeneity_effects(&t, &o, &m));
-    assert_near(value(&m, "change_cosine"), (0 + 2 * sqrt(0.5)) / 3, 1e-6);
+    assert_near(statistic_of(&m, "change_cosine"), (0 + 2 * sqrt(0.5)) / 3, 1e-6);
     /* less 1/4, 1/4, 1/2 each: cosines -1/3, and 1/2 / sqrt(3/4) twice */
-    assert_near(value(&m, "change_cosine_removed"), (-1.0 / 3 + 2 * (0.5 / sqrt(0.75))) / 3, 1e-6);
+    assert_near(statistic_of(&m, "change_cosine_removed"), (-1.0 / 3 + 2 * (0.5 / sqrt(0.75))) / 3, 1e-6);
     hs_measurement_free(&m);
     hs_effects_free(&t);
 }
