@@ -8,6 +8,7 @@
 
 #include "analysis/train/paths.h"
 #include "core/base/text.h"
+#include "core/io/file.h"
 #include "core/io/safetensors.h"
 #include "core/nn/optim.h"
 
@@ -27,9 +28,7 @@ void hs_checkpoint_sweep(const char *folder)
     char path[HS_TRAIN_PATH];
     DIR *d = opendir(folder);
     for (struct dirent *e = d != NULL ? readdir(d) : NULL; e != NULL; e = readdir(d)) {
-        size_t len = strlen(e->d_name);
-        int left = strstr(e->d_name, ".safetensors.") != NULL && len > 4 && strcmp(e->d_name + len - 4, ".tmp") == 0;
-        if (left && hs_train_path(folder, e->d_name, path) == HS_OK) {
+        if (hs_outfile_is_left(e->d_name) && hs_train_path(folder, e->d_name, path) == HS_OK) {
             unlink(path);
         }
     }

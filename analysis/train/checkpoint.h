@@ -26,7 +26,7 @@ typedef struct {
 } hs_train_state;
 
 int hs_checkpoint_there(const char *folder);
-/* Removes what killed runs left half written: FOLDER/NAME.safetensors.*.tmp. */
+/* Removes what killed runs left half written in the folder (hs_outfile_is_left). */
 void hs_checkpoint_sweep(const char *folder);
 /* HS_EDEGENERATE when a parameter is not finite: to be asked before anything is written. */
 HS_CHECKED int hs_checkpoint_finite(const hs_train_state *s);

@@ -230,6 +230,27 @@ out:
     return rc;
 }
 
+/* Of the len bytes at name: without ".DIGITS" at their end; len where there is none. */
+static size_t without_number(const char *name, size_t len)
+{
+    size_t at = len;
+    while (at > 0 && name[at - 1] >= '0' && name[at - 1] <= '9') {
+        at--;
+    }
+    return at < len && at > 0 && name[at - 1] == '.' ? at - 1 : len;
+}
+
+int hs_outfile_is_left(const char *name)
+{
+    size_t len = strlen(name);
+    if (len <= 4 || strcmp(name + len - 4, ".tmp") != 0) {
+        return 0;
+    }
+    size_t once = without_number(name, len - 4), twice = without_number(name, once);
+    int figure = strncmp(name, ".hspace-figure.", 15) == 0 && once < len - 4;
+    return figure || (once < len - 4 && twice < once && twice > 0);
+}
+
 int hs_outfile_write(hs_outfile *f, const void *bytes, size_t len)
 {
     const unsigned char *p = bytes;

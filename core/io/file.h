@@ -49,6 +49,9 @@ HS_CHECKED int hs_outfile_write(hs_outfile *f, const void *bytes, size_t len);
 HS_CHECKED int hs_outfile_commit(hs_outfile *f);
 void hs_outfile_free(hs_outfile *f);
 
+/* True for the name of a file that a killed process left half written: NAME.PID.N.tmp, or a figure's of gnuplot. */
+int hs_outfile_is_left(const char *name);
+
 /* All of it in one call. */
 HS_CHECKED int hs_file_write_atomic(const char *path, const void *bytes, size_t len, int force);
 

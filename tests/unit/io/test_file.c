@@ -177,6 +177,22 @@ static void test_sha256(void **state)
     free(path);
 }
 
+static void test_what_a_killed_process_left(void **state)
+{
+    (void)state;
+    static const char *const left[] = {"checkpoint.safetensors.123.0.tmp", "train.json.7.12.tmp",
+                                       ".hspace-figure.99.tmp"};
+    static const char *const kept[] = {"notes.tmp", "a.1.tmp",    "1.2.tmp",         ".1.2.tmp",           "a.b.2.tmp",
+                                       "a.1.x.tmp", "train.json", "train.json.7.12", ".hspace-figure.tmp", ".tmp",
+                                       ""};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        assert_true(hs_outfile_is_left(left[i]));
+    }
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        assert_false(hs_outfile_is_left(kept[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_appears_while_writing),
         cmocka_unit_test(test_where_nothing_can_be_written),
         cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_what_a_killed_process_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,7 +232,7 @@ static void test_resumed_after_kill_is_the_same_bits(void **state)
     hs_task t = task_of(&f);
     hs_train_options o = options_of(60);
     const char *whole = folder("whole"), *killed = folder("killed");
-    char left[300];
+    char left[300], half[300];
     hs_train_result r;
     saved a, b;
     assert_ok(hs_train(&t, &o, whole, &r));
@@ -248,9 +248,12 @@ static void test_resumed_after_kill_is_the_same_bits(void **state)
     }
     f.kill_at = 0;
     snprintf(left, sizeof left, "%s/checkpoint.safetensors.123.0.tmp", killed);
+    snprintf(half, sizeof half, "%s/train.json.123.4.tmp", killed);
     assert_ok(hs_file_write_atomic(left, "half", 4, 1));
+    assert_ok(hs_file_write_atomic(half, "half", 4, 1));
     assert_ok(hs_train(&t, &o, killed, &r));
     assert_int_not_equal(access(left, F_OK), 0);
+    assert_int_not_equal(access(half, F_OK), 0);
     read_saved(whole, &a);
     read_saved(killed, &b);
     assert_int_equal(b.s.update, 60);
