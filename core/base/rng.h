@@ -27,8 +27,19 @@ typedef enum {
     HS_RNG_CAPTION = 13,     /* captions of faces; index = caption, in training update << 16 | image */
     HS_RNG_AUGMENT = 14,     /* what is done to an image of an update; index = update << 16 | image */
     HS_RNG_PERMUTE = 15,     /* permutations of a null; index = permutation */
-    HS_RNG_PERTURB = 16      /* noise of robustness; index = sample id << 20 | step << 4 | space */
+    HS_RNG_PERTURB = 16,     /* noise of robustness; index = sample id << 20 | step << 4 | space */
+    HS_RNG_GEOMETRY = 17     /* index = hs_rng_geometry << 48 | draw */
 } hs_rng_purpose;
+
+/* What geometry draws. */
+typedef enum {
+    HS_RNG_CLOUD = 1, /* clouds of a given spectrum */
+    HS_RNG_QUADRUPLE = 2,
+    HS_RNG_FORWARD = 3,     /* noise of q(x_t | x_0); draw = noise */
+    HS_RNG_PROBE_TRACE = 4, /* Hutchinson's probes; draw = sample << 24 | timestep << 16 | probe */
+    HS_RNG_SUBSPACE = 5,    /* random subspaces; draw = row */
+    HS_RNG_PATH = 6         /* random ends of paths; draw = pair */
+} hs_rng_geometry;
 
 /* A stream; by value, owns nothing. */
 typedef struct {
