@@ -7,6 +7,7 @@
 #include "analysis/cli/interval.h"
 #include "analysis/cli/strip_out.h"
 #include "analysis/cli/sweep_file.h"
+#include "analysis/cli/work.h"
 #include "core/base/alloc.h"
 
 static const hs_opt options[] = {
@@ -80,6 +81,29 @@ out:
     return rc;
 }
 
+/* What --dry-run says; each read-out is stored twice, and its first one a third time. */
+HS_CHECKED static int plan_only(hs_cmd *c, const hs_edit_job *job)
+{
+    int rc;
+    const hs_edit_plan *p = &job->plan;
+    const hs_work_of work = hs_work_of_job(&job->source, p);
+    size_t n_phi = 0;
+    hs_readout *phi = NULL;
+    double cells = (double)(job->source.n * p->m), bytes = 65536;
+    HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
+    for (size_t i = 0; i < n_phi; i++) {
+        bytes += cells * ((i == 0 ? 8.0 : 4.0) * (double)phi[i].features + 8 * (1 + (double)hs_cmd_int(c, "null")));
+    }
+    HS_TRY(hs_work_planned(
+        c, &job->model, job->source.n,
+        hs_work_sweep(&work, p->m, p->strength, (size_t)hs_cmd_int(c, "null"), hs_cmd_str(c, "rival") != NULL), bytes));
+out:
+    if (phi != NULL) {
+        hs_edit_readouts_free(n_phi, phi);
+    }
+    return rc;
+}
+
 static int run(hs_cmd *c)
 {
     int rc;
@@ -95,11 +119,11 @@ static int run(hs_cmd *c)
     job.plan.m = m;
     job.plan.strength = strength;
     if (hs_cmd_dry_run(c)) {
-        hs_cmd_say(c, "%zu images x %zu strengths x %zu steps, %lld nulls\n", job.source.n, m, job.steps.S,
-                   (long long)hs_cmd_int(c, "null"));
+        HS_TRY(plan_only(c, &job));
         goto out;
     }
     HS_TRY(sweep(c, &job));
+    hs_work_done(c, &job.model);
 out:
     hs_edit_job_free(&job);
     return rc;

@@ -8,6 +8,7 @@
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
 #include "analysis/cli/property_model.h"
+#include "analysis/cli/work.h"
 #include "analysis/directions/dir_random.h"
 #include "core/base/alloc.h"
 #include "core/linalg/blas.h"
@@ -303,7 +304,7 @@ HS_CHECKED static int choose_steps(work *w)
     HS_TRY(hs_alloc(w->P, sizeof *w->at, &w->at));
     HS_TRY(hs_alloc(S, sizeof *w->norm, &w->norm));
     for (size_t q = 0; q < w->P; q++) {
-        w->at[q] = w->P > 1 ? (q * (S - 1) + (w->P - 1) / 2) / (w->P - 1) : 0;
+        w->at[q] = hs_work_place(q, w->P, S);
     }
     for (size_t k = 0; k < S; k++) {
         w->norm[k] = hs_nrm2_f32(w->m.d_h, w->m.step.dh + k * w->m.d_h);
@@ -493,12 +494,14 @@ int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o)
         goto out;
     }
     if (hs_cmd_dry_run(c)) {
-        hs_cmd_say(c, "%zu images x %zu steps, %lld steps tried at one another, %zu nulls\n", w.m.n, w.m.job.steps.S,
-                   (long long)hs_cmd_int(c, "at"), w.K);
+        const hs_work_of todo = hs_work_of_job(&w.m.job.source, &w.m.job.plan);
+        HS_TRY(hs_work_planned(c, &w.m.job.model, w.m.n, hs_work_consistency(&todo, (size_t)hs_cmd_int(c, "at"), w.K),
+                               65536));
         goto out;
     }
     HS_TRY(run_all(&w));
     HS_TRY(answer(&w));
+    hs_work_done(c, &w.m.job.model);
 out:
     work_free(&w);
     return rc;

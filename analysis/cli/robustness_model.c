@@ -4,6 +4,7 @@
 
 #include "analysis/cli/robustness.h"
 #include "analysis/cli/shipped.h"
+#include "analysis/cli/work.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
 
@@ -170,17 +171,9 @@ out:
 
 HS_CHECKED static int dry_run(hs_cmd *c, const job *j)
 {
-    double encodes, decodes, seconds;
-    size_t batch = hs_common_batch(c, j->plan.n);
-    int rc = HS_OK;
-    hs_robust_cost(&j->plan, &encodes, &decodes);
-    HS_TRY(hs_common_forward_time(c, &j->model, batch, &seconds));
-    json_object_set_new(hs_cmd_results(c), "encodes", hs_json_num(encodes));
-    json_object_set_new(hs_cmd_results(c), "decodes", hs_json_num(decodes));
-    hs_cmd_say(c, "%.0f encodes, %.0f decodes\n", encodes, decodes);
-    hs_common_say_plan(c, (encodes + decodes) / 2, seconds / (double)batch * (encodes + decodes) / 2, 65536);
-out:
-    return rc;
+    hs_cost cost = {0};
+    hs_robust_cost(&j->plan, &cost.encodes, &cost.decodes);
+    return hs_work_planned(c, &j->model, j->plan.n, cost, 65536);
 }
 
 HS_CHECKED static int open(hs_cmd *c, job *j, hs_robust_case *k)
@@ -222,6 +215,7 @@ int hs_robust_of_model(hs_cmd *c, hs_robust_case *k)
     }
     HS_TRY(hs_robust_run_model(&j.plan, &k->run));
     k->has_run = 1;
+    hs_work_done(c, &j.model);
 out:
     job_free(&j);
     return rc;

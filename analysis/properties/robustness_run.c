@@ -388,12 +388,13 @@ void hs_robust_cost(const hs_robust_plan *p, double *encodes, double *decodes)
     hs_robust_column *meaning = NULL;
     *encodes = *decodes = NAN;
     if (hs_robust_columns(p, p->n > 1, &count, &column, &meaning) == HS_OK) {
-        double plain = (double)(S * (p->n + p->n_fresh)), kicks = S < kick + 3 ? 0 : (double)(p->n * (S - kick));
+        double plain = (double)(S * (p->n + p->n_fresh)), kicks = S < kick + 3 ? 0 : (double)p->n;
+        double later = 3 * kicks * (double)(S - kick - 1); /* at the kick itself three columns are one state */
         double match = (double)(S * p->n_match);
         int first_order = p->matching == HS_MATCH_FIRST_ORDER;
         hs_perturb_cost(S, p->n, count, column, encodes, decodes);
-        *encodes += plain + 3 * kicks + (first_order ? 2 : 1) * match;
-        *decodes += plain + 3 * kicks + (first_order ? 3 : 1) * match;
+        *encodes += plain + kicks + later + (first_order ? 2 : 1) * match;
+        *decodes += plain + 2 * kicks + later + (first_order ? 3 : 1) * match;
     }
     free(column);
     free(meaning);

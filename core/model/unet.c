@@ -33,6 +33,7 @@ int hs_unet_create(const hs_unet_config *cfg, hs_params *p, float *theta, size_t
     u->theta_count = count;
     theta = NULL;
     HS_TRY(copy_config(cfg, &u->cfg));
+    HS_TRY(hs_calloc(1, sizeof *u->tally, &u->tally));
     HS_TRY(hs_unet_build(u, p));
     u->lender = hs_params_lender(p);
     *out = u;
@@ -71,6 +72,7 @@ void hs_unet_free(hs_unet *u)
     if (u != NULL) {
         hs_arena_free(&u->arena);
         hs_unet_config_free(&u->cfg);
+        free(u->tally);
         free(u->theta);
         free(u->v_alpha_bar);
         free(u->class_of);
@@ -86,6 +88,11 @@ const hs_unet_config *hs_unet_config_of(const hs_unet *u)
 size_t hs_unet_parameters(const hs_unet *u)
 {
     return u->parameters;
+}
+
+hs_unet_work hs_unet_work_of(const hs_unet *u)
+{
+    return (hs_unet_work){u->tally->encodes, u->tally->decodes};
 }
 
 /* ---- Encoding ------------------------------------------------------------------------------------ */
@@ -159,6 +166,7 @@ int hs_unet_encode_images(const hs_unet *u, hs_unet_ws *ws, size_t n, const size
     HS_TRY(hs_v_keep(ws, n, x, t));
     HS_TRY(hs_class_keep(ws, n, of));
     ws->n = n;
+    u->tally->encodes += n;
     embed(u, ws, n, t);
     float *image = k != NULL ? k->image : ws->a, *mid = k != NULL ? k->mid_out[0] : ws->a;
     load_image(u, ws, n, x, image);
@@ -229,6 +237,7 @@ int hs_unet_decode(const hs_unet *u, hs_unet_ws *ws, size_t rows, const size_t *
         }
     }
     HS_TRY(hs_unet_check_weights(u));
+    u->tally->decodes += rows;
     for (size_t first = 0; first < rows; first += ws->rows) {
         size_t n = rows - first < ws->rows ? rows - first : ws->rows;
         const size_t *s = (state != NULL ? state : ws->identity) + first;

@@ -2,6 +2,7 @@
 #ifndef HS_MODEL_UNET_NET_H
 #define HS_MODEL_UNET_NET_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "core/base/alloc.h"
@@ -55,6 +56,11 @@ typedef struct {
     hs_block block;
 } hs_stage;
 
+/* What workspaces have done; beside the network, which evaluation leaves as it is. */
+typedef struct {
+    atomic_size_t encodes, decodes;
+} hs_unet_tally;
+
 /* A parameter of a network that is trained, by the name it is saved under. */
 typedef struct {
     char name[HS_NAME_MAX];
@@ -72,6 +78,7 @@ struct hs_unet {
     hs_arena arena;           /* what isn't used in place */
     const hs_tensors *lender; /* where parameters lie that aren't in the arena; NULL: all are */
     size_t parameters;
+    hs_unet_tally *tally;
     size_t n_conv;
     hs_conv_def *conv;
     size_t n_enc, n_dec;

@@ -1,0 +1,98 @@
+#include "analysis/cli/work.h"
+
+#include <math.h>
+
+hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan)
+{
+    hs_work_of w = {.edit = hs_cost_of_plan(plan), .n = source->n, .inverted = source->kind == HS_SOURCE_IMAGES};
+    if (plan->n_dir > 0) {
+        w.net = plan->dir[0].net != NULL;
+        w.constant = plan->dir[0].net == NULL && plan->dir[0].S == 0;
+    }
+    return w;
+}
+
+hs_cost hs_work_source(const hs_work_of *w)
+{
+    double all = w->inverted ? (double)w->n * (double)(w->edit.S - 1) : 0;
+    return (hs_cost){all, all, 0};
+}
+
+/* Strengths that random directions run at: the largest of each sign. */
+static size_t largest(size_t m, const double *strength)
+{
+    size_t n = 0;
+    double most = 0;
+    for (size_t j = 0; j < m; j++) {
+        most = fmax(most, fabs(strength[j]));
+    }
+    for (size_t j = 0; j < m; j++) {
+        n += n < 2 && most > 0 && fabs(strength[j]) == most;
+    }
+    return n;
+}
+
+hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival)
+{
+    hs_cost c = hs_work_source(w);
+    const hs_cost_of of_eps = {w->edit.S, w->edit.edited, 0, w->edit.symmetric};
+    size_t zeros = 0;
+    for (size_t j = 0; j < m; j++) {
+        zeros += strength[j] == 0;
+    }
+    hs_cost_add(&c, 1, hs_cost_sweep(&w->edit, w->n, zeros, m - zeros));
+    hs_cost_add(&c, rival, hs_cost_first_order(&w->edit, w->n));
+    hs_cost_add(&c, rival, hs_cost_first_order(&of_eps, w->n));
+    hs_cost_add(&c, rival, hs_cost_sweep(&of_eps, w->n, zeros, m - zeros));
+    hs_cost_add(&c, w->net && K > 0, hs_cost_freeze(&w->edit, w->n));
+    hs_cost_add(&c, (double)K, hs_cost_sweep(&w->edit, w->n, 0, largest(m, strength)));
+    return c;
+}
+
+size_t hs_work_place(size_t q, size_t P, size_t S)
+{
+    return P > 1 ? (q * (S - 1) + (P - 1) / 2) / (P - 1) : 0;
+}
+
+hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K)
+{
+    hs_cost c = hs_work_source(w);
+    const hs_cost_of *e = &w->edit;
+    size_t S = e->edited;
+    P = w->constant || S < 2 ? 1 : P < S ? P : S;
+    hs_cost_add(&c, w->net, hs_cost_freeze(e, w->n));
+    hs_cost_add(&c, 1, hs_cost_edit(e, w->n, 1, 0));
+    hs_cost_add(&c, 1, hs_cost_sweep(e, w->n, 1, 0));
+    hs_cost_add(&c, 1, hs_cost_sweep(e, w->n, 0, 1));
+    for (size_t q = 0; q < P; q++) {
+        const hs_cost_of later = {e->S - hs_work_place(q, P, S), 1, e->on_h, e->symmetric};
+        hs_cost_add(&c, (double)P, hs_cost_sweep(&later, w->n, 0, 1));
+    }
+    hs_cost_add(&c, 2 + (double)K + (w->net ? 1 : 0), hs_cost_sweep(e, w->n, 0, 1)); /* shuffled, global, mean */
+    return c;
+}
+
+static void put(hs_cmd *c, double encodes, double decodes)
+{
+    json_object_set_new(hs_cmd_results(c), "encodes", hs_json_num(encodes));
+    json_object_set_new(hs_cmd_results(c), "decodes", hs_json_num(decodes));
+}
+
+int hs_work_planned(hs_cmd *c, const hs_model *m, size_t n, hs_cost cost, double bytes)
+{
+    double seconds, both = (cost.encodes + cost.decodes) / 2;
+    size_t batch = hs_common_batch(c, n);
+    int rc = HS_OK;
+    HS_TRY(hs_common_forward_time(c, m, batch, &seconds));
+    put(c, cost.encodes, cost.decodes);
+    hs_cmd_say(c, "%.0f encodes, %.0f decodes\n", cost.encodes, cost.decodes);
+    hs_common_say_plan(c, both, seconds / (double)batch * both, bytes);
+out:
+    return rc;
+}
+
+void hs_work_done(hs_cmd *c, const hs_model *m)
+{
+    hs_unet_work w = hs_unet_work_of(m->unet);
+    put(c, (double)w.encodes, (double)w.decodes);
+}

@@ -1,0 +1,34 @@
+/* What the commands that run a model have to do: planned, and done.  Beside the runs of each command, which these
+ * follow in their order; tests hold the two together. */
+#ifndef HS_CLI_WORK_H
+#define HS_CLI_WORK_H
+
+#include "analysis/cli/command.h"
+#include "analysis/cli/common.h"
+#include "analysis/sweep/cost.h"
+
+/* One direction as its commands see it. */
+typedef struct {
+    hs_cost_of edit; /* of the sampler and the direction's space */
+    int net;         /* a delta network: asked once along the plain trajectories */
+    int constant;    /* one delta for all steps */
+    size_t n;        /* images */
+    int inverted;    /* they are given, and x_T is found first */
+} hs_work_of;
+hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan);
+
+/* x_T of the images. */
+hs_cost hs_work_source(const hs_work_of *w);
+/* sweep: m strengths with 0 among them, K random directions, a rival of eps or none. */
+hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival);
+/* consistency: at most P steps tried at one another, K random directions. */
+hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K);
+
+/* Where step q of P chosen ones lies among S: evenly, the first and the last among them. */
+size_t hs_work_place(size_t q, size_t P, size_t S);
+
+/* results.encodes and results.decodes: of a dry run, with what it takes; of a run, as the network counted them. */
+HS_CHECKED int hs_work_planned(hs_cmd *c, const hs_model *m, size_t n, hs_cost cost, double bytes);
+void hs_work_done(hs_cmd *c, const hs_model *m);
+
+#endif
