@@ -6,6 +6,7 @@
 #include "analysis/cli/common.h"
 #include "analysis/directions/dir_mean.h"
 #include "core/base/alloc.h"
+#include "core/stats/bca.h"
 
 static const hs_opt options[] = {
     {"labels", 0, HS_OPT_STR, NULL, 0, 0, NULL, "L.csv", "Input",
@@ -13,6 +14,8 @@ static const hs_opt options[] = {
     {"attr", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B,...", "Input", "the columns; one direction each"},
     {"fraction", 0, HS_OPT_NUM, "0.25", 0, 0.5, NULL, "F", "Statistics",
      "of the samples in either group, where a column isn't 0 and 1"},
+    {"shuffles", 0, HS_OPT_INT, "4", 0, 1000, NULL, "R", "Statistics",
+     "twins from shuffled labels, stored beside each direction as its control"},
     HS_OPT_SPACE,
     {0}};
 static const hs_opt *const tables[] = {options, NULL};
@@ -92,6 +95,37 @@ out:
     return rc;
 }
 
+/* The twins of direction i, into its row. */
+HS_CHECKED static int add_shuffled(hs_cmd *c, const job *j, size_t i, hs_result *r)
+{
+    int rc = HS_OK;
+    size_t n = hs_store_n(j->store), R = (size_t)hs_cmd_int(c, "shuffles"), d;
+    size_t *order = NULL;
+    double *norm = NULL;
+    float *twins = NULL;
+    hs_labels l = j->labels[i];
+    l.side = NULL;
+    HS_TRY(hs_size_mul(R * j->S, hs_chw_size(hs_space_shape(j->store, j->space)), &d));
+    HS_TRY(hs_alloc(d, sizeof *twins, &twins));
+    HS_TRY(hs_alloc(n, sizeof *order, &order));
+    HS_TRY(hs_alloc(j->S, sizeof *norm, &norm));
+    HS_TRY(hs_alloc(n, sizeof *l.side, &l.side));
+    for (size_t q = 0; q < R; q++) {
+        hs_permutation(hs_cmd_seed(c), q, n, order);
+        for (size_t s = 0; s < n; s++) {
+            l.side[s] = j->labels[i].side[order[s]];
+        }
+        HS_TRY(hs_dir_mean(j->store, j->space, &l, hs_cmd_progress(c), twins + q * (d / R), norm, NULL));
+    }
+    HS_TRY(hs_result_put_rows(r, hs_direction_shuffled_array(j->space), i, 1, twins));
+out:
+    free(l.side);
+    free(order);
+    free(norm);
+    free(twins);
+    return rc;
+}
+
 /* r NULL: nothing is written. */
 HS_CHECKED static int compute(hs_cmd *c, job *j, hs_result *r)
 {
@@ -108,11 +142,14 @@ HS_CHECKED static int compute(hs_cmd *c, job *j, hs_result *r)
                                   .S = j->S,
                                   .t = hs_store_timesteps(j->store)};
     HS_TRY(hs_alloc(j->S, hs_chw_size(set.shape) * sizeof *dh, &dh));
+    const size_t shuffles = r != NULL ? (size_t)hs_cmd_int(c, "shuffles") : 0;
     HS_TRY(r != NULL ? hs_direction_put(r, &set) : HS_OK);
+    HS_TRY(shuffles > 0 ? hs_direction_put_shuffled(r, &set, shuffles) : HS_OK);
     for (size_t i = 0; i < j->n; i++) {
         HS_TRY(hs_dir_mean(j->store, j->space, &j->labels[i], hs_cmd_progress(c), dh, j->norm + i * j->S,
                            j->d_prime + i * j->S));
         HS_TRY(r != NULL ? hs_result_put_rows(r, hs_direction_array(j->space), i, 1, dh) : HS_OK);
+        HS_TRY(shuffles > 0 ? add_shuffled(c, j, i, r) : HS_OK);
     }
 out:
     free(dh);

@@ -1,6 +1,7 @@
 /* hspace direction probe: the normals of regularised linear probes. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/common.h"
@@ -8,6 +9,7 @@
 #include "analysis/directions/direction.h"
 #include "analysis/directions/labels.h"
 #include "core/base/alloc.h"
+#include "core/stats/bca.h"
 
 static const hs_opt options[] = {
     {"labels", 0, HS_OPT_STR, NULL, 0, 0, NULL, "L.csv", "Input",
@@ -17,7 +19,8 @@ static const hs_opt options[] = {
     {"folds", 0, HS_OPT_INT, "5", 3, 100, NULL, "K", "Statistics", "of the cross-validation"},
     {"strengths-grid", 0, HS_OPT_GRID, "1e-5,1e-4,1e-3,1e-2,1e-1,1,10,100", 0, 0, NULL, "P,...", "Statistics",
      "penalties to choose from, in units of the mean of |h - mean|^2"},
-    {"shuffles", 0, HS_OPT_INT, "4", 0, 1000, NULL, "N", "Statistics", "controls with shuffled labels"},
+    {"shuffles", 0, HS_OPT_INT, "4", 0, 1000, NULL, "N", "Statistics",
+     "controls with shuffled labels: their scores, and twins stored beside each direction"},
     {"bootstrap", 0, HS_OPT_INT, "2000", 400, 1000000, NULL, "B", "Statistics", "resamples for the intervals"},
     {0}};
 static const hs_opt *const tables[] = {options, NULL};
@@ -166,6 +169,58 @@ out:
     return rc;
 }
 
+/* probe (shuffles) <- probes of the labels of p in other orders. */
+HS_CHECKED static int new_twins(const job *j, const hs_probe *p, const hs_probe_options *o, hs_probe *probe)
+{
+    int rc = HS_OK;
+    size_t *order = NULL;
+    double *value = NULL;
+    HS_TRY(hs_alloc(p->n, sizeof *order, &order));
+    HS_TRY(hs_alloc(p->n, sizeof *value, &value));
+    for (size_t q = 0; q < j->o.shuffles; q++) {
+        hs_permutation(o->seed, q, p->n, order);
+        for (size_t s = 0; s < p->n; s++) {
+            value[s] = p->value[order[s]];
+        }
+        HS_TRY(hs_probe_new(p->name, p->n, value, p->binary, j->store, o, &probe[q]));
+    }
+out:
+    free(order);
+    free(value);
+    return rc;
+}
+
+/* Fits the twins of all probes in one pass over the store and puts them into the file. */
+HS_CHECKED static int put_twins(const job *j, const hs_direction_set *set, hs_result *r)
+{
+    int rc = HS_OK;
+    size_t R = j->o.shuffles, size = j->S * hs_chw_size(set->shape);
+    hs_probe *probe = NULL;
+    float *row = NULL;
+    hs_probe_options o = j->o;
+    o.shuffles = 0;
+    HS_TRY(hs_calloc(j->n * R, sizeof *probe, &probe));
+    HS_TRY(hs_alloc(R, size * sizeof *row, &row));
+    for (size_t i = 0; i < j->n; i++) {
+        HS_TRY(new_twins(j, &j->probe[i], &o, probe + i * R));
+    }
+    HS_TRY(hs_dir_probe(j->store, &o, j->n * R, probe));
+    HS_TRY(hs_direction_put_shuffled(r, set, R));
+    for (size_t i = 0; i < j->n; i++) {
+        for (size_t q = 0; q < R; q++) {
+            memcpy(row + q * size, probe[i * R + q].dh, size * sizeof *row);
+        }
+        HS_TRY(hs_result_put_rows(r, hs_direction_shuffled_array(set->space), i, 1, row));
+    }
+out:
+    for (size_t i = 0; probe != NULL && i < j->n * R; i++) {
+        hs_probe_free(&probe[i]);
+    }
+    free(probe);
+    free(row);
+    return rc;
+}
+
 HS_CHECKED static int write_file(hs_cmd *c, const job *j)
 {
     int rc = HS_OK;
@@ -185,6 +240,7 @@ HS_CHECKED static int write_file(hs_cmd *c, const job *j)
     for (size_t i = 0; i < j->n; i++) {
         HS_TRY(hs_result_put_rows(r, "delta_h", i, 1, j->probe[i].dh));
     }
+    HS_TRY(j->o.shuffles > 0 ? put_twins(j, &set, r) : HS_OK);
     HS_TRY(put_numbers(j, r));
     HS_TRY(put_columns(j, r));
     HS_TRY(hs_result_commit(r));

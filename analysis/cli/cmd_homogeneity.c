@@ -222,11 +222,22 @@ out:
     return rc;
 }
 
+/* The same of a control, without the change of its images. */
+HS_CHECKED static int measure_control(hs_cmd *c, const hs_line_case *item, hs_measurement *out)
+{
+    hs_homogeneity_options o = options_of(c);
+    o.noise_floor = item->noise_floor;
+    o.spread = item->spread;
+    o.naturalness = !isnan(item->natural);
+    return hs_homogeneity_effects(&item->effects, &o, out);
+}
+
 /* Case i of a sweep; the first decides. */
-HS_CHECKED static int sweep_one(hs_cmd *c, const hs_line_case *item, size_t i, json_t *list, hs_verdict *verdict,
+HS_CHECKED static int sweep_one(hs_cmd *c, const hs_line_data *d, size_t i, json_t *list, hs_verdict *verdict,
                                 char **path)
 {
     int rc;
+    const hs_line_case *item = &d->item[i];
     hs_measurement m = {0};
     hs_homogeneity_options o = options_of(c);
     float *change = NULL;
@@ -237,6 +248,7 @@ HS_CHECKED static int sweep_one(hs_cmd *c, const hs_line_case *item, size_t i, j
     HS_TRY(read_change(hs_cmd_str(c, "sweep"), item->effects.strength[item->effects.m - 1], &o.f, &change));
     o.change = change;
     HS_TRY(hs_homogeneity_effects(&item->effects, &o, &m));
+    HS_TRY(hs_line_controls(c, item, d->untrained, measure_control, &m));
     *verdict = m.verdict;
     json = hs_measurement_json(&m);
     json_object_set_new(json, "readout", json_string(item->readout));
@@ -264,7 +276,7 @@ HS_CHECKED static int of_sweep(hs_cmd *c)
     HS_TRY(hs_calloc(d.n, sizeof *verdict, &verdict));
     HS_TRY(hs_calloc(d.n, sizeof *path, &path));
     for (size_t i = 0; i < d.n && !hs_cmd_dry_run(c); i++) {
-        HS_TRY(sweep_one(c, &d.item[i], i, list, &verdict[i], &path[i]));
+        HS_TRY(sweep_one(c, &d, i, list, &verdict[i], &path[i]));
     }
     if (hs_cmd_dry_run(c)) {
         goto out;

@@ -20,6 +20,7 @@ static const hs_opt options[] = {
     {"strengths", 0, HS_OPT_GRID, "-2:2:0.5", 0, 0, NULL, "A:B:STEP", "Edit", "strengths, 0 among them"},
     {"null", 0, HS_OPT_INT, "8", 0, 1000, NULL, "K", "Statistics", "random directions of equal norm, with --model"},
     HS_OPT_RIVAL,
+    HS_OPT_CONTROLS("all"),
     {"bootstrap", 0, HS_OPT_INT, "2000", 1, 1000000, NULL, "B", "Statistics", "resamples of the images"},
     {"ci", 0, HS_OPT_NUM, "95", 1, 99.999, NULL, "P", "Statistics", "confidence level of the intervals, percent"},
     {"standard", 0, HS_OPT_NUM, "0.85", -1e6, 1, NULL, "L", "Statistics", "linearity index that must be reached"},
@@ -140,6 +141,17 @@ HS_CHECKED static int measure(hs_cmd *c, const hs_line_case *item, hs_linearity 
     return hs_linearity_measure(&item->effects, &o, out);
 }
 
+/* The same of a control: what it answers, without its curves. */
+HS_CHECKED static int measure_control(hs_cmd *c, const hs_line_case *item, hs_measurement *out)
+{
+    hs_linearity l = {0};
+    int rc = measure(c, item, &l);
+    *out = l.result;
+    l.result = (hs_measurement){0};
+    hs_linearity_free(&l);
+    return rc;
+}
+
 /* Measures case i, says it, writes its file (*path, owned by the caller). */
 HS_CHECKED static int answer_one(hs_cmd *c, const hs_line_data *d, size_t i, json_t **json, hs_verdict *verdict,
                                  char **path)
@@ -148,6 +160,7 @@ HS_CHECKED static int answer_one(hs_cmd *c, const hs_line_data *d, size_t i, jso
     int rc = HS_OK;
     HS_TRY(hs_progress_tell(hs_cmd_progress(c), "linearity", i, d->n));
     HS_TRY(measure(c, &d->item[i], &l));
+    HS_TRY(hs_line_controls(c, &d->item[i], d->untrained, measure_control, &l.result));
     *verdict = l.result.verdict;
     *json = hs_measurement_json(&l.result);
     if (d->item[i].readout[0] != '\0') {

@@ -19,6 +19,7 @@ static const hs_opt options[] = {
     {"null", 0, HS_OPT_INT, "0", 0, 1000, NULL, "K", "Statistics",
      "also K random directions of equal norm, at the largest strengths"},
     HS_OPT_RIVAL,
+    HS_OPT_CONTROLS("none"),
     {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png|.pdf", "Output",
      "the images: a row each, a column per strength"},
     {0}};
@@ -74,6 +75,7 @@ HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
     HS_TRY(hs_sweep_file_natural(&f));
     HS_TRY(hs_sweep_file_rival(c, &f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
+    HS_TRY(hs_sweep_file_controls(c, &f));
     HS_TRY(hs_sweep_file_finish(c, &f, x_0));
 out:
     free(x_0);

@@ -7,6 +7,7 @@
 #include "analysis/cli/edit_common.h"
 #include "analysis/cli/sweep_file.h"
 #include "analysis/cli/sweep_in.h"
+#include "analysis/properties/verdict.h"
 #include "core/base/alloc.h"
 #include "core/stats/moments.h"
 
@@ -15,6 +16,9 @@ void hs_line_data_free(hs_line_data *d)
     for (size_t i = 0; i < d->n; i++) {
         hs_effects_free(&d->item[i].effects);
         hs_vector_shape_free(&d->item[i].shape);
+        for (int k = 0; k < HS_CONTROLS; k++) {
+            hs_effects_free(&d->item[i].control[k].effects);
+        }
     }
     free(d->item);
     memset(d, 0, sizeof *d);
@@ -35,7 +39,10 @@ int hs_line_of_effects(hs_cmd *c, const char *path, hs_line_data *out)
     HS_TRY(hs_cmd_input(c, path));
     HS_TRY(reserve(&d, set.n));
     for (; d.n < set.n; d.n++) {
-        d.item[d.n] = (hs_line_case){.effects = set.table[d.n], .spread = NAN, .natural = NAN};
+        d.item[d.n] = (hs_line_case){.effects = set.table[d.n], .spread = NAN, .natural = NAN, .controls = 1};
+        for (int k = 0; k < HS_CONTROLS; k++) {
+            snprintf(d.item[d.n].missing[k], sizeof d.item[d.n].missing[k], "needs a model, not a table");
+        }
         set.table[d.n] = (hs_effects){0};
     }
     *out = d;
@@ -56,6 +63,8 @@ typedef struct {
     const double *null;  /* (K, n, m) */
     const double *rival; /* (n, m) or NULL */
     double noise_floor, spread, natural;
+    const hs_control_scores *control; /* (HS_CONTROLS), or NULL */
+    const char (*missing)[160];       /* (HS_CONTROLS), or NULL: none were planned */
 } swept;
 
 /* The shape statistics of a vector read-out, strengths put in order. */
@@ -88,18 +97,30 @@ out:
     return rc;
 }
 
-/* Owned arrays of a sweep cut to natural strengths. */
+/* Owned arrays of a sweep cut to natural strengths, and the columns that are left (m 0: all of them). */
 typedef struct {
+    size_t m, *column;
     double *strength, *score, *null, *rival;
     float *value;
 } cut_arrays;
 
+static void cut_free(cut_arrays *a)
+{
+    free(a->column);
+    free(a->strength);
+    free(a->score);
+    free(a->null);
+    free(a->rival);
+    free(a->value);
+}
+
 /* s <- its columns with |strength| <= natural; all of them where that was not judged, or leaves nothing but 0. */
 HS_CHECKED static int cut_to_natural(swept *s, cut_arrays *a)
 {
-    size_t m = 0, *column = NULL;
+    size_t m = 0, *column;
     int rc = HS_OK;
-    HS_TRY(hs_alloc(s->m, sizeof *column, &column));
+    HS_TRY(hs_alloc(s->m, sizeof *a->column, &a->column));
+    column = a->column;
     for (size_t j = 0; j < s->m; j++) {
         if (fabs(s->strength[j]) <= s->natural) {
             column[m++] = j;
@@ -108,6 +129,7 @@ HS_CHECKED static int cut_to_natural(swept *s, cut_arrays *a)
     if (m < 2 || m == s->m) {
         goto out;
     }
+    a->m = m;
     HS_TRY(hs_alloc(m, sizeof *a->strength, &a->strength));
     HS_TRY(hs_alloc(s->n, m * sizeof *a->score, &a->score));
     HS_TRY(hs_alloc(s->n * m, (s->value != NULL ? s->f : 1) * sizeof *a->value, &a->value));
@@ -134,37 +156,161 @@ HS_CHECKED static int cut_to_natural(swept *s, cut_arrays *a)
     s->null = s->K > 0 ? a->null : NULL;
     s->rival = s->rival != NULL ? a->rival : NULL;
 out:
-    free(column);
     return rc;
 }
 
-HS_CHECKED static int add_swept(hs_line_data *d, const swept *s)
+/* ---- Controls ---- */
+
+/* to (rows, m) <- the columns of from (rows, of). */
+static void cut_rows(size_t rows, size_t of, const cut_arrays *cut, const double *from, double *to)
+{
+    size_t m = cut->m > 0 ? cut->m : of;
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < m; j++) {
+            to[i * m + j] = from[i * of + (cut->m > 0 ? cut->column[j] : j)];
+        }
+    }
+}
+
+/* Columns of strength 0 and of the largest magnitude, the positive of two. */
+static void ends_of(const swept *s, size_t *zero, size_t *far)
+{
+    *zero = *far = 0;
+    for (size_t j = 0; j < s->m; j++) {
+        *zero = s->strength[j] == 0 ? j : *zero;
+        double more = fabs(s->strength[j]) - fabs(s->strength[*far]);
+        *far = more > 0 || (more == 0 && s->strength[j] > 0) ? j : *far;
+    }
+}
+
+/* *null (free()), *K <- of a's and b's the one that is harder to beat, cut; b may hold none. */
+HS_CHECKED static int harder_null(const swept *s, size_t Ka, const double *a, size_t Kb, const double *b, size_t *K,
+                                  double **null)
+{
+    int rc, harder = 0;
+    size_t zero, far;
+    ends_of(s, &zero, &far);
+    HS_TRY(hs_control_harder(s->n, s->m, zero, far, Ka, a, Kb, b, &harder));
+    *K = harder ? Kb : Ka;
+    HS_TRY(hs_alloc(*K * s->n, s->m * sizeof **null, null));
+    if (*K > 0) {
+        memcpy(*null, harder ? b : a, *K * s->n * s->m * sizeof **null);
+    }
+out:
+    return rc;
+}
+
+/* The twins of a control, its own score first, as one null of the direction: (1 + K, n, m), cut. */
+HS_CHECKED static int twins_of(const swept *s, size_t full, const cut_arrays *cut, const hs_control_scores *o,
+                               size_t *K, double **null)
+{
+    int rc = HS_OK;
+    size_t cells = s->n * s->m;
+    *K = o->score != NULL && o->K > 0 ? 1 + o->K : 0;
+    HS_TRY(hs_alloc(*K, cells * sizeof **null, null));
+    if (*K > 0) {
+        cut_rows(s->n, full, cut, o->score, *null);
+        cut_rows(o->K * s->n, full, cut, o->null, *null + cells);
+    }
+out:
+    return rc;
+}
+
+/* One control's table: its null the harder of its own and, in the direction's own network, the random directions. */
+HS_CHECKED static int add_control(const swept *s, size_t full, const cut_arrays *cut, hs_control_kind kind,
+                                  hs_line_control *out)
+{
+    int rc;
+    const hs_control_scores *o = &s->control[kind];
+    double *score = NULL, *own = NULL, *null = NULL;
+    size_t K = 0, random = kind == HS_CONTROL_UNET ? 0 : s->K;
+    HS_TRY(hs_alloc(s->n, s->m * sizeof *score, &score));
+    HS_TRY(hs_alloc(o->K * s->n, s->m * sizeof *own, &own));
+    cut_rows(s->n, full, cut, o->score, score);
+    if (o->K > 0) {
+        cut_rows(o->K * s->n, full, cut, o->null, own);
+    }
+    HS_TRY(harder_null(s, random, s->null, o->K, own, &K, &null));
+    HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, score, K, null, NULL, &out->effects));
+    out->noise_floor = o->noise_floor;
+    out->spread = o->spread;
+out:
+    free(score);
+    free(own);
+    free(null);
+    return rc;
+}
+
+/* ---- A case ---- */
+
+HS_CHECKED static int add_swept(hs_line_data *d, const swept *s, size_t full, const cut_arrays *cut)
 {
     hs_line_case *item = &d->item[d->n];
     int rc = HS_OK;
+    size_t twins = 0, K = 0;
+    double *twin = NULL, *null = NULL;
     *item = (hs_line_case){.noise_floor = s->noise_floor, .spread = s->spread, .natural = s->natural};
     snprintf(item->readout, sizeof item->readout, "%s", s->name);
-    HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, s->K, s->null, s->rival, &item->effects));
+    item->controls = s->missing != NULL;
+    if (s->control != NULL) {
+        int net = s->control[HS_CONTROL_NET].score != NULL;
+        HS_TRY(twins_of(s, full, cut, &s->control[net ? HS_CONTROL_NET : HS_CONTROL_LABELS], &twins, &twin));
+    }
+    HS_TRY(harder_null(s, s->K, s->null, s->K > 0 ? twins : 0, twin, &K, &null));
+    HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, K, null, s->rival, &item->effects));
     d->n++;
+    for (int k = 0; k < HS_CONTROLS && s->missing != NULL; k++) {
+        snprintf(item->missing[k], sizeof item->missing[k], "%s", s->missing[k]);
+        HS_TRY(s->control[k].score != NULL ? add_control(s, full, cut, (hs_control_kind)k, &item->control[k]) : HS_OK);
+    }
     if (s->value != NULL && s->f > 1) {
         HS_TRY(shape_of(s, &item->shape));
     }
 out:
+    free(twin);
+    free(null);
     return rc;
 }
 
 HS_CHECKED static int add_case(hs_line_data *d, swept s)
 {
     cut_arrays cut = {0};
+    const size_t full = s.m;
     int rc = HS_OK;
     HS_TRY(cut_to_natural(&s, &cut));
-    HS_TRY(add_swept(d, &s));
+    HS_TRY(add_swept(d, &s, full, &cut));
 out:
-    free(cut.strength);
-    free(cut.score);
-    free(cut.null);
-    free(cut.rival);
-    free(cut.value);
+    cut_free(&cut);
+    return rc;
+}
+
+int hs_line_controls(hs_cmd *c, const hs_line_case *item, int untrained, hs_line_measure measure, hs_measurement *m)
+{
+    int rc = HS_OK;
+    if (untrained) {
+        hs_withhold(m, HS_UNTRAINED);
+    }
+    if (!item->controls) {
+        return HS_OK;
+    }
+    HS_TRY(hs_measurement_own_controls(m, "no direction of eps was given"));
+    for (int k = 0; k < HS_CONTROLS; k++) {
+        const hs_line_control *o = &item->control[k];
+        hs_measurement of = {0};
+        if (o->effects.n == 0) {
+            HS_TRY(hs_measurement_control_missing(m, hs_control_name[k], item->missing[k]));
+            continue;
+        }
+        hs_line_case one = {
+            .effects = o->effects, .noise_floor = o->noise_floor, .spread = o->spread, .natural = item->natural};
+        rc = measure(c, &one, &of);
+        if (rc == HS_OK) {
+            rc = hs_control_add(m, (hs_control_kind)k, &of);
+        }
+        hs_measurement_free(&of);
+        HS_TRY(rc);
+    }
+out:
     return rc;
 }
 
@@ -188,7 +334,9 @@ HS_CHECKED static int add_from_file(hs_sweep_in *in, const char *readout, hs_lin
                      .rival = r.rival,
                      .noise_floor = r.noise_floor,
                      .spread = r.spread,
-                     .natural = in->natural};
+                     .natural = in->natural,
+                     .control = r.control,
+                     .missing = (const char(*)[160])in->missing};
     HS_TRY(add_case(d, s));
 out:
     hs_sweep_readout_free(&r);
@@ -240,6 +388,16 @@ out:
 HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_data *d)
 {
     size_t m = f->sweep.m;
+    hs_control_scores control[HS_CONTROLS] = {0};
+    char missing[HS_CONTROLS][160];
+    for (int k = 0; k < HS_CONTROLS; k++) {
+        const hs_sweep_control *o = &f->control[k];
+        memcpy(missing[k], o->missing, sizeof missing[k]);
+        if (o->score != NULL) {
+            control[k] = (hs_control_scores){o->K, o->score[p], o->null != NULL ? o->null[p] : NULL, o->noise_floor[p],
+                                             o->spread[p]};
+        }
+    }
     double spread = NAN;
     const double *strength = f->job->plan.strength;
     int rc = hs_sweep_spread(&f->sweep, p, f->phi[p].features, strength, &spread);
@@ -256,7 +414,9 @@ HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_dat
                .rival = f->rival != NULL ? f->rival[p] : NULL,
                .noise_floor = f->sweep.noise_floor[p],
                .spread = spread,
-               .natural = f->natural.n > 0 ? f->natural.reach : NAN};
+               .natural = f->natural.n > 0 ? f->natural.reach : NAN,
+               .control = control,
+               .missing = (const char(*)[160])missing};
     return rc == HS_OK ? add_case(d, s) : rc;
 }
 
@@ -271,6 +431,7 @@ HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
     HS_TRY(hs_sweep_file_natural(&f));
     HS_TRY(hs_sweep_file_rival(c, &f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
+    HS_TRY(hs_sweep_file_controls(c, &f));
     HS_TRY(reserve(d, f.n_phi));
     for (size_t p = 0; p < f.n_phi; p++) {
         HS_TRY(add_from_run(&f, p, d));

@@ -3,7 +3,14 @@
 #define HS_CLI_LINE_DATA_H
 
 #include "analysis/cli/common.h"
+#include "analysis/cli/controls.h"
 #include "analysis/properties/linearity.h"
+
+/* A control's table; effects.n 0: it wasn't run. */
+typedef struct {
+    hs_effects effects;
+    double noise_floor, spread;
+} hs_line_control;
 
 /* One table to be judged; owned. */
 typedef struct {
@@ -12,6 +19,9 @@ typedef struct {
     hs_vector_shape shape; /* n 0: a scalar read-out */
     double noise_floor, spread;
     double natural; /* the grid was cut to |s| <= natural, beyond which images are no longer; NaN: not judged */
+    int controls;   /* some were wanted, or could have been */
+    hs_line_control control[HS_CONTROLS];
+    char missing[HS_CONTROLS][160]; /* why one wasn't run */
 } hs_line_case;
 
 typedef struct {
@@ -20,6 +30,12 @@ typedef struct {
     int untrained;
 } hs_line_data;
 void hs_line_data_free(hs_line_data *d);
+
+/* Measures a table as item was: its verdict and numbers are out's, which the caller frees. */
+typedef int (*hs_line_measure)(hs_cmd *c, const hs_line_case *item, hs_measurement *out);
+/* Adds the controls of item to m, each measured by `measure`, and withholds a verdict that a control shares. */
+HS_CHECKED int hs_line_controls(hs_cmd *c, const hs_line_case *item, int untrained, hs_line_measure measure,
+                                hs_measurement *m);
 
 /* One table a direction. */
 HS_CHECKED int hs_line_of_effects(hs_cmd *c, const char *path, hs_line_data *out);

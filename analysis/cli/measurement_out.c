@@ -12,6 +12,27 @@ static json_t *estimate_json(const hs_estimate *e)
     return hs_json_estimate(e->name, e->value, e->lo, e->hi, e->n, e->estimator != NULL ? e->estimator : "", e->reason);
 }
 
+/* Controls that were run, or those that were not. */
+static json_t *controls_json(const hs_measurement *m, int run)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < m->n_controls; i++) {
+        const hs_control_answer *a = &m->control[i];
+        if (a->run != run) {
+            continue;
+        }
+        json_t *o = json_pack("{s:s, s:s}", "name", a->name, "reason", a->reason);
+        if (run) {
+            json_object_set_new(o, "verdict", a->verdict[0] != '\0' ? json_string(a->verdict) : json_null());
+            json_object_set_new(o, "primary", a->has_primary ? estimate_json(&a->primary) : json_null());
+            json_object_set_new(o, "effect", a->has_effect ? estimate_json(&a->effect) : json_null());
+            json_object_set_new(o, "null", a->has_null ? estimate_json(&a->null) : json_null());
+        }
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 json_t *hs_measurement_json(const hs_measurement *m)
 {
     json_t *o = json_object(), *notes = json_array(), *statistics = json_array();
@@ -34,6 +55,10 @@ json_t *hs_measurement_json(const hs_measurement *m)
     json_object_set_new(o, "difference_rival", m->has_rival ? estimate_json(&m->difference_rival) : json_null());
     json_object_set_new(o, "notes", notes);
     json_object_set_new(o, "statistics", statistics);
+    if (m->n_controls > 0) {
+        json_object_set_new(o, "controls_run", controls_json(m, 1));
+        json_object_set_new(o, "controls_not_run", controls_json(m, 0));
+    }
     return o;
 }
 
@@ -45,6 +70,22 @@ static void say_estimate(hs_cmd *c, const char *label, const hs_estimate *e)
         hs_cmd_say(c, "  %-18s %.4g [%.4g, %.4g]  n = %zu\n", label, e->value, e->lo, e->hi, e->n);
     } else {
         hs_cmd_say(c, "  %-18s %.4g  n = %zu\n", label, e->value, e->n);
+    }
+}
+
+static void say_controls(hs_cmd *c, const hs_measurement *m)
+{
+    for (int run = 1; run >= 0; run--) {
+        for (size_t i = 0; i < m->n_controls; i++) {
+            const hs_control_answer *a = &m->control[i];
+            if (a->run == run) {
+                hs_cmd_say(c, "  %s %s: %s%s%s\n", run ? "control" : "control not run:", a->name, a->verdict,
+                           a->verdict[0] != '\0' ? "; " : "", a->reason);
+            }
+            if (a->run == run && a->verdict[0] != '\0') {
+                say_estimate(c, "  its primary", &a->primary);
+            }
+        }
     }
 }
 
@@ -66,6 +107,7 @@ void hs_measurement_say(hs_cmd *c, const char *readout, const hs_measurement *m)
     for (size_t i = 0; i < m->n_notes; i++) {
         hs_cmd_say(c, "  note: %s\n", m->note[i]);
     }
+    say_controls(c, m);
 }
 
 HS_CHECKED static int put_statistics(hs_result *r, const hs_measurement *m)
@@ -93,6 +135,30 @@ out:
     free(name);
     free(reason);
     free(v);
+    return rc;
+}
+
+/* controls_run, controls_not_run: "name: what came out", a line each. */
+HS_CHECKED static int put_controls(hs_result *r, const hs_measurement *m)
+{
+    int rc = HS_OK;
+    for (int run = 0; run < 2 && m->n_controls > 0; run++) {
+        hs_str text = {0};
+        for (size_t i = 0; i < m->n_controls; i++) {
+            const hs_control_answer *a = &m->control[i];
+            if (a->run == run) {
+                hs_str_addf(&text, "%s%s: %s%s%s", text.len > 0 ? "\n" : "", a->name, a->verdict,
+                            a->verdict[0] != '\0' ? "; " : "", a->reason);
+            }
+        }
+        rc = hs_str_ok(&text);
+        if (rc == HS_OK) {
+            rc = hs_result_attr_str(r, NULL, run ? "controls_run" : "controls_not_run", text.s != NULL ? text.s : "");
+        }
+        hs_str_free(&text);
+        HS_TRY(rc);
+    }
+out:
     return rc;
 }
 
@@ -128,6 +194,7 @@ int hs_measurement_put_file(hs_result *r, const hs_measurement *m)
     HS_TRY(hs_result_attr_str(r, NULL, "reason", m->reason));
     HS_TRY(hs_result_attr_f64(r, NULL, "standard", m->standard));
     HS_TRY(put_decision(r, m));
+    HS_TRY(put_controls(r, m));
     if (m->n_statistics > 0) {
         HS_TRY(put_statistics(r, m));
     }

@@ -6,11 +6,8 @@
 #include <string.h>
 
 #include "analysis/cli/strip_out.h"
-#include "analysis/directions/dir_random.h"
-#include "analysis/sweep/freeze.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
-#include "core/linalg/blas.h"
 #include "core/stats/bootstrap.h"
 
 int hs_sweep_file_score(hs_sweep_file *f)
@@ -36,225 +33,6 @@ int hs_sweep_file_natural(hs_sweep_file *f)
     return HS_OK;
 }
 
-/* ---- The rival ---- */
-
-static double smallest(size_t m, const double *strength)
-{
-    double least = INFINITY;
-    for (size_t j = 0; j < m; j++) {
-        least = strength[j] != 0 ? fmin(least, fabs(strength[j])) : least;
-    }
-    return least;
-}
-
-HS_CHECKED static int score_rival(hs_sweep_file *f, const hs_edit_plan *plan)
-{
-    int rc;
-    hs_sweep s = {0};
-    size_t n = f->sweep.n, m = f->sweep.m;
-    HS_TRY(hs_sweep_run(plan, n, f->job->x_T, f->n_phi, f->phi, NULL, &s));
-    HS_TRY(hs_calloc(f->n_phi, sizeof *f->rival, &f->rival));
-    for (size_t p = 0; p < f->n_phi; p++) {
-        HS_TRY(hs_alloc(n, m * sizeof **f->rival, &f->rival[p]));
-        HS_TRY(hs_sweep_score(&s, p, f->phi[p].features, plan->strength, f->rival[p]));
-    }
-out:
-    hs_sweep_free(&s);
-    return rc;
-}
-
-int hs_sweep_file_rival(hs_cmd *c, hs_sweep_file *f)
-{
-    int rc = HS_OK;
-    const char *spec = hs_cmd_str(c, "rival");
-    const hs_edit_job *job = f->job;
-    hs_direction d = {0};
-    hs_edit_plan plan = job->plan;
-    static const double one = 1;
-    if (spec == NULL) {
-        return HS_OK;
-    }
-    HS_TRY(hs_direction_open(spec, &d));
-    HS_TRY(hs_cmd_input(c, d.file));
-    if (d.space != HS_SPACE_EPS) {
-        rc = hs_fail(HS_ERANGE, "--rival %s: a direction of h; wanted one of eps (--space eps)", spec);
-        goto out;
-    }
-    HS_TRY(hs_direction_fits(&d, hs_unet_config_of(job->model.unet), job->model.sha256, hs_cmd_force(c)));
-    HS_TRY(hs_alloc(job->steps.S, sizeof *f->rival_factor, &f->rival_factor));
-    plan.dir = &d;
-    plan.n_dir = 1;
-    plan.coef = &one;
-    HS_TRY(hs_edit_match(&job->plan, &plan, job->source.n, job->x_T, smallest(job->plan.m, job->plan.strength),
-                         f->rival_factor));
-    plan.factor = f->rival_factor;
-    HS_TRY(score_rival(f, &plan));
-    snprintf(f->rival_name, sizeof f->rival_name, "%s", d.name);
-out:
-    hs_direction_free(&d);
-    return rc;
-}
-
-/* ---- The null ---- */
-
-/* The strengths of a null run and their columns in the sweep: the largest (natural) of each sign. */
-typedef struct {
-    size_t m, column[2];
-    double strength[2];
-} null_grid;
-
-static null_grid grid_of(const hs_sweep_file *f)
-{
-    null_grid g = {0};
-    size_t m = f->sweep.m;
-    const double *strength = f->job->plan.strength;
-    double most = 0, last = f->natural.n > 0 && f->natural.reach > 0 ? f->natural.reach : INFINITY;
-    for (size_t j = 0; j < m; j++) {
-        most = fabs(strength[j]) <= last ? fmax(most, fabs(strength[j])) : most;
-    }
-    for (size_t j = 0; j < m && most > 0; j++) {
-        if (g.m < 2 && fabs(strength[j]) == most) {
-            g.column[g.m] = j;
-            g.strength[g.m++] = strength[j];
-        }
-    }
-    return g;
-}
-
-/* Index of strength 0 (of position 0). */
-static size_t zero_of(const hs_sweep_file *f)
-{
-    size_t j = 0;
-    while (j + 1 < f->sweep.m && f->job->plan.strength[j] != 0) {
-        j++;
-    }
-    return j;
-}
-
-/* score (n, m + 1): read-out p of a null run, with the sweep's own unedited images as its last column. */
-HS_CHECKED static int score_null(const hs_sweep_file *f, const hs_sweep *s, size_t p, const null_grid *g, double *score)
-{
-    int rc;
-    size_t n = s->n, m = s->m, width = f->phi[p].features, bytes = width * sizeof(float);
-    double strength[3] = {0, 0, 0};
-    float *v = NULL;
-    memcpy(strength, g->strength, m * sizeof *strength);
-    HS_TRY(hs_alloc(n * (m + 1), bytes, &v));
-    for (size_t i = 0; i < n; i++) {
-        memcpy(v + i * (m + 1) * width, s->value[p] + i * m * width, m * bytes);
-        memcpy(v + (i * (m + 1) + m) * width, f->sweep.value[p] + (i * f->sweep.m + zero_of(f)) * width, bytes);
-    }
-    hs_sweep whole = {.n = n, .m = m + 1, .n_phi = 1, .value = &v};
-    HS_TRY(hs_sweep_score(&whole, 0, width, strength, score));
-out:
-    free(v);
-    return rc;
-}
-
-/* Mean norms at each edited step of what a network says. */
-typedef struct {
-    size_t n, edited, d;
-    double *mean;
-} norms;
-
-HS_CHECKED static int add_norms(void *ctx, size_t first, size_t count, const float *delta)
-{
-    const norms *w = ctx;
-    (void)first;
-    for (size_t i = 0; i < count * w->edited; i++) {
-        w->mean[i % w->edited] += hs_nrm2_f32(w->d, delta + i * w->d) / (double)w->n;
-    }
-    return HS_OK;
-}
-
-/* like <- a stored direction of the norms that random ones shall have, for a network in place of it; freed by
- * hs_direction_free. */
-HS_CHECKED static int stand_in(const hs_sweep_file *f, hs_direction *like)
-{
-    int rc;
-    const hs_direction *of = &f->job->dir[0];
-    const hs_steps *steps = f->job->plan.steps;
-    double *norm = NULL;
-    *like = (hs_direction){.space = of->space, .S = steps->S, .match = HS_MATCH_LINEAR};
-    like->shape = hs_unet_h_shape(hs_unet_config_of(f->job->model.unet));
-    size_t d = hs_chw_size(like->shape);
-    HS_TRY(hs_strdup(of->file, &like->file));
-    HS_TRY(hs_strdup(of->name, &like->name));
-    HS_TRY(hs_strdup(of->model_sha256, &like->model_sha256));
-    HS_TRY(hs_strdup(of->tap, &like->tap));
-    HS_TRY(hs_calloc(steps->S, sizeof *norm, &norm));
-    HS_TRY(hs_alloc(steps->S, sizeof *like->t, &like->t));
-    HS_TRY(hs_calloc(steps->S, d * sizeof *like->dh, &like->dh));
-    norms w = {f->sweep.n, hs_edit_plan_edited(&f->job->plan), d, norm};
-    HS_TRY(hs_freeze_along(&f->job->plan, w.n, f->job->x_T, add_norms, &w));
-    for (size_t k = 0; k < steps->S; k++) {
-        like->t[k] = steps->step[k].t;
-        like->dh[k * d] = (float)norm[k];
-    }
-out:
-    free(norm);
-    return rc;
-}
-
-/* Null k: one random direction at the ends of the sweep; its scores into their columns. */
-HS_CHECKED static int run_null(hs_sweep_file *f, const hs_direction *like, size_t k, uint64_t seed, const null_grid *g)
-{
-    int rc;
-    size_t n = f->sweep.n, m = f->sweep.m, zero = zero_of(f);
-    hs_direction d = {0};
-    hs_sweep s = {0};
-    double *score = NULL;
-    hs_edit_plan plan = f->job->plan;
-    HS_TRY(hs_direction_random(like, NULL, seed, k, &d));
-    plan.dir = &d;
-    plan.n_dir = 1;
-    plan.m = g->m;
-    plan.strength = g->strength;
-    HS_TRY(hs_sweep_run(&plan, n, f->job->x_T, f->n_phi, f->phi, NULL, &s));
-    HS_TRY(hs_alloc(n * (g->m + 1), sizeof *score, &score));
-    for (size_t p = 0; p < f->n_phi; p++) {
-        HS_TRY(score_null(f, &s, p, g, score));
-        for (size_t i = 0; i < n; i++) {
-            double *row = f->null[p] + (k * n + i) * m;
-            row[zero] = score[i * (g->m + 1) + g->m];
-            for (size_t j = 0; j < g->m; j++) {
-                row[g->column[j]] = score[i * (g->m + 1) + j];
-            }
-        }
-    }
-out:
-    free(score);
-    hs_sweep_free(&s);
-    hs_direction_free(&d);
-    return rc;
-}
-
-int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed)
-{
-    int rc = HS_OK;
-    hs_direction network = {0};
-    size_t cells;
-    null_grid g = grid_of(f);
-    if (K == 0) {
-        return HS_OK;
-    }
-    HS_TRY(hs_calloc(f->n_phi, sizeof *f->null, &f->null));
-    HS_TRY(hs_size_mul(K, f->sweep.n * f->sweep.m, &cells));
-    for (size_t p = 0; p < f->n_phi; p++) {
-        HS_TRY(hs_alloc(cells, sizeof **f->null, &f->null[p]));
-        for (size_t i = 0; i < cells; i++) {
-            f->null[p][i] = NAN;
-        }
-    }
-    HS_TRY(f->job->dir[0].net != NULL ? stand_in(f, &network) : HS_OK);
-    for (; f->K < K; f->K++) {
-        HS_TRY(run_null(f, network.dh != NULL ? &network : &f->job->dir[0], f->K, seed, &g));
-    }
-out:
-    hs_direction_free(&network);
-    return rc;
-}
-
 void hs_sweep_file_free(hs_sweep_file *f)
 {
     hs_sweep_free(&f->sweep);
@@ -269,6 +47,9 @@ void hs_sweep_file_free(hs_sweep_file *f)
     free(f->rival_factor);
     f->score = f->null = f->rival = NULL;
     f->rival_factor = NULL;
+    for (int k = 0; k < HS_CONTROLS; k++) {
+        hs_sweep_control_free(f->n_phi, &f->control[k]);
+    }
     hs_naturalness_free(&f->natural);
     hs_edit_readouts_free(f->n_phi, f->phi);
     f->phi = NULL;
@@ -328,7 +109,7 @@ static void guard(hs_cmd *c, const hs_sweep_file *f, size_t p)
 {
     double most = 0;
     for (size_t j = 0; j < f->sweep.m; j++) {
-        most = fmax(most, hs_sweep_effect(&f->sweep, p, f->phi[p].features, j, zero_of(f)));
+        most = fmax(most, hs_sweep_effect(&f->sweep, p, f->phi[p].features, j, hs_sweep_file_zero(f)));
     }
     if (most <= f->sweep.noise_floor[p]) {
         hs_cmd_warn(c, "%s: no effect, the largest change %.3g is within the numerical noise %.3g", f->phi[p].name,
@@ -395,6 +176,36 @@ HS_CHECKED static int put_effect(hs_result *r, const hs_sweep_file *f, size_t p,
     return hs_result_put_f32(r, name, dims, vector ? 3 : 2, dim, f->sweep.value[p]);
 }
 
+/* control_KEY_score_NAME, its null, and attributes. */
+HS_CHECKED static int put_control(hs_result *r, const hs_sweep_file *f, size_t p, hs_control_kind kind)
+{
+    int rc = HS_OK;
+    char prefix[64], name[128], dims[96];
+    const hs_sweep_control *o = &f->control[kind];
+    const char *key = hs_control_key[kind];
+    const size_t rows[2] = {f->sweep.n, f->sweep.m}, nulls[3] = {o->K, f->sweep.n, f->sweep.m};
+    if (o->score == NULL) {
+        return HS_OK;
+    }
+    snprintf(prefix, sizeof prefix, "control_%s_score_", key);
+    hs_sweep_array_name(prefix, f->phi[p].name, name);
+    HS_TRY(hs_result_put_f64(r, name, "sample,strength", 2, rows, o->score[p]));
+    if (o->K > 0) {
+        snprintf(prefix, sizeof prefix, "control_%s_null_", key);
+        snprintf(dims, sizeof dims, "null_%s,sample,strength", key);
+        hs_sweep_array_name(prefix, f->phi[p].name, name);
+        HS_TRY(hs_result_put_f64(r, name, dims, 3, nulls, o->null[p]));
+    }
+    snprintf(prefix, sizeof prefix, "control_%s_spread_", key);
+    hs_sweep_array_name(prefix, f->phi[p].name, name);
+    HS_TRY(hs_result_attr_f64(r, NULL, name, o->spread[p]));
+    snprintf(prefix, sizeof prefix, "control_%s_noise_floor_", key);
+    hs_sweep_array_name(prefix, f->phi[p].name, name);
+    HS_TRY(hs_result_attr_f64(r, NULL, name, o->noise_floor[p]));
+out:
+    return rc;
+}
+
 HS_CHECKED static int put_readout(hs_result *r, const hs_sweep_file *f, size_t p)
 {
     int rc;
@@ -418,6 +229,9 @@ HS_CHECKED static int put_readout(hs_result *r, const hs_sweep_file *f, size_t p
     HS_TRY(hs_sweep_spread(&f->sweep, p, f->phi[p].features, f->job->plan.strength, &spread));
     hs_sweep_array_name("spread_", f->phi[p].name, name);
     HS_TRY(hs_result_attr_f64(r, NULL, name, spread));
+    for (int k = 0; k < HS_CONTROLS; k++) {
+        HS_TRY(put_control(r, f, p, (hs_control_kind)k));
+    }
 out:
     return rc;
 }
@@ -487,6 +301,11 @@ int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f)
         HS_TRY(hs_result_put_f64(r, "rival_factor", "timestep", 1, &f->job->steps.S, f->rival_factor));
         HS_TRY(hs_result_attr_str(r, NULL, "rival", f->rival_name));
     }
+    for (int k = 0; k < HS_CONTROLS && f->controls; k++) {
+        char name[64];
+        snprintf(name, sizeof name, "control_%s_missing", hs_control_key[k]);
+        HS_TRY(hs_result_attr_str(r, NULL, name, f->control[k].missing));
+    }
     HS_TRY(put_naturalness(r, f));
     HS_TRY(hs_result_commit(r));
 out:
@@ -532,7 +351,7 @@ int hs_sweep_file_finish(hs_cmd *c, hs_sweep_file *f, const float *x_0)
     if (hs_cmd_out(c) != NULL) {
         HS_TRY(hs_sweep_file_write(c, f));
     }
-    HS_TRY(hs_edit_reconstruction(c, f->job, x_0, f->sweep.m, zero_of(f)));
+    HS_TRY(hs_edit_reconstruction(c, f->job, x_0, f->sweep.m, hs_sweep_file_zero(f)));
     if (strip != NULL) {
         HS_TRY(write_strip(c, f, strip, x_0));
     }

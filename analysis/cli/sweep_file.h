@@ -2,9 +2,18 @@
 #ifndef HS_CLI_SWEEP_FILE_H
 #define HS_CLI_SWEEP_FILE_H
 
+#include "analysis/cli/controls.h"
 #include "analysis/cli/edit_common.h"
 #include "analysis/properties/naturalness.h"
 #include "analysis/sweep/sweep.h"
+
+/* A control swept as the direction is (controls.h); score NULL: it wasn't run. */
+typedef struct {
+    char missing[160];            /* why not */
+    size_t K;                     /* its own null, at the largest strengths only */
+    double **score, **null;       /* [n_phi] (n, m); (K, n, m) */
+    double *spread, *noise_floor; /* [n_phi] */
+} hs_sweep_control;
 
 typedef struct {
     const hs_edit_job *job; /* plan.m and plan.strength are the sweep's */
@@ -17,6 +26,8 @@ typedef struct {
     double **rival;       /* [n_phi] (n, m) scores under --rival; NULL: none */
     double *rival_factor; /* (S) what it was scaled by */
     char rival_name[128];
+    int controls; /* any were wanted */
+    hs_sweep_control control[HS_CONTROLS];
     hs_naturalness natural; /* where hs_sweep_file_natural judged; n 0: nothing did */
     const char *kind;       /* "sweep", "interpolation" */
 } hs_sweep_file;
@@ -32,6 +43,11 @@ HS_CHECKED int hs_sweep_file_rival(hs_cmd *c, hs_sweep_file *f);
  * HS_RNG_DIRECTION, k)) at the largest magnitude that is natural (where that was judged and isn't 0), both signs where
  * both are swept.  Of a network f_t they have the mean norms of what it says on the images. */
 HS_CHECKED int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed);
+/* Runs the controls of --controls at the same strengths; after the null, which says how many random directions. */
+HS_CHECKED int hs_sweep_file_controls(hs_cmd *c, hs_sweep_file *f);
+void hs_sweep_control_free(size_t n_phi, hs_sweep_control *o);
+/* Index of strength 0 (of position 0). */
+size_t hs_sweep_file_zero(const hs_sweep_file *f);
 void hs_sweep_file_free(hs_sweep_file *f); /* what it owns: phi, sweep, score, null, rival, natural */
 
 /* results.strengths[], results.readouts[] {"name", "mean", "ci", "n", "noise_floor", "vector"} and the text
@@ -43,10 +59,12 @@ HS_CHECKED int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f);
  *   /effect (sample, strength[, feature]): phi of the first read-out; /effect_NAME: of each read-out
  *   /score_NAME (sample, strength) its scalar, /null_score_NAME (null, sample, strength) of the nulls
  *   /rival_score_NAME (sample, strength) under the rival, /rival_factor (timestep), attribute rival
- *   attributes readout, readouts, direction, model_sha256, t_edit, noise_floor_NAME,
- *   spread_NAME (hs_sweep_spread); where naturalness was judged, /naturalness and /unnatural_share (strength), and
- *   the attributes naturalness_limit and natural_strength, the largest magnitude up to which images are natural
- * NAME: the read-out with every character besides letters, digits and '_' as '_'. */
+ *   /control_KEY_score_NAME (sample, strength), /control_KEY_null_NAME (null_KEY, sample, strength) of the controls
+ * that were run, attributes control_KEY_spread_NAME and control_KEY_noise_floor_NAME; control_KEY_missing: why one was
+ * not attributes readout, readouts, direction, model_sha256, t_edit, noise_floor_NAME, spread_NAME (hs_sweep_spread);
+ * where naturalness was judged, /naturalness and /unnatural_share (strength), and the attributes naturalness_limit and
+ * natural_strength, the largest magnitude up to which images are natural NAME: the read-out with every character
+ * besides letters, digits and '_' as '_'. */
 HS_CHECKED int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f);
 /* out <- prefix + NAME of a read-out. */
 void hs_sweep_array_name(const char *prefix, const char *readout, char out[128]);

@@ -23,6 +23,10 @@ void hs_sweep_readout_free(hs_sweep_readout *s)
     free(s->score);
     free(s->null);
     free(s->rival);
+    for (int k = 0; k < HS_CONTROLS; k++) {
+        free(s->control[k].score);
+        free(s->control[k].null);
+    }
     memset(s, 0, sizeof *s);
 }
 
@@ -48,6 +52,20 @@ out:
     return rc;
 }
 
+/* Which controls the file says were not run, and why. */
+static void read_missing(hs_sweep_in *in)
+{
+    for (int k = 0; k < HS_CONTROLS; k++) {
+        char name[64], *text = NULL;
+        snprintf(name, sizeof name, "control_%s_missing", hs_control_key[k]);
+        snprintf(in->missing[k], sizeof in->missing[k], "the sweep was made without (--controls)");
+        if (hs_result_attr_get_str(in->r, NULL, name, &text) == HS_OK) {
+            snprintf(in->missing[k], sizeof in->missing[k], "%s", text);
+        }
+        free(text);
+    }
+}
+
 int hs_sweep_in_open(const char *path, hs_sweep_in *out)
 {
     hs_sweep_in in = {.path = path};
@@ -71,6 +89,7 @@ int hs_sweep_in_open(const char *path, hs_sweep_in *out)
     if (hs_result_attr_get_f64(in.r, NULL, "natural_strength", &in.natural) != HS_OK) {
         in.natural = NAN;
     }
+    read_missing(&in);
     HS_TRY(read_names(&in));
     *out = in;
     in = (hs_sweep_in){0};
@@ -152,6 +171,31 @@ out:
     return rc;
 }
 
+/* Control `kind` of the read-out, where it was run. */
+HS_CHECKED static int read_control(hs_sweep_in *in, const char *readout, hs_control_kind kind, hs_sweep_readout *s)
+{
+    char prefix[64], name[128];
+    size_t rows;
+    int rc, there;
+    hs_control_scores *o = &s->control[kind];
+    snprintf(prefix, sizeof prefix, "control_%s_score_", hs_control_key[kind]);
+    HS_TRY(find_beside(in, prefix, readout, 2, s, name, &there, &rows));
+    if (!there) {
+        return HS_OK;
+    }
+    HS_TRY(hs_result_get_f64(in->r, name, &o->score));
+    snprintf(prefix, sizeof prefix, "control_%s_null_", hs_control_key[kind]);
+    HS_TRY(find_beside(in, prefix, readout, 3, s, name, &there, &rows));
+    HS_TRY(there ? hs_result_get_f64(in->r, name, &o->null) : HS_OK);
+    o->K = there ? rows : 0;
+    snprintf(prefix, sizeof prefix, "control_%s_spread_", hs_control_key[kind]);
+    o->spread = number_of(in, prefix, readout, NAN);
+    snprintf(prefix, sizeof prefix, "control_%s_noise_floor_", hs_control_key[kind]);
+    o->noise_floor = number_of(in, prefix, readout, 0);
+out:
+    return rc;
+}
+
 int hs_sweep_in_has(const hs_sweep_in *in, const char *readout)
 {
     for (size_t p = 0; p < in->n_readouts; p++) {
@@ -168,6 +212,9 @@ int hs_sweep_in_read(hs_sweep_in *in, const char *readout, hs_sweep_readout *out
     int rc = HS_OK;
     HS_TRY(read_value(in, readout, &s));
     HS_TRY(read_scores(in, readout, &s));
+    for (int k = 0; k < HS_CONTROLS; k++) {
+        HS_TRY(read_control(in, readout, (hs_control_kind)k, &s));
+    }
     s.noise_floor = number_of(in, "noise_floor_", readout, 0);
     s.spread = number_of(in, "spread_", readout, NAN);
     *out = s;

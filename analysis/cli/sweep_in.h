@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "analysis/cli/controls.h"
 #include "core/base/error.h"
 #include "core/io/result.h"
 
@@ -14,8 +15,9 @@ typedef struct {
     size_t n_readouts;
     char **readout; /* (n_readouts) "effect" alone when the file names none */
     size_t m;
-    double *strength; /* (m) in the file's order */
-    double natural;   /* the largest magnitude up to which images are natural; NaN when nothing judged */
+    double *strength;               /* (m) in the file's order */
+    double natural;                 /* the largest magnitude up to which images are natural; NaN when nothing judged */
+    char missing[HS_CONTROLS][160]; /* why one was not; "" */
 } hs_sweep_in;
 
 /* HS_EFORMAT: no /strength or /effect; HS_ESHAPE: strengths that are no list. */
@@ -23,6 +25,13 @@ HS_CHECKED int hs_sweep_in_open(const char *path, hs_sweep_in *out);
 void hs_sweep_in_close(hs_sweep_in *in);
 
 int hs_sweep_in_has(const hs_sweep_in *in, const char *readout);
+
+/* A control of one read-out; score NULL: it wasn't run. */
+typedef struct {
+    size_t K;
+    double *score, *null; /* (n, m); (K, n, m) */
+    double noise_floor, spread;
+} hs_control_scores;
 
 /* One read-out as it stands in the file; owned. */
 typedef struct {
@@ -32,6 +41,7 @@ typedef struct {
     double *null;   /* (K, n, m), NaN where not measured; NULL for K = 0 */
     double *rival;  /* (n, m) under the rival; NULL: none */
     double noise_floor, spread;
+    hs_control_scores control[HS_CONTROLS];
 } hs_sweep_readout;
 
 /* HS_ESHAPE: arrays that don't fit each other. */

@@ -177,7 +177,7 @@ int hs_dir_mean(const hs_store *store, hs_space space, const hs_labels *l, const
         for (size_t i = 0; i < j.d; i++) {
             dh[k * j.d + i] = (float)all[i];
         }
-        HS_TRY(separation(&j, k, &d_prime[k]));
+        HS_TRY(d_prime != NULL ? separation(&j, k, &d_prime[k]) : HS_OK);
     }
 out:
     free(all);

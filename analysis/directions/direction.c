@@ -209,7 +209,7 @@ HS_CHECKED static int optional_attr(hs_result_in *r, const char *name, char **ou
     return hs_result_attr_get_str(r, NULL, name, out) == HS_OK ? HS_OK : hs_strdup("", out);
 }
 
-/* A number of steps, 0 where the file doesn't say a sensible one. */
+/* A number, of steps or of a stream, 0 where the file doesn't say a sensible one. */
 static size_t read_count(hs_result_in *r, const char *name)
 {
     double v = 0;
@@ -246,6 +246,7 @@ int hs_direction_open(const char *spec, hs_direction *out)
     HS_TRY(optional_attr(r, "model_sha256", &d.model_sha256));
     HS_TRY(optional_attr(r, "tap", &d.tap));
     d.found_steps = read_count(r, "found_steps");
+    d.seed = (unsigned long long)read_count(r, "seed");
     HS_TRY(read_space(r, &d));
     snprintf(own, sizeof own, "%.80s.%s", d.name, hs_direction_array(d.space));
     HS_TRY(hs_result_has(r, own)                           ? read_named(r, own, &d)

@@ -9,6 +9,8 @@
  *   or, for delta networks, the arrays NAME.conv1.weight, NAME.conv1.bias ... ;
  *   attributes method, tap, model_sha256 ("" when unknown), space ("eps", or absent); of the array: match (below),
  *   linear when left out.
+ * Beside directions of labels, /shuffled_delta_h (direction, shuffle, timestep, channel, y, x): the same recipe on
+ * shuffled labels, their control.
  * In the space "eps" it is a change of the predicted noise, the rival of h: delta_eps of the image's shape, or a
  * network on patches of eps (hs_patches) as large as what one pixel of h stands for, so on the grid of h.
  * Strength 1 adds the stored dh.  Per-sample deltas are another kind of file and refused here, but for the
@@ -51,6 +53,7 @@ typedef struct {
     int *t;       /* (S) descending, NULL when S is 0 */
     float *dh;    /* (max(S, 1), C H W), NULL for a network */
     hs_match match;
+    unsigned long long seed; /* of the run that found it; 0 where the file doesn't say */
     size_t found_steps; /* of one without timesteps: of the sampler it was found with (asyrp spacing); 0: unknown */
     hs_deltablock *net; /* f_t, or NULL */
     char *model_sha256, *tap; /* "" when the file doesn't say */
@@ -61,6 +64,10 @@ typedef struct {
  * their list.  HS_EFORMAT: no directions in the file, or not what the format says. */
 HS_CHECKED int hs_direction_open(const char *spec, hs_direction *out);
 void hs_direction_free(hs_direction *d);
+
+/* *out (owned, *n of them) <- the twins of d that its file holds: the same recipe on shuffled labels, each as long as d
+ * at every timestep.  *n <- 0: it holds none.  HS_EFORMAT: not of d's shape, or one that is 0 or not finite. */
+HS_CHECKED int hs_direction_shuffled(const hs_direction *d, size_t *n, hs_direction **out);
 
 /* *n, *names <- the names stored in a file (free each and the list). */
 HS_CHECKED int hs_direction_names(const char *path, size_t *n, char ***names);
@@ -103,6 +110,11 @@ typedef struct {
 /* Puts names, timesteps, an empty hs_direction_array and the attributes into r; the caller fills the array row by
  * row (hs_result_put_rows) and commits. */
 HS_CHECKED int hs_direction_put(hs_result *r, const hs_direction_set *set);
+
+/* Puts twins of a set's directions, n each, empty: /shuffled_delta_h (direction, shuffle, timestep, ...), filled row by
+ * row; the name of the array is hs_direction_shuffled_array. */
+HS_CHECKED int hs_direction_put_shuffled(hs_result *r, const hs_direction_set *set, size_t n);
+const char *hs_direction_shuffled_array(hs_space space);
 
 /* Puts one direction of its own form, NAME.delta_h (or NAME.delta_eps): dh (max(S, 1), C H W) at t (S), S = 0: constant
  * in t.  The caller puts /direction with all names and the origin (hs_direction_put_origin).  HS_ERANGE: a name of more

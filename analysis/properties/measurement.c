@@ -30,6 +30,9 @@ void hs_measurement_free(hs_measurement *m)
         free(m->statistic);
         m->statistic = NULL;
         m->n_statistics = m->cap_statistics = 0;
+        free(m->control);
+        m->control = NULL;
+        m->n_controls = m->cap_controls = 0;
     }
 }
 
@@ -42,24 +45,94 @@ int hs_measurement_note(hs_measurement *m, const char *note)
     return HS_OK;
 }
 
+/* *list <- room for one more of n elements. */
+HS_CHECKED static int grow(size_t n, size_t size, size_t *cap, void **list)
+{
+    size_t want = *cap == 0 ? 16 : 2 * *cap;
+    void *grown;
+    if (n < *cap) {
+        return HS_OK;
+    }
+    int rc = hs_alloc(want, size, &grown);
+    if (rc == HS_OK) {
+        if (n > 0) {
+            memcpy(grown, *list, n * size);
+        }
+        free(*list);
+        *list = grown;
+        *cap = want;
+    }
+    return rc;
+}
+
 int hs_measurement_put(hs_measurement *m, const hs_estimate *e)
 {
-    if (m->n_statistics == m->cap_statistics) {
-        size_t cap = m->cap_statistics == 0 ? 32 : 2 * m->cap_statistics;
-        hs_estimate *grown;
-        int rc = hs_alloc(cap, sizeof *grown, &grown);
-        if (rc != HS_OK) {
-            return rc;
-        }
-        if (m->n_statistics > 0) {
-            memcpy(grown, m->statistic, m->n_statistics * sizeof *grown);
-        }
-        free(m->statistic);
-        m->statistic = grown;
-        m->cap_statistics = cap;
+    void *list = m->statistic;
+    int rc = grow(m->n_statistics, sizeof *e, &m->cap_statistics, &list);
+    m->statistic = list;
+    if (rc == HS_OK) {
+        m->statistic[m->n_statistics++] = *e;
     }
-    m->statistic[m->n_statistics++] = *e;
-    return HS_OK;
+    return rc;
+}
+
+HS_CHECKED static int add_control(hs_measurement *m, const char *name, const char *reason, hs_control_answer a)
+{
+    void *list = m->control;
+    int rc = grow(m->n_controls, sizeof a, &m->cap_controls, &list);
+    m->control = list;
+    if (rc == HS_OK) {
+        snprintf(a.name, sizeof a.name, "%s", name);
+        snprintf(a.reason, sizeof a.reason, "%s", reason);
+        m->control[m->n_controls++] = a;
+    }
+    return rc;
+}
+
+int hs_measurement_control(hs_measurement *m, const char *name, const hs_measurement *of)
+{
+    return add_control(m, name, of->reason,
+                       (hs_control_answer){.run = 1,
+                                           .verdict = hs_verdict_name(of->verdict),
+                                           .has_primary = 1,
+                                           .has_effect = 1,
+                                           .has_null = of->has_null,
+                                           .primary = of->primary,
+                                           .effect = of->effect,
+                                           .null = of->null});
+}
+
+int hs_measurement_control_number(hs_measurement *m, const char *name, const hs_estimate *e, const char *reason)
+{
+    return add_control(m, name, reason, (hs_control_answer){.run = 1, .verdict = "", .has_primary = 1, .primary = *e});
+}
+
+int hs_measurement_control_missing(hs_measurement *m, const char *name, const char *why)
+{
+    return add_control(m, name, why, (hs_control_answer){.verdict = ""});
+}
+
+int hs_measurement_own_controls(hs_measurement *m, const char *no_rival)
+{
+    static const char *const random = "random directions of equal norm", *const rival = "rival in eps-space";
+    char text[160];
+    int rc = HS_OK;
+    if (m->has_null) {
+        snprintf(text, sizeof text, "%zu of them; the effect, %.4g, must exceed what they reach, %.4g", m->null.n,
+                 m->effect.value, m->null.value);
+        HS_TRY(hs_measurement_control_number(m, random, &m->null, text));
+    } else {
+        HS_TRY(hs_measurement_control_missing(m, random, "none were wanted"));
+    }
+    if (m->has_rival) {
+        snprintf(text, sizeof text, "primary less the rival's: %.4g [%.4g, %.4g]", m->difference_rival.value,
+                 m->difference_rival.lo, m->difference_rival.hi);
+        HS_TRY(hs_measurement_control_number(m, rival, &m->rival, text));
+    } else {
+        HS_TRY(hs_measurement_control_missing(m, rival, no_rival));
+    }
+out:
+    return rc;
 }
 
 const hs_estimate *hs_measurement_find(const hs_measurement *m, const char *name)

@@ -30,6 +30,16 @@ const char *hs_specific_name(hs_specific s);
 /* The program's exit code: holds 0, fails 10, inconclusive and no effect 11. */
 int hs_verdict_exit(hs_verdict v);
 
+/* A control of the same run.  One that was not run has the reason why, and nothing else. */
+typedef struct {
+    char name[64];
+    int run;
+    const char *verdict; /* what the measurement's own rule says of it, "" where it is a number only */
+    char reason[256];    /* one sentence */
+    int has_primary, has_effect, has_null;
+    hs_estimate primary, effect, null;
+} hs_control_answer;
+
 typedef struct {
     const char *property;
     char direction[128]; /* "" when the data name none */
@@ -45,6 +55,8 @@ typedef struct {
     const char *note[HS_NOTES_MAX];
     size_t n_statistics, cap_statistics;
     hs_estimate *statistic; /* owned; the primary is among them */
+    size_t n_controls, cap_controls;
+    hs_control_answer *control; /* owned */
 } hs_measurement;
 
 void hs_measurement_free(hs_measurement *m);
@@ -52,6 +64,15 @@ void hs_measurement_free(hs_measurement *m);
 /* Appends.  A note beyond HS_NOTES_MAX is our bug (HS_EBUG). */
 HS_CHECKED int hs_measurement_note(hs_measurement *m, const char *note);
 HS_CHECKED int hs_measurement_put(hs_measurement *m, const hs_estimate *e);
+
+/* Appends a control: measured as m itself was; one number; not run, and why. */
+HS_CHECKED int hs_measurement_control(hs_measurement *m, const char *name, const hs_measurement *of);
+HS_CHECKED int hs_measurement_control_number(hs_measurement *m, const char *name, const hs_estimate *e,
+                                             const char *reason);
+HS_CHECKED int hs_measurement_control_missing(hs_measurement *m, const char *name, const char *why);
+/* Appends those that the measurement itself holds: its random directions (has_null) and the rival (has_rival), which
+ * was not run because of no_rival otherwise. */
+HS_CHECKED int hs_measurement_own_controls(hs_measurement *m, const char *no_rival);
 
 /* The statistic of that name; NULL if absent. */
 const hs_estimate *hs_measurement_find(const hs_measurement *m, const char *name);

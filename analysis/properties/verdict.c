@@ -81,6 +81,15 @@ const char *hs_decide(hs_measurement *m, const hs_verdict_rules *rules)
     return v == HS_VERDICT_HOLDS ? "reaching" : v == HS_VERDICT_FAILS ? "below" : "not settled against";
 }
 
+void hs_withhold(hs_measurement *m, const char *why)
+{
+    const hs_estimate *p = &m->primary;
+    if (m->verdict == HS_VERDICT_HOLDS) {
+        answer(m, HS_VERDICT_INCONCLUSIVE, "%.40s %.3f [%.3f, %.3f] would reach the standard, %g, but %.120s", p->name,
+               p->value, p->lo, p->hi, m->standard, why);
+    }
+}
+
 void hs_decide_specific(hs_measurement *m)
 {
     const hs_estimate *d = &m->difference_rival;

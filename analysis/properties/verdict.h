@@ -32,6 +32,9 @@ typedef struct {
  * against"; NULL otherwise. */
 const char *hs_decide(hs_measurement *m, const hs_verdict_rules *rules);
 
+/* A measurement that holds doesn't, because of `why` ("the network is untrained"): inconclusive, with that reason. */
+void hs_withhold(hs_measurement *m, const char *why);
+
 /* Fills specific from has_rival and difference_rival: yes above 0, no below, unclear with 0 inside. */
 void hs_decide_specific(hs_measurement *m);
 

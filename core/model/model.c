@@ -281,6 +281,41 @@ out:
     return rc;
 }
 
+/* Gives u the classes that another network has for the first n images. */
+HS_CHECKED static int copy_classes(const hs_unet *from, size_t n, hs_unet *u)
+{
+    int *y = NULL, rc = HS_OK;
+    if (n == 0 || hs_unet_class_of(from, 0) < 0) {
+        return HS_OK;
+    }
+    HS_TRY(hs_alloc(n, sizeof *y, &y));
+    for (size_t i = 0; i < n; i++) {
+        y[i] = hs_unet_class_of(from, i);
+    }
+    HS_TRY(hs_unet_set_classes(u, n, y));
+out:
+    free(y);
+    return rc;
+}
+
+int hs_model_untrained(const hs_model *of, uint64_t seed, size_t n, hs_model *out)
+{
+    const hs_unet_config *c = hs_unet_config_of(of->unet);
+    hs_model m = {.untrained = 1};
+    char name[128];
+    int rc = HS_OK;
+    snprintf(name, sizeof name, "untrained %.80s", of->name);
+    HS_TRY(hs_unet_random(c, seed, &m.unet));
+    HS_TRY(copy_classes(of->unet, n, m.unet));
+    HS_TRY(hs_sha256_of(name, strlen(name), m.sha256));
+    HS_TRY(finish(&m, c, name, "", "random"));
+    *out = m;
+    m = (hs_model){0};
+out:
+    hs_model_free(&m);
+    return rc;
+}
+
 static int open_trained(const char *model, const char *arch, const char *schedule, hs_model *m, hs_unet_config *c)
 {
     places *at = NULL;

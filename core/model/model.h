@@ -24,6 +24,9 @@ typedef struct {
  * A conditional (Stable Diffusion) folder is refused: "conditional U-Net: export its activations
  * with scripts/hspace_export.py".  HS_EFORMAT, HS_ERANGE (unknown arch, arch missing), HS_EIO. */
 HS_CHECKED int hs_model_open(const char *model, const char *arch, const char *schedule, hs_model *out);
+/* *out <- the untrained twin of a model: its architecture, schedule, prediction and the classes of the first n images,
+ * random weights of the seed (hs_unet_random). */
+HS_CHECKED int hs_model_untrained(const hs_model *of, uint64_t seed, size_t n, hs_model *out);
 void hs_model_free(hs_model *m);
 
 /* *out <- the configuration alone of --arch A (a built-in name or a file), with --schedule S (or NULL) as

@@ -1,0 +1,78 @@
+/* Controls of a measurement with a model: what is edited beside it and judged by the same rule, to see whether the rule
+ * could be fooled.
+ *
+ *   untrained U-Net           the same direction in a network of the same architecture with random weights; its null
+ * are the twins below in that network, else random directions there shuffled labels           the same recipe on
+ * shuffled labels (direction mean-diff and probe store such twins), at the direction's norms; the other twins are its
+ * null, beside the random directions untrained delta network   f_t as it was before training (the weights of the seed
+ * its file names), at f_t's own mean norms per step; networks of other seeds are its null, beside the random directions
+ * x_T                       x_T + s v instead of h + s dh, v one random vector for all images, as long as gives the
+ * same root mean square change of x_0 for a small s
+ *
+ * Twins that form a null form one of the direction itself, too: of two nulls the one that is harder to beat counts.
+ * Where one of the first three passes, the direction itself is not said to hold. */
+#ifndef HS_CLI_CONTROLS_H
+#define HS_CLI_CONTROLS_H
+
+#include "analysis/cli/edit_common.h"
+#include "analysis/properties/measurement.h"
+
+typedef enum { HS_CONTROL_UNET, HS_CONTROL_LABELS, HS_CONTROL_NET, HS_CONTROL_X_T, HS_CONTROLS } hs_control_kind;
+extern const char *const hs_control_name[HS_CONTROLS]; /* as above */
+extern const char *const hs_control_key[HS_CONTROLS];  /* untrained_unet, shuffled_labels, untrained_ft, x_T */
+
+enum { HS_CONTROL_NULLS = 4 }; /* at most so many random directions in another network */
+
+#define HS_OPT_CONTROLS(default_)                                                                            \
+    {                                                                                                        \
+        "controls", 0, HS_OPT_LIST, default_, 0, 0, NULL, "KIND,...", "Statistics",                          \
+            "untrained-unet, shuffled-labels, untrained-ft, x-T, those that the direction allows; all; none" \
+    }
+
+typedef struct {
+    char missing[160];  /* why it isn't run; "": it is */
+    hs_model model;     /* UNET */
+    size_t n;           /* LABELS, NET: the control and its null */
+    hs_direction *twin; /* (n) */
+    double *factor;     /* NET: (n, S) brings each to f_t's mean norms; NULL in a dry run */
+} hs_control;
+
+typedef struct {
+    int wanted; /* any was asked for */
+    hs_control of[HS_CONTROLS];
+} hs_controls;
+
+/* *out <- the controls of --controls that the job's direction allows, ready to be run; of a dry run only which.
+ * HS_ERANGE: a kind that there isn't. */
+HS_CHECKED int hs_controls_open(hs_cmd *c, const hs_edit_job *job, hs_controls *out);
+void hs_controls_free(hs_controls *cs);
+/* Of a dry run: which are planned, and which are not, with reasons; also results.controls_planned. */
+void hs_controls_say_plan(hs_cmd *c, const hs_controls *cs);
+
+/* The kind that holds twins of the direction: LABELS or NET (n 0: neither does). */
+hs_control_kind hs_controls_twins(const hs_controls *cs);
+
+/* The job's plan in the untrained U-Net; with twin i. */
+hs_edit_plan hs_control_plan(const hs_control *of, hs_control_kind kind, size_t i, const hs_edit_job *job);
+
+/* mean (edited) <- mean over the images of |dh| that the network of the plan's first direction gives at each edited
+ * step, along the plan's plain trajectories. */
+HS_CHECKED int hs_network_norms(const hs_edit_plan *plan, size_t n, const float *x_T, double *mean);
+
+/* *shift (c R R, free()) <- v of strength 1, for images that move as they do at strength s. */
+HS_CHECKED int hs_control_shift(const hs_edit_job *job, double s, uint64_t seed, float **shift);
+/* x (n, c R R) <- x_T + s v. */
+void hs_control_shifted(const hs_edit_job *job, const float *shift, double s, float *x);
+
+/* Adds a control as it was measured to m, whose verdict is withheld where one of the first three holds. */
+HS_CHECKED int hs_control_add(hs_measurement *m, hs_control_kind kind, hs_measurement *of);
+/* Why nothing is said to hold in a network with random weights: a smooth network is linear, and moves every sample
+ * alike, along any direction. */
+#define HS_UNTRAINED "the network is untrained"
+
+/* True where null b (Kb, n, m) of the same effects is harder to beat than a: prediction limits of the root mean square
+ * of the increments at column `far` against `zero`. */
+HS_CHECKED int hs_control_harder(size_t n, size_t m, size_t zero, size_t far, size_t Ka, const double *a, size_t Kb,
+                                 const double *b, int *harder);
+
+#endif
