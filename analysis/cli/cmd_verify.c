@@ -8,6 +8,7 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/common.h"
+#include "analysis/cli/controls.h"
 #include "analysis/cli/edit_common.h"
 #include "analysis/cli/internal.h"
 #include "analysis/cli/measurement_out.h"
@@ -34,6 +35,7 @@ static const hs_opt options[] = {
      "robustness: where noise goes (hspace robustness); none: not measured"},
     {"rival", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.h5", "Statistics",
      "directions of eps of the same names, run at equal first-order effect"},
+    HS_OPT_CONTROLS("all"),
     {"title", 0, HS_OPT_STR, NULL, 0, 0, NULL, "TEXT", "Output", "of the report"},
     HS_OPT_ATTR,
     {0}};

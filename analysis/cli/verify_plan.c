@@ -112,6 +112,19 @@ static void stem_of(const subject *d, const char *suffix, char out[192])
     snprintf(out + n, 192 - n, "%s", suffix);
 }
 
+/* --controls, of directions that are none themselves. */
+static void add_controls(const maker *m, const subject *d, hs_verify_step *s)
+{
+    const char *const *kind;
+    size_t n = d->control ? 0 : hs_cmd_list(m->c, "controls", &kind);
+    for (size_t i = 0; i < n; i++) {
+        hs_words_addf(&s->words, "--controls=%s", kind[i]);
+    }
+    if (n == 0) {
+        hs_words_add(&s->words, "--controls=none");
+    }
+}
+
 HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
 {
     char stem[192], strip[4352];
@@ -145,6 +158,7 @@ HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
     if (rival != NULL && !d->control) {
         hs_words_addf(&s->words, "--rival=%s:%s", rival, d->name);
     }
+    add_controls(m, d, s);
     snprintf(strip, sizeof strip, "%s/%s.png", m->o->folder, stem);
     hs_words_addf(&s->words, "--strip=%s", strip);
     hs_words_add(&m->plan->strips, strip);
