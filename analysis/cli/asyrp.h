@@ -42,6 +42,7 @@ typedef struct {
     hs_deltablock *net;
     hs_delta_var *v;
     hs_asyrp_task *task;
+    int t_edit;
     float *x_T, *x_0; /* (n, d); x_0 where images are what edits are held against */
     char folder[HS_TRAIN_PATH], name[64];
     hs_str about;

@@ -137,7 +137,7 @@ int hs_asyrp_write(hs_cmd *c, const hs_asyrp_job *j)
     HS_TRY(j->o.kind == HS_DELTA_NET    ? put_network(j, r)
            : j->o.kind == HS_DELTA_FREE ? put_free(j, r)
                                         : put_shared(j, r));
-    HS_TRY(hs_result_attr_i64(r, NULL, "t_edit", hs_cmd_int(c, "t-edit")));
+    HS_TRY(hs_result_attr_i64(r, NULL, "t_edit", j->t_edit));
     HS_TRY(hs_result_attr_i64(r, NULL, "found_steps", (int64_t)j->steps.S));
     HS_TRY(hs_result_attr_str(r, NULL, "training", j->about.s));
     HS_TRY(hs_result_commit(r));

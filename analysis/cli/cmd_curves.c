@@ -9,9 +9,11 @@
 
 static const hs_opt options[] = {
     HS_OPT_ATTR,
+    HS_OPT_CLIP("clip-model"),
     {"plot", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output", "both curves, as `hspace plot` draws them"},
     {0}};
-static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source, hs_opts_steps, hs_opts_interval, options, NULL};
+static const hs_opt *const tables[] = {hs_opts_model,          hs_opts_source, hs_opts_steps, hs_opts_interval,
+                                       hs_opts_interval_texts, options,        NULL};
 
 typedef struct {
     hs_model model;
@@ -78,7 +80,7 @@ out:
 }
 
 /* The curves of the model over --steps timesteps. */
-HS_CHECKED static int measure(hs_cmd *c, job *j)
+HS_CHECKED static int measure(hs_cmd *c, double cosine, job *j)
 {
     int rc;
     HS_TRY(hs_common_model(c, &j->model));
@@ -91,7 +93,7 @@ HS_CHECKED static int measure(hs_cmd *c, job *j)
     }
     HS_TRY(hs_alloc(n, hs_chw_size(j->source.image) * sizeof *j->x_T, &j->x_T));
     HS_TRY(hs_source_x_T(&j->source, 0, n, j->x_T));
-    HS_TRY(hs_interval_measure(c, &j->model, &j->steps, n, j->x_T, &j->found));
+    HS_TRY(hs_interval_measure(c, &j->model, &j->steps, n, j->x_T, cosine, &j->found));
     if (hs_cmd_out(c) != NULL) {
         HS_TRY(write_file(c, j));
     }
@@ -102,15 +104,17 @@ out:
 static int run(hs_cmd *c)
 {
     int rc, given = hs_cmd_list(c, "curves", NULL) > 0;
+    double cosine;
     job j = {0};
     HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
     HS_TRY(hs_plot_check(c, hs_cmd_str(c, "plot")));
+    HS_TRY(hs_interval_cosine(c, 1, &cosine));
     if (given ? hs_cmd_out(c) != NULL : hs_cmd_str(c, "plot") != NULL && hs_cmd_out(c) == NULL) {
         rc = hs_fail(HS_ERANGE, given ? "curves: -o with --curves; given curves are only read"
                                       : "curves: --plot without -o; wanted -o C.h5, which is drawn");
         goto out;
     }
-    HS_TRY(given ? hs_interval_given(c, &j.found) : measure(c, &j));
+    HS_TRY(given ? hs_interval_given(c, cosine, &j.found) : measure(c, cosine, &j));
     if (given || !hs_cmd_dry_run(c)) {
         hs_interval_say(c, &j.found);
     }
@@ -126,7 +130,8 @@ const hs_command hs_cmd_curves = {
         "How far the prediction of x_0 and x_t itself are from the image at each timestep, and where an edit may "
         "end (t_edit) and the quality boost begin (t_boost): what --t-edit auto and --t-boost auto use.",
     .examples = "hspace curves --model faces-a -N 64 --auto-samples 64 --steps 100 -o curves.h5 --plot curves.pdf\n"
-                "hspace curves --curves celeba_LPIPS_distance_x0_t.tsv,celeba_LPIPS_distance_x.tsv --cosine 0.9",
+                "hspace curves --curves celeba_LPIPS_distance_x0_t.tsv,celeba_LPIPS_distance_x.tsv --cosine 0.9\n"
+                "hspace curves --model faces-a -N 16 --source 'a face' --target 'a smiling face'",
     .options = tables,
     .run = run,
 };

@@ -6,12 +6,14 @@
 
 #include "analysis/cli/asyrp.h"
 #include "analysis/cli/commands.h"
+#include "analysis/cli/interval.h"
 #include "analysis/directions/direction.h"
 #include "analysis/sweep/edit.h"
 #include "analysis/train/checkpoint.h"
 #include "core/base/alloc.h"
 
-static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source, hs_opts_steps, hs_opts_asyrp, NULL};
+static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source,   hs_opts_steps,
+                                       hs_opts_asyrp, hs_opts_interval, NULL};
 
 static void job_free(hs_asyrp_job *j)
 {
@@ -61,6 +63,7 @@ HS_CHECKED static int open_job(hs_cmd *c, hs_asyrp_job *j)
     HS_TRY(hs_asyrp_choose(c, &j->o));
     HS_TRY(hs_common_model(c, &j->model));
     HS_TRY(hs_common_steps(c, &j->model.schedule, &j->steps));
+    HS_TRY(hs_interval_threshold(c, "t-edit", j->model.schedule.T, &j->t_edit));
     HS_TRY(hs_source_open(c, &j->model, &j->steps, &j->source));
     HS_TRY(hs_asyrp_open_goal(c, hs_common_batch(c, j->source.n), j));
     if (j->o.trajectories == 0) {
@@ -88,13 +91,41 @@ HS_CHECKED static int sample_x_0(hs_cmd *c, hs_asyrp_job *j)
     return hs_edit_run(&plan, j->source.n, j->x_T, NULL, j->x_0);
 }
 
+HS_CHECKED static int read_x_T(hs_asyrp_job *j)
+{
+    size_t n = j->source.n;
+    int rc = HS_OK;
+    HS_TRY(hs_alloc(n, hs_chw_size(j->source.image) * sizeof *j->x_T, &j->x_T));
+    HS_TRY(hs_source_x_T(&j->source, 0, n, j->x_T));
+out:
+    return rc;
+}
+
+/* A number for --t-edit auto. */
+HS_CHECKED static int find_t_edit(hs_cmd *c, hs_asyrp_job *j)
+{
+    hs_interval_found f = {0};
+    double cosine = j->o.clip && !hs_cmd_given(c, "cosine") ? j->cosine : hs_cmd_num(c, "cosine");
+    int rc = HS_OK;
+    if (j->t_edit != HS_T_AUTO) {
+        return HS_OK;
+    }
+    HS_TRY(hs_cmd_list(c, "curves", NULL) > 0
+               ? hs_interval_given(c, cosine, &f)
+               : hs_interval_measure(c, &j->model, &j->steps, j->source.n, j->x_T, cosine, &f));
+    hs_interval_say(c, &f);
+    j->t_edit = f.t_edit;
+    json_object_set_new(hs_cmd_params(c), "t-edit", json_integer(j->t_edit));
+out:
+    hs_interval_free(&f);
+    return rc;
+}
+
 HS_CHECKED static int read_images(hs_cmd *c, hs_asyrp_job *j)
 {
     size_t n = j->source.n, d = hs_chw_size(j->source.image);
     char digest[HS_SHA256_HEX];
     int rc = HS_OK;
-    HS_TRY(hs_alloc(n, d * sizeof *j->x_T, &j->x_T));
-    HS_TRY(hs_source_x_T(&j->source, 0, n, j->x_T));
     HS_TRY(hs_sha256_of(j->x_T, n * d * sizeof *j->x_T, digest));
     hs_str_addf(&j->about, "images %zu, sha256 %.16s\n", n, digest);
     if (j->o.against == HS_AGAINST_IMAGE) {
@@ -141,7 +172,7 @@ HS_CHECKED static int make_delta(hs_cmd *c, hs_asyrp_job *j)
     hs_delta_spec spec = {.kind = j->o.kind,
                           .eps = j->o.eps,
                           .n = j->source.n,
-                          .S = hs_asyrp_edited_steps(&j->steps, (int)hs_cmd_int(c, "t-edit")),
+                          .S = hs_asyrp_edited_steps(&j->steps, j->t_edit),
                           .batch = hs_common_batch(c, j->source.n),
                           .silent = j->o.silent,
                           .seed = hs_cmd_seed(c)};
@@ -149,7 +180,7 @@ HS_CHECKED static int make_delta(hs_cmd *c, hs_asyrp_job *j)
     char digest[HS_SHA256_HEX];
     int rc = HS_OK;
     if (spec.S == 0) {
-        return hs_fail(HS_ERANGE, "--t-edit %lld: no step at or above it", (long long)hs_cmd_int(c, "t-edit"));
+        return hs_fail(HS_ERANGE, "--t-edit %d: no step at or above it", j->t_edit);
     }
     if (spec.kind == HS_DELTA_NET) {
         HS_TRY(j->o.start != NULL ? open_network(c, j) : draw_network(c, j));
@@ -166,13 +197,15 @@ out:
 HS_CHECKED static int make_task(hs_cmd *c, hs_asyrp_job *j)
 {
     int cosine = j->o.clip && hs_cmd_str(c, "l1-scale")[0] == 'c';
+    int rc = HS_OK;
+    HS_TRY(read_x_T(j));
+    HS_TRY(find_t_edit(c, j));
     const hs_asyrp_task_options o = {.against = j->o.against,
                                      .update = j->o.update,
                                      .weight = j->o.weight,
                                      .l1 = j->o.l1 * (cosine ? j->cosine : 1),
-                                     .t_edit = (int)hs_cmd_int(c, "t-edit"),
+                                     .t_edit = j->t_edit,
                                      .conv = hs_common_conv(c)};
-    int rc = HS_OK;
     hs_str_addf(&j->about, "model %.16s\nseed %lld\n", j->model.sha256, (long long)hs_cmd_seed(c));
     HS_TRY(make_delta(c, j));
     HS_TRY(read_images(c, j));
@@ -251,7 +284,7 @@ const hs_command hs_cmd_direction_asyrp = {
                "another; FILE.train/ keeps the checkpoint and the loss curve.",
     .examples =
         "hspace direction asyrp --model faces-a --readout attr:smile -N 64 --t-edit 300 -o smile.h5\n"
-        "hspace direction asyrp --model faces-a --source 'a face' --target 'a smiling face' -N 64 --t-edit 300 -o "
+        "hspace direction asyrp --model faces-a --source 'a face' --target 'a smiling face' -N 64 --t-edit auto -o "
         "clip.h5\n"
         "hspace direction asyrp --model faces-a --readout attr:age --by -1 -N 64 --update trajectory -o young.h5\n"
         "hspace direction asyrp --model faces-a --readout attr:smile -N 16 --free --space eps -o rival.h5",

@@ -15,13 +15,15 @@
 static const hs_opt options[] = {{"direction", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input",
                                   "direction file and name; several: one strength each, their sum is applied"},
                                  HS_OPT_ATTR,
+                                 HS_OPT_CLIP("clip-model"),
                                  {"strength", 0, HS_OPT_GRID, "1", 0, 0, NULL, "S", "Edit",
                                   "of the edit; several with one direction: one image each"},
                                  {"strength-2", 0, HS_OPT_GRID, NULL, 0, 0, NULL, "S", "Edit",
                                   "of the second of two directions: every pair with --strength, a grid an image"},
                                  {0}};
-static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source,   hs_opts_sampler, hs_opts_edit,
-                                       hs_opts_strip, hs_opts_interval, options,         NULL};
+static const hs_opt *const tables[] = {hs_opts_model,          hs_opts_source, hs_opts_sampler,
+                                       hs_opts_edit,           hs_opts_strip,  hs_opts_interval,
+                                       hs_opts_interval_texts, options,        NULL};
 
 /* One edit: job, what comes out, and the strengths that are owned. */
 typedef struct {

@@ -30,9 +30,16 @@ static const hs_opt options[] = {
      "what must be reached: 0.5 of deltas and transfers, 0.8 of effects"},
     {"plot", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output", "the figure (.pdf, .svg or .png); needs -o"},
     {0}};
-static const hs_opt *const tables[] = {options,        hs_opts_homogeneity_model, hs_opts_model,
-                                       hs_opts_source, hs_opts_sampler,           hs_opts_readout,
-                                       hs_opts_edit,   hs_opts_interval,          NULL};
+static const hs_opt *const tables[] = {options,
+                                       hs_opts_homogeneity_model,
+                                       hs_opts_model,
+                                       hs_opts_source,
+                                       hs_opts_sampler,
+                                       hs_opts_readout,
+                                       hs_opts_edit,
+                                       hs_opts_interval,
+                                       hs_opts_interval_texts,
+                                       NULL};
 
 static hs_homogeneity_options options_of(const hs_cmd *c)
 {

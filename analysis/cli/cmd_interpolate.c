@@ -17,8 +17,9 @@ static const hs_opt options[] = {
     {"positions", 0, HS_OPT_INT, "11", 2, 1001, NULL, "N", "Edit", "positions from 0 (A's own h) to 1 (B's)"},
     {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png|.pdf", "Output", "the images: a row per pair"},
     {0}};
-static const hs_opt *const tables[] = {hs_opts_model,   hs_opts_sampler, hs_opts_edit, hs_opts_interval,
-                                       hs_opts_readout, hs_opts_strip,   options,      NULL};
+static const hs_opt *const tables[] = {
+    hs_opts_model, hs_opts_sampler, hs_opts_edit, hs_opts_interval, hs_opts_interval_texts, hs_opts_readout,
+    hs_opts_strip, options,         NULL};
 
 HS_CHECKED static int run_pairs(hs_cmd *c, hs_edit_job *job, const float *to)
 {

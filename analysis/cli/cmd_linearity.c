@@ -26,8 +26,9 @@ static const hs_opt options[] = {
     {"standard", 0, HS_OPT_NUM, "0.85", -1e6, 1, NULL, "L", "Statistics", "linearity index that must be reached"},
     {"plot", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output", "the figure (.pdf, .svg or .png); needs -o"},
     {0}};
-static const hs_opt *const tables[] = {options,         hs_opts_model, hs_opts_source,   hs_opts_sampler,
-                                       hs_opts_readout, hs_opts_edit,  hs_opts_interval, NULL};
+static const hs_opt *const tables[] = {options,          hs_opts_model,          hs_opts_source,
+                                       hs_opts_sampler,  hs_opts_readout,        hs_opts_edit,
+                                       hs_opts_interval, hs_opts_interval_texts, NULL};
 
 HS_CHECKED static int check(hs_cmd *c)
 {

@@ -23,8 +23,9 @@ static const hs_opt options[] = {
     {"strip", 0, HS_OPT_STR, NULL, 0, 0, NULL, "STRIP.png|.pdf", "Output",
      "the images: a row each, a column per strength"},
     {0}};
-static const hs_opt *const tables[] = {hs_opts_model,   hs_opts_source, hs_opts_sampler, hs_opts_edit, hs_opts_interval,
-                                       hs_opts_readout, hs_opts_strip,  options,         NULL};
+static const hs_opt *const tables[] = {
+    hs_opts_model,          hs_opts_source,  hs_opts_sampler, hs_opts_edit, hs_opts_interval,
+    hs_opts_interval_texts, hs_opts_readout, hs_opts_strip,   options,      NULL};
 
 HS_CHECKED static int check_strengths(size_t m, const double *s)
 {

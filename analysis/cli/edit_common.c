@@ -33,45 +33,26 @@ const hs_opt hs_opts_readout[] = {
     HS_OPT_CLIP("clip-model"),
     {0}};
 
-/* *out <- the timestep of --t-edit or --t-boost; AUTO where it is to be found. */
-enum { AUTO = -1 };
-HS_CHECKED static int threshold(hs_cmd *c, const char *opt, size_t T, int *out)
-{
-    int64_t t = 0;
-    const char *text = hs_cmd_str(c, opt);
-    if (strcmp(text, "auto") == 0) {
-        *out = AUTO;
-        return HS_OK;
-    }
-    int rc = hs_text_i64(text, 0, (int64_t)T, &t);
-    if (rc != HS_OK) {
-        char where[32];
-        snprintf(where, sizeof where, "--%s", opt);
-        return hs_fail_in(rc, where);
-    }
-    json_object_set_new(hs_cmd_params(c), opt, json_integer(t));
-    *out = (int)t;
-    return HS_OK;
-}
-
-/* Numbers for what is AUTO.  A dry run measures nothing: then the whole trajectory stands for it. */
+/* Numbers for what is HS_T_AUTO.  A dry run measures nothing: then the whole trajectory stands for it. */
 HS_CHECKED static int find_interval(hs_cmd *c, hs_edit_job *job)
 {
     int rc = HS_OK, *t_edit = &job->plan.t_edit, *t_boost = &job->plan.t_boost;
+    double cosine;
     hs_interval_found f = {0};
-    if (*t_edit != AUTO && *t_boost != AUTO) {
+    HS_TRY(hs_interval_cosine(c, *t_edit == HS_T_AUTO, &cosine));
+    if (*t_edit != HS_T_AUTO && *t_boost != HS_T_AUTO) {
         return HS_OK;
     }
     if (hs_cmd_list(c, "curves", NULL) > 0) {
-        HS_TRY(hs_interval_given(c, &f));
+        HS_TRY(hs_interval_given(c, cosine, &f));
     } else if (!hs_cmd_dry_run(c)) {
-        HS_TRY(hs_interval_measure(c, &job->model, &job->steps, job->source.n, job->x_T, &f));
+        HS_TRY(hs_interval_measure(c, &job->model, &job->steps, job->source.n, job->x_T, cosine, &f));
     }
     if (f.distance != NULL) {
         hs_interval_say(c, &f);
     }
-    *t_edit = *t_edit == AUTO ? f.t_edit : *t_edit;
-    *t_boost = *t_boost == AUTO ? f.t_boost : *t_boost;
+    *t_edit = *t_edit == HS_T_AUTO ? f.t_edit : *t_edit;
+    *t_boost = *t_boost == HS_T_AUTO ? f.t_boost : *t_boost;
     if (f.distance != NULL) {
         json_object_set_new(hs_cmd_params(c), "t-edit", json_integer(*t_edit));
         json_object_set_new(hs_cmd_params(c), "t-boost", json_integer(*t_boost));
@@ -145,8 +126,8 @@ int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *job)
     hs_edit_plan *p = &job->plan;
     HS_TRY(hs_common_model(c, &job->model));
     HS_TRY(hs_common_steps(c, &job->model.schedule, &job->steps));
-    HS_TRY(threshold(c, "t-edit", job->model.schedule.T, &p->t_edit));
-    HS_TRY(threshold(c, "t-boost", job->model.schedule.T, &p->t_boost));
+    HS_TRY(hs_interval_threshold(c, "t-edit", job->model.schedule.T, &p->t_edit));
+    HS_TRY(hs_interval_threshold(c, "t-boost", job->model.schedule.T, &p->t_boost));
     HS_TRY(n_max > 0 ? open_directions(c, n_max, job) : HS_OK);
     HS_TRY(n_max > 0 ? hs_source_open(c, &job->model, &job->steps, &job->source)
                      : hs_source_open_array(c, "from", &job->model, &job->source));

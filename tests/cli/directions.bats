@@ -176,6 +176,19 @@ END
     [ ! -e n.h5 ]
 }
 
+@test "asyrp: --t-edit auto is the edit's, of the texts' cosine, and resumes" {
+    X="--model random:tiny --steps 10 -N 2 --batch 2"
+    P=(--source "a face" --target "an old face")
+    "$HSPACE" curves $X "${P[@]}" -q --json 2>/dev/null >c.json
+    "$HSPACE" direction asyrp $X "${P[@]}" --t-edit auto --trajectories 1 -q -o a.h5 --json 2>/dev/null >a.json
+    jq -e --slurpfile c c.json '.results.interval == $c[0].results.interval and .params["t-edit"] == .results.interval.t_edit' a.json
+    "$HSPACE" direction asyrp $X "${P[@]}" --t-edit "$(jq '.params["t-edit"]' a.json)" --trajectories 1 -q -o b.h5
+    cmp a.h5.train/f_t.safetensors b.h5.train/f_t.safetensors
+    "$HSPACE" direction asyrp $X "${P[@]}" --t-edit auto --trajectories 2 --resume -q -f -o a.h5
+    fails 2 "another run" "$HSPACE" direction asyrp $X "${P[@]}" --t-edit auto --cosine 0.1 --trajectories 3 --resume -q -f -o a.h5
+    fails 2 "whole number" "$HSPACE" direction asyrp $X "${P[@]}" --t-edit often -q -o n.h5
+}
+
 @test "asyrp: what does not fit is refused" {
     fails 2 "go with --source" "$HSPACE" direction asyrp $A --templates x -q -o d.h5
     fails 2 "wanted --readout attr:NAME.*--source" "$HSPACE" direction asyrp --model faces-a --source x -N 2 -q -o d.h5

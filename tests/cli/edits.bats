@@ -185,6 +185,25 @@ P
     fails 2 'no --model' "$HSPACE" curves -N 2 -q
 }
 
+@test "t_edit: a pair of texts says its cosine, by CLIP" {
+    link
+    P=(--source "a face" --target "an old face")
+    "$HSPACE" curves --model random:tiny --steps 10 -N 2 -q "${P[@]}" --json 2>/dev/null >t.json
+    jq -e '.results.interval | .cosine > 0 and .cosine < 0.999' t.json
+    jq -e '.params.cosine == .results.interval.cosine' t.json
+    "$HSPACE" curves --model random:tiny --steps 10 -N 2 -q --cosine "$(jq .params.cosine t.json)" --json 2>/dev/null |
+        jq -e --slurpfile t t.json '.results.interval == $t[0].results.interval'
+    "$HSPACE" edit --model random:tiny --steps 10 -N 2 --direction pca.h5:pc0 --t-edit auto "${P[@]}" -q --json 2>/dev/null |
+        jq -e --slurpfile t t.json '.results.interval == $t[0].results.interval and (.inputs | map(.path) | any(test("faces-clip")))'
+    E="edit --quiet --model random:tiny --steps 10 -N 1 --direction pca.h5:pc0 -o e.npy"
+    fails 2 'wanted both' "$HSPACE" $E --t-edit auto --source "a face"
+    fails 2 'no --cosine' "$HSPACE" $E --t-edit auto "${P[@]}" --cosine 0.5
+    fails 2 'wanted --t-edit auto' "$HSPACE" $E "${P[@]}"
+    fails 5 'clip-model: none is no folder' "$HSPACE" $E --t-edit auto "${P[@]}" --clip-model none
+    fails 2 'tokens' "$HSPACE" $E --t-edit auto --source "$(yes word | head -200 | tr '\n' ' ')" --target b
+    [ ! -e e.npy ]
+}
+
 @test "sweep: keys, strip, nulls, file" {
     link
     "$HSPACE" sweep $M -N 3 --direction pca.h5:pc0 --strengths -2:2:0.5 --null 2 --readout brightness:0,0,8,8,x0,h_later:1 \

@@ -1,9 +1,9 @@
 /* A direction is planted in a linear diffusion model; every method that finds directions must find it.
  *
  * The model is a real U-Net (tests/support/linear_toy.h), its store a real dump, and the labels are read off its
- * images. x_T has unit variance along each pattern, so h varies most along the planted direction: what PCA needs.
+ * images. x_T varies alike along each pattern, so h most along the planted direction: what PCA needs.
  *
- * The bound: of a random direction in the 12 dimensions of h |cosine| > 0.95 happens 2 times in a million
+ * The bound: of a random direction in the 12 dimensions of h |cosine| > 0.95 happens 7 times in ten million
  * (P = I_{1 - c^2}(11 / 2, 1 / 2)); the controls stay far below. */
 #include <math.h>
 #include <omp.h>
