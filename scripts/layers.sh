@@ -20,8 +20,9 @@ allowed() {
     analysis/train) echo "core/ datasets analysis/train analysis/figures" ;;
     analysis/directions) echo "core/ datasets analysis/directions" ;;
     analysis/sweep) echo "core/ datasets analysis/directions analysis/sweep" ;;
-    analysis/properties | analysis/compare | analysis/geometry)
-        echo "core/ datasets analysis/directions analysis/sweep $1" ;;
+    analysis/properties) echo "core/ datasets analysis/directions analysis/sweep analysis/properties" ;;
+    analysis/compare | analysis/geometry)
+        echo "core/ datasets analysis/directions analysis/sweep analysis/properties $1" ;;
     analysis/figures) echo "core/base core/io analysis/figures" ;;
     analysis/report) echo "core/base core/io analysis/figures analysis/report" ;;
     analysis/cli) echo "core/ datasets analysis/" ;;

@@ -35,6 +35,7 @@ extern const hs_command hs_cmd_consistency;
 extern const hs_command hs_cmd_plot;
 extern const hs_command hs_cmd_report;
 extern const hs_command hs_cmd_similarity;
+extern const hs_command hs_cmd_compare;
 extern const hs_command hs_cmd_doctor;
 extern const hs_command hs_cmd_completion;
 extern const hs_command hs_cmd_train;

@@ -84,15 +84,11 @@ int hs_common_clipping(const hs_cmd *c, const hs_model *m)
                                                                : HS_CLIP_P;
 }
 
-int hs_common_model(hs_cmd *c, hs_model *out)
+int hs_common_model_named(hs_cmd *c, const char *name, hs_model *out)
 {
     char shipped[HS_SHIPPED_PATH];
-    int rc = hs_cmd_need(c, "model");
-    if (rc != HS_OK) {
-        return rc;
-    }
-    const char *model = hs_shipped_or(hs_cmd_str(c, "model"), shipped);
-    rc = hs_common_model_there(model);
+    const char *model = hs_shipped_or(name, shipped);
+    int rc = hs_common_model_there(model);
     if (rc == HS_OK) {
         rc = hs_model_open(model, hs_cmd_str(c, "arch"), hs_cmd_str(c, "schedule"), out);
     }
@@ -104,17 +100,25 @@ int hs_common_model(hs_cmd *c, hs_model *out)
         hs_model_free(out);
         return rc;
     }
-    json_object_set_new(hs_cmd_params(c), "model_sha256", json_string(out->sha256));
-    json_object_set_new(hs_cmd_params(c), "schedule", json_string(hs_common_schedule(c, hs_unet_config_of(out->unet))));
     if (out->untrained) {
         hs_cmd_warn(c, "%s is untrained: its pictures and numbers mean nothing", out->name);
     }
-    rc = hs_cmd_input_sha(c, out->path != NULL && out->path[0] != '\0' ? out->path : hs_cmd_str(c, "model"),
-                          out->sha256);
+    rc = hs_cmd_input_sha(c, out->path != NULL && out->path[0] != '\0' ? out->path : name, out->sha256);
     rc = rc == HS_OK ? record_files(c) : rc;
     if (rc != HS_OK) {
         hs_model_free(out);
     }
+    return rc;
+}
+
+int hs_common_model(hs_cmd *c, hs_model *out)
+{
+    int rc;
+    HS_TRY(hs_cmd_need(c, "model"));
+    HS_TRY(hs_common_model_named(c, hs_cmd_str(c, "model"), out));
+    json_object_set_new(hs_cmd_params(c), "model_sha256", json_string(out->sha256));
+    json_object_set_new(hs_cmd_params(c), "schedule", json_string(hs_common_schedule(c, hs_unet_config_of(out->unet))));
+out:
     return rc;
 }
 

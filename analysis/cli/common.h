@@ -16,6 +16,8 @@
  * of --arch and --schedule, puts "model_sha256" and "schedule" into params, warns when it is untrained.  HS_ERANGE when
  * --model is missing; else as hs_model_open. */
 HS_CHECKED int hs_common_model(hs_cmd *c, hs_model *out);
+/* The same of a model named otherwise than by --model; puts nothing into params. */
+HS_CHECKED int hs_common_model_named(hs_cmd *c, const char *name, hs_model *out);
 /* HS_ERANGE unless --class gives none, one class, or one to each of n images.  Of --model it is checked above: there
  * where the network is class-conditional, not elsewhere, and whole numbers below its classes. */
 HS_CHECKED int hs_common_classes_fit(const hs_cmd *c, size_t n);

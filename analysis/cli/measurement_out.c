@@ -44,7 +44,7 @@ json_t *hs_measurement_json(const hs_measurement *m)
     }
     json_object_set_new(o, "property", json_string(m->property));
     json_object_set_new(o, "direction", json_string(m->direction));
-    json_object_set_new(o, "verdict", json_string(hs_verdict_name(m->verdict)));
+    json_object_set_new(o, "verdict", json_string(hs_measurement_verdict(m)));
     json_object_set_new(o, "specific", json_string(hs_specific_name(m->specific)));
     json_object_set_new(o, "reason", json_string(m->reason));
     json_object_set_new(o, "primary", estimate_json(&m->primary));
@@ -92,7 +92,7 @@ static void say_controls(hs_cmd *c, const hs_measurement *m)
 void hs_measurement_say(hs_cmd *c, const char *readout, const hs_measurement *m)
 {
     hs_cmd_say(c, "%s%s%s%s%s: %s\n  %s\n", m->property, m->direction[0] ? " of " : "", m->direction,
-               readout[0] ? ", read-out " : "", readout, hs_verdict_name(m->verdict), m->reason);
+               readout[0] ? ", read-out " : "", readout, hs_measurement_verdict(m), m->reason);
     hs_cmd_say(c, "  %-18s %s\n  %-18s %.4g\n", "special to h", hs_specific_name(m->specific), "standard", m->standard);
     say_estimate(c, m->primary.name, &m->primary);
     say_estimate(c, "effect", &m->effect);
@@ -189,7 +189,7 @@ int hs_measurement_put_file(hs_result *r, const hs_measurement *m)
     int rc = HS_OK;
     HS_TRY(hs_result_attr_str(r, NULL, "property", m->property));
     HS_TRY(hs_result_attr_str(r, NULL, "direction", m->direction));
-    HS_TRY(hs_result_attr_str(r, NULL, "verdict", hs_verdict_name(m->verdict)));
+    HS_TRY(hs_result_attr_str(r, NULL, "verdict", hs_measurement_verdict(m)));
     HS_TRY(hs_result_attr_str(r, NULL, "specific", hs_specific_name(m->specific)));
     HS_TRY(hs_result_attr_str(r, NULL, "reason", m->reason));
     HS_TRY(hs_result_attr_f64(r, NULL, "standard", m->standard));

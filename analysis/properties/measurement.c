@@ -24,6 +24,14 @@ int hs_verdict_exit(hs_verdict v)
     return v == HS_VERDICT_HOLDS ? 0 : v == HS_VERDICT_FAILS ? 10 : 11;
 }
 
+const char *hs_measurement_verdict(const hs_measurement *m)
+{
+    if (strcmp(m->property, "compare") == 0 && m->verdict >= HS_VERDICT_HOLDS) {
+        return m->verdict == HS_VERDICT_HOLDS ? "shared" : "not shared";
+    }
+    return hs_verdict_name(m->verdict);
+}
+
 void hs_measurement_free(hs_measurement *m)
 {
     if (m != NULL) {

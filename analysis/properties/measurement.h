@@ -61,6 +61,9 @@ typedef struct {
 
 void hs_measurement_free(hs_measurement *m);
 
+/* Its verdict in the property's own words: a comparison says "shared", "not shared" for holds and fails. */
+const char *hs_measurement_verdict(const hs_measurement *m);
+
 /* Appends.  A note beyond HS_NOTES_MAX is our bug (HS_EBUG). */
 HS_CHECKED int hs_measurement_note(hs_measurement *m, const char *note);
 HS_CHECKED int hs_measurement_put(hs_measurement *m, const hs_estimate *e);

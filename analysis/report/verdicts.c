@@ -147,6 +147,11 @@ static const char *direction_of(const answer *a)
 
 /* ---- Cards ---- */
 
+static int is_one_of(const char *text, const char *a, const char *b)
+{
+    return strcmp(text, a) == 0 || strcmp(text, b) == 0;
+}
+
 static void fill_card(const answer *a, char title[CELL], char number[CELL], char text[512], hs_page_card *card)
 {
     const char *readout = a->text[READOUT] != NULL ? a->text[READOUT] : "";
@@ -160,14 +165,16 @@ static void fill_card(const answer *a, char title[CELL], char number[CELL], char
     } else {
         snprintf(number, CELL, "no number; standard %.3g", a->v[STANDARD]);
     }
-    snprintf(text, 512, "%.400s. Special to h: %.20s.", reason, specific);
+    int plain = strcmp(a->text[PROPERTY], "compare") == 0;
+    snprintf(text, 512, "%.400s.%s%.20s%s", reason, plain ? "" : " Special to h: ", plain ? "" : specific,
+             plain ? "" : ".");
     *card = (hs_page_card){.title = title,
                            .answer = verdict,
                            .number = number,
                            .text = text,
-                           .tone = strcmp(verdict, "holds") == 0   ? HS_TONE_GOOD
-                                   : strcmp(verdict, "fails") == 0 ? HS_TONE_BAD
-                                                                   : HS_TONE_OPEN};
+                           .tone = is_one_of(verdict, "holds", "shared")       ? HS_TONE_GOOD
+                                   : is_one_of(verdict, "fails", "not shared") ? HS_TONE_BAD
+                                                                               : HS_TONE_OPEN};
 }
 
 /* The cards of one direction, in the paper's order of the properties, then any other. */

@@ -19,6 +19,27 @@ void hs_coords_free(hs_coords *c)
     }
 }
 
+int hs_coords_leading(const hs_coords *c, size_t r, hs_coords *out)
+{
+    int rc;
+    hs_coords k = {.n = c->n, .r = r < c->r ? r : c->r, .groups = c->groups, .m = c->m};
+    HS_TRY(hs_alloc(c->n, sizeof *k.fit, &k.fit));
+    HS_TRY(hs_alloc(k.r, sizeof *k.sigma, &k.sigma));
+    HS_TRY(hs_alloc(c->n * k.r, sizeof *k.z, &k.z));
+    HS_TRY(hs_alloc(c->n, sizeof *k.norm, &k.norm));
+    memcpy(k.fit, c->fit, c->m * sizeof *k.fit);
+    memcpy(k.sigma, c->sigma, k.r * sizeof *k.sigma);
+    memcpy(k.norm, c->norm, c->n * sizeof *k.norm);
+    for (size_t i = 0; i < c->n; i++) {
+        memcpy(k.z + i * k.r, c->z + i * c->r, k.r * sizeof *k.z);
+    }
+    *out = k;
+    k = (hs_coords){0};
+out:
+    hs_coords_free(&k);
+    return rc;
+}
+
 /* The lists of fit rows; every group needs two. */
 HS_CHECKED static int list_fit(size_t n, size_t groups, const unsigned char *fit, hs_coords *c)
 {

@@ -28,6 +28,8 @@ HS_CHECKED int hs_coords_of_gram(size_t n, size_t groups, const double *K, const
 /* The same from the rows themselves, one group: exact for small axes too; m d min(m, d) flops. */
 HS_CHECKED int hs_coords_of_rows(hs_mat X, const unsigned char *fit, size_t most, hs_coords *out);
 void hs_coords_free(hs_coords *c);
+/* *out <- the same along the leading r axes (fewer where there are fewer).  HS_ENOMEM. */
+HS_CHECKED int hs_coords_leading(const hs_coords *c, size_t r, hs_coords *out);
 
 /* c (r) <- the coordinates of a vector v from its products q (n) with all rows, q_i = ⟨x_i - o, v⟩, one o for all. */
 void hs_coords_of_products(const hs_coords *c, const double *q, double *out);

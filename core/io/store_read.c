@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/base/alloc.h"
+#include "core/base/text.h"
 #include "core/io/store_cells.h"
 #include "core/io/store_journal.h"
 
@@ -136,6 +137,43 @@ static const char *text_attr(const hs_store_file *f, const char *name)
 const char *hs_store_attr(const hs_store *s, const char *name)
 {
     return text_attr(&s->file, name);
+}
+
+static void add_value(hs_str *t, const char *key, const char *value, size_t len)
+{
+    hs_str_addf(t, "%s ", key);
+    hs_str_add_bytes(t, value, len);
+    hs_str_add(t, "\n");
+}
+
+int hs_store_pairing(const hs_store *s, char hex[HS_SHA256_HEX])
+{
+    static const char *const drawn[] = {"sample", "seed_per_sample"};
+    const char *given = hs_store_attr(s, "x_T_sha256"), *way = hs_store_attr(s, "direction");
+    int inverted = way != NULL && strcmp(way, "invert") == 0, rc = HS_OK;
+    hs_chw image = s->file.image;
+    hs_str t = {0};
+    size_t len;
+    hs_str_addf(&t, "%s %zu\n", inverted ? "inverted" : given != NULL ? "given" : "drawn", s->file.n);
+    if (given != NULL && !inverted) {
+        add_value(&t, "x_T", given, strlen(given));
+    }
+    for (size_t i = 0; i < 2 && !inverted && given == NULL; i++) {
+        const char *v = hs_store_params_get(s->file.params, drawn[i], &len);
+        add_value(&t, drawn[i], v != NULL ? v : "", v != NULL ? len : 0);
+    }
+    if (given == NULL) {
+        const char *v = hs_store_params_get(s->file.params, "source_per_sample", &len);
+        add_value(&t, "source", v != NULL ? v : "", v != NULL ? len : 0);
+    }
+    if (!inverted) { /* the same stream fills another shape otherwise */
+        hs_str_addf(&t, "image %zu %zu %zu\n", image.c, image.h, image.w);
+    }
+    HS_TRY(hs_str_ok(&t));
+    HS_TRY(hs_sha256_of(t.s, t.len, hex));
+out:
+    hs_str_free(&t);
+    return rc;
 }
 
 typedef struct {

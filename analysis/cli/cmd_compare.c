@@ -1,0 +1,163 @@
+/* hspace compare: do two models share their h-space, and the directions in it? */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/cli/commands.h"
+#include "analysis/cli/compare_in.h"
+#include "analysis/cli/compare_out.h"
+#include "analysis/cli/measurement_out.h"
+#include "analysis/cli/plot.h"
+#include "analysis/cli/property.h"
+#include "analysis/compare/compare.h"
+#include "core/base/alloc.h"
+
+static const hs_opt options[] = {
+    {"a", 0, HS_OPT_STR, NULL, 0, 0, NULL, "ACTS|M", "Input", "one side: a store, an array .npy (n, d), or a model"},
+    {"b", 0, HS_OPT_STR, NULL, 0, 0, NULL, "ACTS|M", "Input", "the other: the same images, in the same order"},
+    {"any-tap", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Input", "compare stores of different taps all the same"},
+    {"arch", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME|FILE", "Model", "architecture of weight files (info --archs)"},
+    {"schedule", 0, HS_OPT_STR, NULL, 0, 0, NULL, "S", "Model",
+     "linear, cosine, scaled_linear or a .npy table of beta; each model's own when left out"},
+    {"class", 0, HS_OPT_GRID, NULL, 0, 0x1p30, NULL, "K|K1,K2,...", "Model",
+     "class of every image of class-conditional models, or one an image"},
+    {"conv", 0, HS_OPT_STR, "auto", 0, 0, "auto|winograd|direct|im2col", "MODE", "Model", "convolution algorithm"},
+    {"batch", 0, HS_OPT_INT, "8", 1, 4096, NULL, "N", "Model", "images evaluated at once"},
+    {"folds", 0, HS_OPT_INT, "2", 2, 100, NULL, "F", "Statistics",
+     "parts of the images: each is measured on under a fit to the others"},
+    {"components", 0, HS_OPT_INT, "256", 0, 100000, NULL, "K", "Statistics",
+     "principal axes of each side that an alignment may use; 0: all"},
+    {"nulls", 0, HS_OPT_INT, "40", 40, 100000, NULL, "B", "Statistics", "fits on shuffled pairs"},
+    {"keep", 0, HS_OPT_NUM, "0.99", 0.01, 1, NULL, "P", "Statistics",
+     "share of the variance that CCA keeps; when given, too few images for it are an error"},
+    {"matrix", 0, HS_OPT_INT, "8", 1, 1000, NULL, "M", "Statistics", "timesteps of the CKA matrix, evenly spaced"},
+    {"bootstrap", 0, HS_OPT_INT, "2000", 1, 1000000, NULL, "B", "Statistics", "resamples of the images"},
+    {"ci", 0, HS_OPT_NUM, "95", 1, 99.999, NULL, "P", "Statistics", "confidence level of the intervals, percent"},
+    {"standard", 0, HS_OPT_NUM, "0.5", -1, 1, NULL, "C", "Statistics",
+     "what the aligned cosine over its ceiling must reach"},
+    {"plot", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output", "the figure (.pdf, .svg or .png); needs -o"},
+    {0}};
+static const hs_opt *const tables[] = {options, hs_opts_source, hs_opts_sampler, NULL};
+
+static hs_compare_options options_of(const hs_cmd *c)
+{
+    hs_compare_options o = HS_COMPARE_OPTIONS_INIT;
+    o.fold.folds = (size_t)hs_cmd_int(c, "folds");
+    o.fold.components = (size_t)hs_cmd_int(c, "components");
+    o.nulls = (size_t)hs_cmd_int(c, "nulls");
+    o.matrix = (size_t)hs_cmd_int(c, "matrix");
+    o.keep = hs_cmd_num(c, "keep");
+    o.strict = hs_cmd_given(c, "keep");
+    o.standard = hs_cmd_num(c, "standard");
+    o.bootstrap = hs_property_bootstrap(c);
+    o.progress = hs_cmd_progress(c);
+    return o;
+}
+
+/* What it found, in short. */
+static void say(hs_cmd *c, const hs_compared *list, const hs_measurement *m)
+{
+    static const char *const shown[] = {
+        "aligned_cosine", "aligned_cosine_back", "aligned_cosine_pooled", "ridge_cosine",
+        "svcca_held_out", "procrustes",          "procrustes_null",       "rsa",
+        "rsa_null"};
+    hs_cmd_say(c, "%s and %s: %s\n  %s\n", list[0].name, list[1].name, hs_measurement_verdict(m), m->reason);
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        const hs_estimate *e = hs_measurement_find(m, shown[i]);
+        if (isnan(e->value)) {
+            hs_cmd_say(c, "  %-24s undefined: %s\n", e->name, e->reason);
+        } else if (isnan(e->lo)) {
+            hs_cmd_say(c, "  %-24s %.4f  %s\n", e->name, e->value, e->estimator);
+        } else {
+            hs_cmd_say(c, "  %-24s %.4f [%.4f, %.4f]  %s\n", e->name, e->value, e->lo, e->hi, e->estimator);
+        }
+    }
+    for (size_t i = 0; i < m->n_notes; i++) {
+        hs_cmd_say(c, "  note: %s\n", m->note[i]);
+    }
+}
+
+HS_CHECKED static int write_file(hs_cmd *c, const hs_compared *list, const hs_comparison *x, const hs_measurement *m)
+{
+    int rc = HS_OK;
+    hs_result *r = NULL;
+    const char *out = hs_cmd_out(c);
+    if (out == NULL) {
+        return HS_OK;
+    }
+    HS_TRY(hs_property_begin(c, out, m, "", list[0].untrained || list[1].untrained, NULL, &r));
+    HS_TRY(hs_compare_put_file(r, &list[0], &list[1], x));
+    HS_TRY(hs_result_commit(r));
+out:
+    hs_result_free(r);
+    return rc;
+}
+
+HS_CHECKED static int pair(hs_cmd *c, const hs_compared *list)
+{
+    int rc;
+    const hs_compare_options o = options_of(c);
+    const hs_compare_side *a = &list[0].view, *b = &list[1].view;
+    hs_comparison x = {0};
+    hs_measurement m = {0};
+    double pooled[2], ceiling[2];
+    size_t rows;
+    HS_TRY(hs_compare_run(a, b, &o, NULL, &x));
+    HS_TRY(hs_compare_pooled(a, b, &o, pooled, ceiling, &rows));
+    HS_TRY(hs_compare_judge(&x, &o, pooled, &m));
+    snprintf(m.direction, sizeof m.direction, "%.60s and %.60s", list[0].name, list[1].name);
+    json_t *json = hs_measurement_json(&m);
+    json_object_update(hs_cmd_results(c), json);
+    json_decref(json);
+    hs_compare_put_json(hs_cmd_results(c), &list[0], &list[1], &x);
+    say(c, list, &m);
+    hs_cmd_exit(c, hs_verdict_exit(m.verdict));
+    HS_TRY(write_file(c, list, &x, &m));
+out:
+    hs_comparison_free(&x);
+    hs_measurement_free(&m);
+    return rc;
+}
+
+static int run(hs_cmd *c)
+{
+    int rc;
+    const char *spec[2] = {hs_cmd_str(c, "a"), hs_cmd_str(c, "b")};
+    const char *const path = hs_cmd_out(c), *plot = hs_cmd_str(c, "plot");
+    hs_compared list[2] = {{0}, {0}};
+    HS_TRY(hs_cmd_need(c, "a"));
+    HS_TRY(hs_cmd_need(c, "b"));
+    HS_TRY(hs_cmd_need_out(c));
+    HS_TRY(hs_cmd_check_file(c, path));
+    HS_TRY(hs_plot_check(c, plot));
+    if (plot != NULL && path == NULL) {
+        rc = hs_fail(HS_ERANGE, "--plot: drawn from the result file, but there is no -o");
+        goto out;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        HS_TRY(hs_compared_open(c, spec[i], &list[i]));
+    }
+    HS_TRY(hs_compared_match(c, 2, list));
+    if (hs_cmd_dry_run(c)) {
+        hs_cmd_say(c, "%zu images x %zu timesteps, %zu and %zu numbers each\n", list[0].n, list[0].view.S, list[0].d,
+                   list[1].d);
+        goto out;
+    }
+    HS_TRY(pair(c, list));
+    HS_TRY(plot != NULL ? hs_plot_files(c, &path, 1, plot) : HS_OK);
+out:
+    hs_compared_free(&list[0]);
+    hs_compared_free(&list[1]);
+    return rc;
+}
+
+const hs_command hs_cmd_compare = {
+    .name = "compare",
+    .usage = "--a ACTS|M --b ACTS|M -o R.h5",
+    .purpose = "Measures whether two models share their h-space.",
+    .examples = "hspace compare --a faces-a --b random:tiny -N 64 --steps 10 -o twin.h5\n"
+                "hspace compare --a a.h5 --b b.h5 -o shared.h5\n"
+                "hspace compare --a x.npy --b y.npy --json | jq .results.verdict",
+    .options = tables,
+    .run = run,
+};

@@ -1,0 +1,35 @@
+/* What hspace compare takes: stores and arrays of the same images, or models that are asked about the same x_T. */
+#ifndef HS_CLI_COMPARE_IN_H
+#define HS_CLI_COMPARE_IN_H
+
+#include "analysis/cli/similarity.h"
+#include "analysis/compare/side.h"
+
+typedef struct {
+    const char *spec; /* as the user wrote it */
+    char name[64];    /* of its model where that is known, else the file's */
+    hs_side side;     /* a store or an array */
+    hs_model model;   /* or a model, with its steps and what it says: */
+    int is_model;
+    hs_steps steps;
+    hs_source source;
+    float *x_T; /* (n, c R R) */
+    float *h;   /* (S, n, d) */
+    size_t n, S, d;
+    int *t;       /* (S) or NULL */
+    size_t *step; /* (view.S) where the common timesteps stand */
+    char pairing[HS_SHA256_HEX], tap[64], sha256[HS_SHA256_HEX];
+    int untrained;
+    hs_compare_side view; /* of the timesteps in common; valid while this stays where it is */
+} hs_compared;
+
+/* Opens one; a model is run on the images of the options (-N, --x-T or --images).  HS_ERANGE: a direction; HS_ELIMIT:
+ * h of a model above 2 GiB (dump it to a store). */
+HS_CHECKED int hs_compared_open(hs_cmd *c, const char *spec, hs_compared *out);
+void hs_compared_free(hs_compared *s);
+
+/* Fills the views of all: the timesteps that all have.  HS_ESHAPE: samples that don't pair (both hashes), other taps
+ * without --any-tap, no common timestep. */
+HS_CHECKED int hs_compared_match(hs_cmd *c, size_t count, hs_compared *list);
+
+#endif

@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# hspace compare: stores, models and arrays of the same images.
+
+load support
+
+setup() {
+    HSPACE="${HSPACE:-$BATS_TEST_DIRNAME/../../build/hspace}"
+    cd "$BATS_TEST_TMPDIR"
+    export XDG_CONFIG_HOME="$BATS_TEST_TMPDIR/xdg" OMP_NUM_THREADS=2 GOMP_SPINCOUNT=1000
+    export HSPACE_DATADIR="$BATS_TEST_DIRNAME/../../datasets"
+}
+
+dump() { # MODEL SEED OUT
+    "$HSPACE" dump --model "$1" --seed "$2" -N 24 --steps 3 -q -o "$3"
+}
+
+verdict() { # ARGS...: the verdict; the exit code must be that of the verdict
+    local code=0
+    "$HSPACE" compare "$@" --bootstrap 400 --json >o.json 2>err || code=$?
+    v=$(jq -r .results.verdict o.json)
+    case "$v" in
+        shared) [ $code -eq 0 ] ;;
+        "not shared") [ $code -eq 10 ] ;;
+        inconclusive) [ $code -eq 11 ] ;;
+        *) cat err && return 1 ;;
+    esac
+    echo "$v"
+}
+
+@test "a store is shared with itself, and answers under the promised names" {
+    dump random:tiny 0 a.h5
+    [ "$(verdict --a a.h5 --b a.h5 -o r.h5)" = shared ]
+    jq -e '.results | .primary.value > 0.999999 and .property == "compare" and .standard == 0.5' o.json
+    jq -e '[.results.statistics[].name] | contains(["aligned_cosine", "aligned_cosine_back", "aligned_cosine_pooled",
+        "procrustes", "rsa", "cka_debiased[0,0]", "cka_debiased[0,2]", "cka_biased[2,0]", "aligned_cosine[1]"])' o.json
+    jq -e '.results.statistics | all(.value != null or .reason != null)' o.json
+    jq -e '.results.steps | length == 3' o.json
+    jq -e '.results.cka.debiased | length == 3 and .[1][1] > 0.999999' o.json
+    "$HSPACE" info r.h5 --json | jq -e '.results.kind == "compare"'
+}
+
+@test "swapping the sides transposes" {
+    dump random:tiny 0 a.h5
+    dump random:tiny:1 0 b.h5
+    verdict --a a.h5 --b b.h5 >/dev/null
+    cp o.json ab.json
+    verdict --a b.h5 --b a.h5 >/dev/null
+    jq -en --slurpfile x ab.json --slurpfile y o.json '
+        def v($r; $n): $r[0].results.statistics[] | select(.name == $n) | .value;
+        def near($a; $b): ($a - $b) | fabs < 1e-9;
+        near(v($x; "aligned_cosine"); v($y; "aligned_cosine_back")) and near(v($x; "ceiling"); v($y; "ceiling_back"))
+        and near(v($x; "cka_debiased[0,2]"); v($y; "cka_debiased[2,0]")) and $x[0].results.verdict == $y[0].results.verdict'
+}
+
+@test "stores that don't pair are refused with both hashes" {
+    dump random:tiny 0 a.h5
+    dump random:tiny:1 5 b.h5
+    fails 2 "don't pair, they start from [0-9a-f]{64} and [0-9a-f]{64}" "$HSPACE" compare --a a.h5 --b b.h5 --json
+    "$HSPACE" dump --model random:tiny:1 -N 24 --timesteps 900,100 -q -o c.h5
+    fails 2 "no timestep in common" "$HSPACE" compare --a a.h5 --b c.h5 --json
+    "$HSPACE" dump --model random:tiny:1 -N 20 --steps 3 -q -o d.h5
+    fails 2 "24 images, d.h5 20" "$HSPACE" compare --a a.h5 --b d.h5 --json
+}
+
+@test "too few images: exit 6 with the reason" {
+    "$HSPACE" dump --model random:tiny -N 8 --steps 2 -q -o few.h5
+    fails 6 "8 pairs of images are too few to fit an alignment \(or CCA\)" "$HSPACE" compare --a few.h5 --b few.h5 --json
+    dump random:tiny 0 a.h5
+    fails 6 "CCA of 12 images" "$HSPACE" compare --a a.h5 --b a.h5 --keep 1 --json
+}
+
+@test "models are asked about the same x_T, as their stores would be" {
+    dump random:tiny 0 a.h5
+    dump random:tiny:1 0 b.h5
+    verdict --a a.h5 --b b.h5 >/dev/null
+    cp o.json stores.json
+    verdict --a random:tiny --b random:tiny:1 -N 24 --steps 3 >/dev/null
+    jq -en --slurpfile x stores.json --slurpfile y o.json '
+        ($x[0].results.statistics | length) == ($y[0].results.statistics | length)
+        and ([$x[0].results.statistics, $y[0].results.statistics] | transpose
+             | all(.[0].value == .[1].value or ((.[0].value - .[1].value) | fabs) < 1e-6))'
+}
+
+@test "usage errors" {
+    fails 2 "--b" "$HSPACE" compare --a a.h5 --json
+    fails 2 "-N" "$HSPACE" compare --a faces-a --b faces-a --json
+    dump random:tiny 0 a.h5
+    fails 2 "no -o" "$HSPACE" compare --a a.h5 --b a.h5 --json --plot f.pdf
+}
