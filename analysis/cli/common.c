@@ -168,10 +168,10 @@ out:
     return rc;
 }
 
-HS_CHECKED static int steps_of_spacing(hs_cmd *c, const hs_schedule *s, hs_steps *out)
+int hs_common_spaced(const hs_cmd *c, const hs_schedule *s, size_t S, hs_steps *out)
 {
     static const char *const names[] = {"asyrp", "leading", "trailing", "linspace"};
-    hs_steps_spec spec = {.S = (size_t)hs_cmd_int(c, "steps"), .set_alpha_to_one = 1};
+    hs_steps_spec spec = {.S = S, .set_alpha_to_one = 1};
     for (int i = 0; i < 4; i++) {
         if (strcmp(hs_cmd_str(c, "spacing"), names[i]) == 0) {
             spec.spacing = (hs_spacing)i;
@@ -202,7 +202,7 @@ int hs_common_steps(hs_cmd *c, const hs_schedule *s, hs_steps *out)
 {
     int rc = hs_cmd_str(c, "respacing") != NULL      ? steps_of_respacing(c, s, out)
              : hs_cmd_grid(c, "timesteps", NULL) > 0 ? steps_of_list(c, s, out)
-                                                     : steps_of_spacing(c, s, out);
+                                                     : hs_common_spaced(c, s, (size_t)hs_cmd_int(c, "steps"), out);
     if (rc != HS_OK) {
         return rc;
     }

@@ -35,6 +35,9 @@ size_t hs_common_batch(const hs_cmd *c, size_t n); /* min(--batch, n) */
 /* *out <- the steps of --timesteps or --respacing, else of --steps and --spacing; puts "timesteps" into params. */
 HS_CHECKED int hs_common_steps(hs_cmd *c, const hs_schedule *s, hs_steps *out);
 
+/* *out <- S steps, spaced as --spacing says. */
+HS_CHECKED int hs_common_spaced(const hs_cmd *c, const hs_schedule *s, size_t S, hs_steps *out);
+
 /* *seconds <- one evaluation (encode and decode) of a batch of n images, measured; for --dry-run. */
 HS_CHECKED int hs_common_forward_time(const hs_cmd *c, const hs_model *m, size_t n, double *seconds);
 /* Says and records what --dry-run found: evaluations, their seconds, bytes of output. */

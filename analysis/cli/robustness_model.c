@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/cli/child.h"
 #include "analysis/cli/robustness.h"
 #include "analysis/cli/shipped.h"
 #include "analysis/cli/work.h"
@@ -55,10 +56,9 @@ const hs_damage *hs_robust_decides(const hs_robust_case *k)
     return k->has_run ? &k->run.damage[k->kind] : &k->table;
 }
 
-HS_CHECKED static int set_arms(hs_cmd *c, hs_robust_plan *p)
+/* All arms when none are named. */
+HS_CHECKED static int set_arms(size_t n, const char *const *name, hs_robust_plan *p)
 {
-    const char *const *name;
-    size_t n = hs_cmd_list(c, "arms", &name);
     int rc = HS_OK;
     for (int a = 0; a < HS_ARMS; a++) {
         p->arm[a] = n == 0;
@@ -140,15 +140,20 @@ static void draw(uint64_t seed, size_t first, size_t n, size_t d, float *x)
     }
 }
 
+static void set_counts(hs_robust_plan *p, size_t n, int prior)
+{
+    p->n = n;
+    p->n_fresh = prior ? n : 0;
+    p->n_match = prior || n > MATCH_IMAGES ? MATCH_IMAGES : n;
+}
+
 /* Fresh samples and those of the matching follow the command's own; images and arrays have no others. */
 HS_CHECKED static int set_samples(hs_cmd *c, job *j)
 {
     hs_robust_plan *p = &j->plan;
     size_t n = j->source.n, d = hs_chw_size(j->source.image);
     int rc = HS_OK, prior = j->source.kind == HS_SOURCE_PRIOR;
-    p->n = n;
-    p->n_fresh = prior ? n : 0;
-    p->n_match = prior || n > MATCH_IMAGES ? MATCH_IMAGES : n;
+    set_counts(p, n, prior);
     if (hs_cmd_dry_run(c)) {
         return HS_OK;
     }
@@ -169,18 +174,70 @@ out:
     return rc;
 }
 
+/* Every column of noise is seen once, and the plain and the fresh images; the inversion comes first. */
+static hs_cost cost_of(const hs_robust_plan *p, int inverted)
+{
+    hs_cost cost = {.setups = 5};
+    double all = inverted ? (double)p->n * (double)(p->perturb.steps->S - 1) : 0, arms = 0;
+    hs_robust_cost(p, &cost.encodes, &cost.decodes);
+    for (int a = 0; a < HS_ARMS; a++) {
+        arms += p->arm[a];
+    }
+    cost.images = (double)p->n * (arms * (double)p->m + 2) + (double)(p->n + p->n_fresh);
+    hs_cost_add(&cost, 1, (hs_cost){all, all, 0, inverted});
+    return cost;
+}
+
 HS_CHECKED static int dry_run(hs_cmd *c, const job *j)
 {
-    hs_cost cost = {0};
-    hs_robust_cost(&j->plan, &cost.encodes, &cost.decodes);
-    return hs_work_planned(c, &j->model, j->plan.n, cost, 65536);
+    return hs_work_planned(c, &j->model, j->plan.n, cost_of(&j->plan, j->source.kind == HS_SOURCE_IMAGES), 65536);
+}
+
+/* Numbers in the text of a grid option's default: they are listed. */
+static size_t default_levels(void)
+{
+    size_t n = 1;
+    for (const hs_opt *o = hs_opts_robust; o->name != NULL; o++) {
+        for (const char *at = o->value; strcmp(o->name, "levels") == 0 && *at != '\0'; at++) {
+            n += *at == ',';
+        }
+    }
+    return n;
+}
+
+int hs_robust_work(const char *arms, const hs_steps *steps, size_t n, int prior, hs_cost *out)
+{
+    hs_robust_plan p = {.perturb = {.steps = steps}, .matching = HS_MATCH_FIRST_ORDER, .m = default_levels()};
+    hs_words name = {0};
+    double *level = NULL;
+    char *rest = NULL, *text = NULL;
+    int rc = HS_OK;
+    set_counts(&p, n, prior);
+    HS_TRY(hs_strdup(arms, &text));
+    for (char *t = strtok_r(text, ",", &rest); t != NULL; t = strtok_r(NULL, ",", &rest)) {
+        hs_words_add(&name, t);
+    }
+    HS_TRY(hs_words_ok(&name));
+    HS_TRY(set_arms(name.n, (const char *const *)name.word, &p));
+    HS_TRY(hs_alloc(p.m, sizeof *level, &level));
+    for (size_t j = 0; j < p.m; j++) {
+        level[j] = (double)(j + 1);
+    }
+    p.level = level;
+    *out = cost_of(&p, 0);
+out:
+    hs_words_free(&name);
+    free(level);
+    free(text);
+    return rc;
 }
 
 HS_CHECKED static int open(hs_cmd *c, job *j, hs_robust_case *k)
 {
     int rc = HS_OK;
-    const char *matching = hs_cmd_str(c, "matching");
-    HS_TRY(set_arms(c, &j->plan));
+    const char *matching = hs_cmd_str(c, "matching"), *const * arm;
+    size_t arms = hs_cmd_list(c, "arms", &arm);
+    HS_TRY(set_arms(arms, arm, &j->plan));
     HS_TRY(set_levels(c, j));
     HS_TRY(hs_common_model(c, &j->model));
     HS_TRY(hs_common_steps(c, &j->model.schedule, &j->steps));

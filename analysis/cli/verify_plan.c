@@ -36,8 +36,8 @@ void hs_verify_plan_free(hs_verify_plan *p)
 /* ---- Steps ---- */
 
 /* *step <- a new command whose files are FOLDER/STEM.h5 and .json. */
-HS_CHECKED static int add_step(maker *m, const char *property, const char *direction, int control, const char *stem,
-                               hs_verify_step **step)
+HS_CHECKED static int add_step(maker *m, hs_verify_kind kind, const char *property, const char *direction, int control,
+                               const char *stem, hs_verify_step **step)
 {
     hs_verify_plan *p = m->plan;
     hs_str path = {0};
@@ -52,7 +52,7 @@ HS_CHECKED static int add_step(maker *m, const char *property, const char *direc
         p->room = room;
     }
     hs_verify_step *s = &p->step[p->n++];
-    *s = (hs_verify_step){.property = property, .control = control};
+    *s = (hs_verify_step){.kind = kind, .property = property, .control = control};
     snprintf(s->direction, sizeof s->direction, "%s", direction);
     hs_str_addf(&path, "%s/%s.h5", m->o->folder, stem);
     HS_TRY(hs_str_ok(&path));
@@ -77,8 +77,8 @@ static void add_model(const maker *m, hs_verify_step *s, size_t n)
     } else {
         hs_words_addf(&s->words, "-N%zu", n);
     }
-    if (!hs_cmd_given(m->c, "steps") && !hs_cmd_given(m->c, "timesteps")) {
-        hs_words_addf(&s->words, "--steps=%lld", (long long)hs_cmd_int(m->c, "steps"));
+    if (!hs_cmd_given(m->c, "steps") && !hs_common_listed(m->c)) {
+        hs_words_addf(&s->words, "--steps=%zu", m->o->steps > 0 ? m->o->steps : (size_t)hs_cmd_int(m->c, "steps"));
     }
     hs_words_addf(&s->words, "--attr=%s", hs_cmd_str(m->c, "attr"));
 }
@@ -98,7 +98,7 @@ static void finish(const maker *m, hs_verify_step *s)
 /* One direction on its way into the plan. */
 typedef struct {
     char spec[4096], name[128], readout[160];
-    int control;
+    int control, net, constant, of_eps;
 } subject;
 
 /* FOLDER/NAME-suffix, where NAME is fit for a file name. */
@@ -125,6 +125,13 @@ static void add_controls(const maker *m, const subject *d, hs_verify_step *s)
     }
 }
 
+static void describe(hs_verify_step *s, const subject *d)
+{
+    s->net = d->net;
+    s->constant = d->constant;
+    s->of_eps = d->of_eps;
+}
+
 HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
 {
     char stem[192], strip[4352];
@@ -132,16 +139,14 @@ HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
     const char *rival = hs_cmd_str(m->c, "rival");
     int rc = HS_OK;
     stem_of(d, "", stem);
-    HS_TRY(add_step(m, NULL, d->name, d->control, stem, &s));
+    HS_TRY(add_step(m, HS_VERIFY_SWEEP, NULL, d->name, d->control, stem, &s));
     hs_words_add(&s->words, "sweep");
     add_model(m, s, m->o->n);
     hs_words_addf(&s->words, "--direction=%s", d->spec);
     hs_words_forward(&s->words, m->c, hs_opts_edit);
-    const double *strength;
-    size_t count = hs_cmd_grid(m->c, "strengths", &strength);
     hs_str grid = {0};
-    for (size_t j = 0; j < count; j++) {
-        hs_str_addf(&grid, "%s%.17g", j > 0 ? "," : "", strength[j]);
+    for (size_t j = 0; j < m->o->m; j++) {
+        hs_str_addf(&grid, "%s%.17g", j > 0 ? "," : "", m->o->strength[j]);
     }
     hs_words_addf(&s->words, "--strengths=%s", grid.s != NULL ? grid.s : "");
     hs_str_free(&grid);
@@ -157,8 +162,10 @@ HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
     hs_words_addf(&s->words, "--null=%zu", m->o->nulls);
     if (rival != NULL && !d->control) {
         hs_words_addf(&s->words, "--rival=%s:%s", rival, d->name);
+        s->rival = 1;
     }
     add_controls(m, d, s);
+    describe(s, d);
     snprintf(strip, sizeof strip, "%s/%s.png", m->o->folder, stem);
     hs_words_addf(&s->words, "--strip=%s", strip);
     hs_words_add(&m->plan->strips, strip);
@@ -176,7 +183,7 @@ HS_CHECKED static int add_from_sweep(maker *m, const subject *d, const char *pro
     int rc = HS_OK;
     snprintf(suffix, sizeof suffix, "-%s", property);
     stem_of(d, suffix, stem);
-    HS_TRY(add_step(m, property, d->name, d->control, stem, &s));
+    HS_TRY(add_step(m, HS_VERIFY_OF_SWEEP, property, d->name, d->control, stem, &s));
     hs_words_add(&s->words, property);
     hs_words_addf(&s->words, "--sweep=%s", sweep);
     hs_words_addf(&s->words, "--readout=%s", d->readout);
@@ -190,21 +197,20 @@ HS_CHECKED static int add_consistency(maker *m, const subject *d)
 {
     char stem[192];
     hs_verify_step *s = NULL;
-    const double *strength;
-    size_t count = hs_cmd_grid(m->c, "strengths", &strength);
     double most = 0;
     int rc = HS_OK;
-    for (size_t j = 0; j < count; j++) {
-        most = fmax(most, strength[j]);
+    for (size_t j = 0; j < m->o->m; j++) {
+        most = fmax(most, m->o->strength[j]);
     }
     stem_of(d, "-consistency", stem);
-    HS_TRY(add_step(m, "consistency", d->name, d->control, stem, &s));
+    HS_TRY(add_step(m, HS_VERIFY_CONSISTENCY, "consistency", d->name, d->control, stem, &s));
     hs_words_add(&s->words, "consistency");
     add_model(m, s, m->o->n);
     hs_words_addf(&s->words, "--direction=%s", d->spec);
     hs_words_forward(&s->words, m->c, hs_opts_edit);
     hs_words_addf(&s->words, "--strength=%g", most);
-    hs_words_addf(&s->words, "--at=%lld", (long long)hs_cmd_int(m->c, "at"));
+    hs_words_addf(&s->words, "--at=%zu", m->o->at);
+    describe(s, d);
     hs_words_addf(&s->words, "--nulls=%zu", m->o->nulls);
     hs_words_addf(&s->words, "--readout=%s", d->readout);
     finish(m, s);
@@ -217,7 +223,7 @@ HS_CHECKED static int add_robustness(maker *m)
 {
     hs_verify_step *s = NULL;
     int rc = HS_OK;
-    HS_TRY(add_step(m, "robustness", "", 0, "robustness", &s));
+    HS_TRY(add_step(m, HS_VERIFY_ROBUSTNESS, "robustness", "", 0, "robustness", &s));
     hs_words_add(&s->words, "robustness");
     add_model(m, s, m->o->n);
     hs_words_addf(&s->words, "--arms=%s", hs_cmd_str(m->c, "arms"));
@@ -233,7 +239,7 @@ HS_CHECKED static int add_subject(maker *m, const subject *d)
     HS_TRY(add_sweep(m, d, sweep));
     HS_TRY(add_from_sweep(m, d, "homogeneity", sweep));
     HS_TRY(add_from_sweep(m, d, "linearity", sweep));
-    HS_TRY(hs_cmd_int(m->c, "at") > 0 ? add_consistency(m, d) : HS_OK);
+    HS_TRY(m->o->at > 0 ? add_consistency(m, d) : HS_OK);
     if (d->control) {
         hs_words_add(&m->plan->controls, d->name);
     }
@@ -284,6 +290,9 @@ HS_CHECKED static int gather(maker *m, const char *opt, int control, size_t *n, 
             rc = hs_direction_open(s->spec, &d);
             if (rc == HS_OK) {
                 snprintf(s->name, sizeof s->name, "%s", d.name);
+                s->net = d.net != NULL;
+                s->constant = d.net == NULL && d.S == 0;
+                s->of_eps = d.space == HS_SPACE_EPS;
                 hs_direction_free(&d);
                 (*n)++;
             }

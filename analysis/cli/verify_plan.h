@@ -3,9 +3,17 @@
 #define HS_CLI_VERIFY_PLAN_H
 
 #include "analysis/cli/child.h"
+#include "analysis/sweep/cost.h"
+
+/* What a command does. */
+typedef enum { HS_VERIFY_SWEEP, HS_VERIFY_OF_SWEEP, HS_VERIFY_CONSISTENCY, HS_VERIFY_ROBUSTNESS } hs_verify_kind;
 
 typedef struct {
     hs_words words;
+    hs_verify_kind kind;
+    int net, constant, of_eps, rival; /* of the direction: as hs_work_of; one of eps; run beside a rival */
+    hs_cost cost;                     /* by hs_verify_cost */
+    double seconds, bytes;
     const char *property; /* NULL: what the measurements stand on (sweeps) */
     char direction[128];  /* "" of the model as a whole */
     int control;
@@ -22,7 +30,11 @@ typedef struct {
 /* What every command of the plan gets. */
 typedef struct {
     const char *folder;
-    size_t n, robust_n; /* images; of the robustness commands */
+    size_t n;     /* images */
+    size_t steps; /* 0: as the options say */
+    size_t m;     /* strengths, 0 among them */
+    const double *strength;
+    size_t at; /* steps tried at one another; 0: consistency isn't measured */
     size_t nulls;
     const char *readout; /* NULL: each direction's own */
 } hs_verify_options;

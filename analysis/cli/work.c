@@ -15,7 +15,7 @@ hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan)
 hs_cost hs_work_source(const hs_work_of *w)
 {
     double all = w->inverted ? (double)w->n * (double)(w->edit.S - 1) : 0;
-    return (hs_cost){all, all, 0};
+    return (hs_cost){all, all, 0, w->inverted};
 }
 
 /* Strengths that random directions run at: the largest of each sign. */

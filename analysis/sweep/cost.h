@@ -1,5 +1,5 @@
-/* What edits cost, known beforehand and exactly: images encoded, rows decoded (core/model/unet.h counts them), and
- * final images that read-outs see.  The same for every batch size.
+/* What edits cost, known beforehand and exactly: images encoded, rows decoded (core/model/unet.h counts them), final
+ * images that read-outs see, and workspaces made.  The same for every batch size.
  *
  * S sampler steps, the first e of them edited; n images, z columns of strength 0 and k others, p = 1 where the unedited
  * h is decoded too (the asymmetric process), else 0:
@@ -16,7 +16,7 @@
 #include "analysis/sweep/edit.h"
 
 typedef struct {
-    double encodes, decodes, images;
+    double encodes, decodes, images, setups;
 } hs_cost;
 
 /* *to += times what. */

@@ -26,6 +26,9 @@ V="verify --model random:tiny -D d.h5 --control r.h5:random0 --rival e.h5 -N 16 
     "$HSPACE" $V --json >again.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
     sha256sum -c --quiet before
     [ "$(jq -c .results again.json)" = "$(jq -c .results out.json)" ]
+    "$HSPACE" $V -n --json >plan.json # what was planned is what the networks counted
+    jq -e '[.results.work[].encodes] | add > 100' plan.json
+    [ "$(jq -c '[.results.work[] | [.encodes, .decodes]]' plan.json)" = "$(jq -c '[.results.work[] | [.encodes, .decodes]]' out.json)" ]
 }
 
 @test "verify: stopped and killed, it goes on; the numbers are those of an undisturbed run" {
@@ -43,10 +46,40 @@ V="verify --model random:tiny -D d.h5 --control r.h5:random0 --rival e.h5 -N 16 
 @test "verify: the plan alone, and what it refuses" {
     prepare
     "$HSPACE" $V -n >plan.txt
-    grep -q "^hspace sweep .*--direction=d.h5" plan.txt && grep -q "^hspace linearity --sweep=on.h5" plan.txt
+    grep -q "hspace sweep .*--direction=d.h5" plan.txt && grep -q "hspace linearity --sweep=on.h5" plan.txt
+    grep -q "^measured in .* passes of 8 images" plan.txt && grep -q "intervals 2.8 times as wide" plan.txt
     [ ! -e v ]
     fails 2 "no direction" "$HSPACE" verify --model random:tiny -o w/
     fails 2 "two directions are called on" "$HSPACE" verify --model random:tiny -D d.h5,d.h5 -o w/
     fails 2 "no -o" "$HSPACE" verify --model random:tiny -D d.h5
     fails 5 "nothere" "$HSPACE" verify --model random:tiny -D nothere.h5 -o w/
+}
+
+# sizes BUDGET: images, steps and strengths that it makes; more budget never makes less of any.
+sizes() { "$HSPACE" verify --model random:tiny -D d.h5 --budget "$1" -n --json -o v/ | jq -c '.results.plan | [.images, .steps, (.strengths | length)]'; }
+
+@test "verify --budget: more time is more images, steps and strengths, and what is given stays" {
+    prepare
+    last='[0,0,0]'
+    for budget in 2m 20m 2h 40h; do
+        now=$(sizes $budget)
+        jq -en --argjson a "$last" --argjson b "$now" '[range(3)] | all($a[.] <= $b[.])' || { echo "$last $now"; false; }
+        last=$now
+    done
+    jq -en --argjson b "$last" '$b[0] > 128 and $b[1] == 40 and $b[2] == 9'
+    "$HSPACE" verify --model random:tiny -D d.h5 --budget 5m -N 5 --strengths 0,1 -n --json -o v/ >given.json
+    jq -e '.results.plan | .images == 5 and .strengths == [0, 1] and .seconds <= 300 and (.interval_width - (128 / 5 | sqrt) | fabs < 1e-9)' given.json
+    jq -e '.results | (.plan.seconds - ([.work[].seconds] | add)) as $rest | $rest > 0 and $rest < 5' given.json
+    fails 2 "the least that is possible takes about" "$HSPACE" verify --model random:tiny -D d.h5 --budget 0.01s -n -q -o v/
+    fails 2 "wanted a time like" "$HSPACE" verify --model random:tiny -D d.h5 --budget soon -n -q -o v/
+}
+
+@test "verify --budget: the same command goes on with the plan it made" {
+    prepare
+    B="verify --model random:tiny -D d.h5 --null 2 --arms none --at 0 --steps 3 --budget 6s --strengths 0,1 -o b/"
+    "$HSPACE" $B --json >one.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
+    cp b/plan.json kept.json
+    "$HSPACE" $B --json >two.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
+    cmp b/plan.json kept.json
+    [ "$(jq -c .results one.json)" = "$(jq -c .results two.json)" ]
 }
