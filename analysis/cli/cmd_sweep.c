@@ -78,6 +78,7 @@ HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
     HS_TRY(hs_sweep_file_controls(c, &f));
     HS_TRY(hs_sweep_file_finish(c, &f, x_0));
+    hs_work_done(c, &job->model, f.beside);
 out:
     free(x_0);
     hs_sweep_file_free(&f);
@@ -89,10 +90,16 @@ HS_CHECKED static int plan_only(hs_cmd *c, const hs_edit_job *job)
 {
     int rc;
     const hs_edit_plan *p = &job->plan;
-    const hs_work_of work = hs_work_of_job(&job->source, p);
+    hs_work_of work = hs_work_of_job(&job->source, p);
+    hs_controls cs = {0};
     size_t n_phi = 0;
     hs_readout *phi = NULL;
     double cells = (double)(job->source.n * p->m), bytes = 65536;
+    HS_TRY(hs_controls_open(c, job, &cs));
+    work.unet = cs.wanted && cs.of[HS_CONTROL_UNET].missing[0] == '\0';
+    work.x_T = cs.wanted && cs.of[HS_CONTROL_X_T].missing[0] == '\0';
+    work.twins = cs.of[hs_controls_twins(&cs)].n;
+    hs_controls_say_plan(c, &cs);
     HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
     for (size_t i = 0; i < n_phi; i++) {
         bytes += cells * ((i == 0 ? 8.0 : 4.0) * (double)phi[i].features + 8 * (1 + (double)hs_cmd_int(c, "null")));
@@ -101,6 +108,7 @@ HS_CHECKED static int plan_only(hs_cmd *c, const hs_edit_job *job)
         c, &job->model, job->source.n,
         hs_work_sweep(&work, p->m, p->strength, (size_t)hs_cmd_int(c, "null"), hs_cmd_str(c, "rival") != NULL), bytes));
 out:
+    hs_controls_free(&cs);
     if (phi != NULL) {
         hs_edit_readouts_free(n_phi, phi);
     }
@@ -126,7 +134,6 @@ static int run(hs_cmd *c)
         goto out;
     }
     HS_TRY(sweep(c, &job));
-    hs_work_done(c, &job.model);
 out:
     hs_edit_job_free(&job);
     return rc;

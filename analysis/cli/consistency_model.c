@@ -501,7 +501,7 @@ int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o)
     }
     HS_TRY(run_all(&w));
     HS_TRY(answer(&w));
-    hs_work_done(c, &w.m.job.model);
+    hs_work_done(c, &w.m.job.model, (hs_unet_work){0});
 out:
     work_free(&w);
     return rc;

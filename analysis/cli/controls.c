@@ -15,8 +15,6 @@ const char *const hs_control_name[HS_CONTROLS] = {"untrained U-Net", "shuffled l
 const char *const hs_control_key[HS_CONTROLS] = {"untrained_unet", "shuffled_labels", "untrained_ft", "x_T"};
 static const char *const option[HS_CONTROLS] = {"untrained-unet", "shuffled-labels", "untrained-ft", "x-T"};
 
-enum { NETWORKS = 4 }; /* an untrained one and its null */
-
 void hs_controls_free(hs_controls *cs)
 {
     for (int k = 0; k < HS_CONTROLS; k++) {
@@ -33,7 +31,7 @@ void hs_controls_free(hs_controls *cs)
 
 /* ---- Which ---- */
 
-HS_CHECKED static int read_option(hs_cmd *c, int wanted[HS_CONTROLS])
+int hs_controls_wanted(hs_cmd *c, int wanted[HS_CONTROLS])
 {
     const char *const *item;
     size_t n = hs_cmd_list(c, "controls", &item);
@@ -117,8 +115,8 @@ HS_CHECKED static int make_networks(hs_cmd *c, const hs_edit_job *job, hs_contro
         return HS_OK;
     }
     size_t channels = hs_deltablock_channels(d->net), hidden = hs_deltablock_hidden(d->net);
-    HS_TRY(hs_calloc(NETWORKS, sizeof *o->twin, &o->twin));
-    for (; o->n < NETWORKS; o->n++) {
+    HS_TRY(hs_calloc(HS_CONTROL_NETWORKS, sizeof *o->twin, &o->twin));
+    for (; o->n < HS_CONTROL_NETWORKS; o->n++) {
         hs_direction *t = &o->twin[o->n];
         *t = (hs_direction){.space = d->space, .shape = d->shape, .match = d->match, .found_steps = d->found_steps};
         HS_TRY(hs_strdup(d->file, &t->file));
@@ -137,7 +135,7 @@ int hs_controls_open(hs_cmd *c, const hs_edit_job *job, hs_controls *out)
 {
     int rc, wanted[HS_CONTROLS] = {0};
     hs_controls cs = {0};
-    HS_TRY(read_option(c, wanted));
+    HS_TRY(hs_controls_wanted(c, wanted));
     for (int k = 0; k < HS_CONTROLS; k++) {
         cs.wanted |= wanted[k];
         if (!wanted[k]) {

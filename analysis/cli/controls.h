@@ -21,7 +21,10 @@ typedef enum { HS_CONTROL_UNET, HS_CONTROL_LABELS, HS_CONTROL_NET, HS_CONTROL_X_
 extern const char *const hs_control_name[HS_CONTROLS]; /* as above */
 extern const char *const hs_control_key[HS_CONTROLS];  /* untrained_unet, shuffled_labels, untrained_ft, x_T */
 
-enum { HS_CONTROL_NULLS = 4 }; /* at most so many random directions in another network */
+enum {
+    HS_CONTROL_NULLS = 4,   /* at most so many random directions in another network */
+    HS_CONTROL_NETWORKS = 4 /* an untrained f_t and its null */
+};
 
 #define HS_OPT_CONTROLS(default_)                                                                            \
     {                                                                                                        \
@@ -42,6 +45,8 @@ typedef struct {
     hs_control of[HS_CONTROLS];
 } hs_controls;
 
+/* wanted[k] <- 1 for each kind that --controls names.  HS_ERANGE: a kind that there isn't. */
+HS_CHECKED int hs_controls_wanted(hs_cmd *c, int wanted[HS_CONTROLS]);
 /* *out <- the controls of --controls that the job's direction allows, ready to be run; of a dry run only which.
  * HS_ERANGE: a kind that there isn't. */
 HS_CHECKED int hs_controls_open(hs_cmd *c, const hs_edit_job *job, hs_controls *out);

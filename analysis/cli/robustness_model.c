@@ -272,7 +272,7 @@ int hs_robust_of_model(hs_cmd *c, hs_robust_case *k)
     }
     HS_TRY(hs_robust_run_model(&j.plan, &k->run));
     k->has_run = 1;
-    hs_work_done(c, &j.model);
+    hs_work_done(c, &j.model, (hs_unet_work){0});
 out:
     job_free(&j);
     return rc;

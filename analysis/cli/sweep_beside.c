@@ -356,6 +356,9 @@ int hs_sweep_file_controls(hs_cmd *c, hs_sweep_file *f)
         HS_TRY(cs.wanted && cs.of[k].missing[0] == '\0' ? run_control(c, f, &cs, (hs_control_kind)k, &f->control[k])
                                                         : HS_OK);
     }
+    if (cs.of[HS_CONTROL_UNET].model.unet != NULL) {
+        f->beside = hs_unet_work_of(cs.of[HS_CONTROL_UNET].model.unet);
+    }
 out:
     hs_controls_free(&cs);
     return rc;

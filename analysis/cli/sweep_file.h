@@ -28,6 +28,7 @@ typedef struct {
     char rival_name[128];
     int controls; /* any were wanted */
     hs_sweep_control control[HS_CONTROLS];
+    hs_unet_work beside;    /* in the untrained network */
     hs_naturalness natural; /* where hs_sweep_file_natural judged; n 0: nothing did */
     const char *kind;       /* "sweep", "interpolation" */
 } hs_sweep_file;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/cli/common.h"
+#include "analysis/cli/controls.h"
 #include "analysis/cli/edit_common.h"
 #include "analysis/directions/direction.h"
 #include "core/base/alloc.h"
@@ -99,6 +100,7 @@ static void finish(const maker *m, hs_verify_step *s)
 typedef struct {
     char spec[4096], name[128], readout[160];
     int control, net, constant, of_eps;
+    size_t twins; /* in the file, of shuffled labels */
 } subject;
 
 /* FOLDER/NAME-suffix, where NAME is fit for a file name. */
@@ -123,6 +125,22 @@ static void add_controls(const maker *m, const subject *d, hs_verify_step *s)
     if (n == 0) {
         hs_words_add(&s->words, "--controls=none");
     }
+}
+
+/* Which of them will run. */
+HS_CHECKED static int count_controls(const maker *m, const subject *d, hs_verify_step *s)
+{
+    int wanted[HS_CONTROLS] = {0}, rc = HS_OK;
+    HS_TRY(hs_controls_wanted(m->c, wanted));
+    if (!d->control) {
+        s->unet = wanted[HS_CONTROL_UNET] && strncmp(hs_cmd_str(m->c, "model"), "random:", 7) != 0;
+        s->x_T = wanted[HS_CONTROL_X_T];
+        s->twins = d->net                      ? (wanted[HS_CONTROL_NET] && !d->of_eps ? HS_CONTROL_NETWORKS : 0)
+                   : wanted[HS_CONTROL_LABELS] ? d->twins
+                                               : 0;
+    }
+out:
+    return rc;
 }
 
 static void describe(hs_verify_step *s, const subject *d)
@@ -165,6 +183,7 @@ HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
         s->rival = 1;
     }
     add_controls(m, d, s);
+    HS_TRY(count_controls(m, d, s));
     describe(s, d);
     snprintf(strip, sizeof strip, "%s/%s.png", m->o->folder, stem);
     hs_words_addf(&s->words, "--strip=%s", strip);
@@ -266,6 +285,20 @@ static void choose_readout(const maker *m, subject *d)
     }
 }
 
+HS_CHECKED static int count_twins(const hs_direction *d, size_t *n)
+{
+    int rc = HS_OK;
+    hs_direction *twin = NULL;
+    *n = 0;
+    HS_TRY(d->net == NULL ? hs_direction_shuffled(d, n, &twin) : HS_OK);
+    for (size_t i = 0; i < *n; i++) {
+        hs_direction_free(&twin[i]);
+    }
+out:
+    free(twin);
+    return rc;
+}
+
 /* Every direction that --direction or --control names: list (n) grows. */
 HS_CHECKED static int gather(maker *m, const char *opt, int control, size_t *n, subject **list)
 {
@@ -293,6 +326,7 @@ HS_CHECKED static int gather(maker *m, const char *opt, int control, size_t *n, 
                 s->net = d.net != NULL;
                 s->constant = d.net == NULL && d.S == 0;
                 s->of_eps = d.space == HS_SPACE_EPS;
+                rc = count_twins(&d, &s->twins);
                 hs_direction_free(&d);
                 (*n)++;
             }

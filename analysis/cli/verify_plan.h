@@ -12,7 +12,9 @@ typedef struct {
     hs_words words;
     hs_verify_kind kind;
     int net, constant, of_eps, rival; /* of the direction: as hs_work_of; one of eps; run beside a rival */
-    hs_cost cost;                     /* by hs_verify_cost */
+    int unet, x_T;                    /* controls */
+    size_t twins;
+    hs_cost cost; /* by hs_verify_cost */
     double seconds, bytes;
     const char *property; /* NULL: what the measurements stand on (sweeps) */
     char direction[128];  /* "" of the model as a whole */

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "analysis/cli/controls.h"
+
 hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan)
 {
     hs_work_of w = {.edit = hs_cost_of_plan(plan), .n = source->n, .inverted = source->kind == HS_SOURCE_IMAGES};
@@ -32,6 +34,30 @@ static size_t largest(size_t m, const double *strength)
     return n;
 }
 
+/* Controls of a sweep over m strengths, and their nulls at its ends. */
+static hs_cost controls(const hs_work_of *w, size_t zeros, size_t m, size_t ends, size_t K)
+{
+    hs_cost c = {0};
+    const hs_cost whole = hs_cost_sweep(&w->edit, w->n, zeros, m - zeros), end = hs_cost_sweep(&w->edit, w->n, 0, ends);
+    double twins = (double)w->twins, random = fmin((double)K, HS_CONTROL_NULLS);
+    if (w->unet) {
+        hs_cost_add(&c, 1, whole);
+        hs_cost_add(&c, twins > 0 ? twins : random, end);
+        hs_cost_add(&c, w->net && w->twins == 0 && K > 0, hs_cost_freeze(&w->edit, w->n));
+    }
+    if (w->twins > 0) {
+        hs_cost_add(&c, w->net ? twins + 1 : 0, hs_cost_freeze(&w->edit, w->n));
+        hs_cost_add(&c, 1, whole);
+        hs_cost_add(&c, twins - 1, end);
+    }
+    if (w->x_T) {
+        hs_cost_add(&c, 1, hs_cost_edit(&w->edit, w->n, 0, 1));
+        hs_cost_add(&c, 2, hs_cost_edit(&w->edit, w->n, 1, 0));
+        hs_cost_add(&c, (double)m, hs_cost_sweep(&w->edit, w->n, 1, 0));
+    }
+    return c;
+}
+
 hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival)
 {
     hs_cost c = hs_work_source(w);
@@ -46,6 +72,7 @@ hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, siz
     hs_cost_add(&c, rival, hs_cost_sweep(&of_eps, w->n, zeros, m - zeros));
     hs_cost_add(&c, w->net && K > 0, hs_cost_freeze(&w->edit, w->n));
     hs_cost_add(&c, (double)K, hs_cost_sweep(&w->edit, w->n, 0, largest(m, strength)));
+    hs_cost_add(&c, 1, controls(w, zeros, m, largest(m, strength), K));
     return c;
 }
 
@@ -91,8 +118,8 @@ out:
     return rc;
 }
 
-void hs_work_done(hs_cmd *c, const hs_model *m)
+void hs_work_done(hs_cmd *c, const hs_model *m, hs_unet_work beside)
 {
     hs_unet_work w = hs_unet_work_of(m->unet);
-    put(c, (double)w.encodes, (double)w.decodes);
+    put(c, (double)(w.encodes + beside.encodes), (double)(w.decodes + beside.decodes));
 }

@@ -14,12 +14,14 @@ typedef struct {
     int constant;    /* one delta for all steps */
     size_t n;        /* images */
     int inverted;    /* they are given, and x_T is found first */
+    int unet, x_T;   /* controls of a sweep: the untrained U-Net, x_T */
+    size_t twins;    /* those of shuffled labels or untrained networks */
 } hs_work_of;
 hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan);
 
 /* x_T of the images. */
 hs_cost hs_work_source(const hs_work_of *w);
-/* sweep: m strengths with 0 among them, K random directions, a rival of eps or none. */
+/* sweep: m strengths with 0 among them, K random directions, a rival of eps or none, the controls. */
 hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival);
 /* consistency: at most P steps tried at one another, K random directions. */
 hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K);
@@ -29,6 +31,6 @@ size_t hs_work_place(size_t q, size_t P, size_t S);
 
 /* results.encodes and results.decodes: of a dry run, with what it takes; of a run, as the network counted them. */
 HS_CHECKED int hs_work_planned(hs_cmd *c, const hs_model *m, size_t n, hs_cost cost, double bytes);
-void hs_work_done(hs_cmd *c, const hs_model *m);
+void hs_work_done(hs_cmd *c, const hs_model *m, hs_unet_work beside); /* beside: in other networks */
 
 #endif

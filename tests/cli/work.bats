@@ -43,11 +43,21 @@ same() {
     same robustness -N 1 --steps 2 --levels 0.1,1 --matching relative
 }
 
-@test "a delta network is asked once along the plain trajectories" {
+@test "controls: an untrained U-Net, shuffled labels, untrained networks, x_T" {
     models="$BATS_TEST_DIRNAME/../../datasets/models"
-    for c in "sweep --strengths=0,1 --null 1" "consistency --at 2 --nulls 1"; do
-        "$HSPACE" $c --model faces-a --direction "$models/faces-a/smile-clip.h5" -N 2 --steps 3 --readout x0 -f -o r.h5 --dry-run --json >plan.json
-        "$HSPACE" $c --model faces-a --direction "$models/faces-a/smile-clip.h5" -N 2 --steps 3 --readout x0 -f -o r.h5 --json >run.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
-        [ "$(jq -c '.results | [.encodes, .decodes]' plan.json)" = "$(jq -c '.results | [.encodes, .decodes]' run.json)" ]
+    M="--model faces-a -N 2 --steps 3 --readout x0 -f -o r.h5"
+    printf 'file,on\n' >l.csv
+    for i in $(seq 0 11); do echo "$i,$((i % 2))"; done >>l.csv
+    "$HSPACE" dump --model faces-a --steps 3 -N 12 -q -o a.h5
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on -q -o d.h5
+    for c in "sweep --strengths=0,1 --null 1 --controls all --direction d.h5" \
+        "sweep --strengths=0,1 --null 5 --controls untrained-unet,x-T --direction d.h5" \
+        "sweep --strengths=0,1 --null 1 --controls all --direction $models/faces-a/smile-clip.h5" \
+        "sweep --strengths=0,1 --null 2 --controls untrained-unet --direction $models/faces-a/smile-clip.h5" \
+        "consistency --at 2 --nulls 1 --direction $models/faces-a/smile-clip.h5"; do
+        "$HSPACE" $c $M --dry-run --json >plan.json
+        "$HSPACE" $c $M --json >run.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
+        [ "$(jq -c '.results | [.encodes, .decodes]' plan.json)" = "$(jq -c '.results | [.encodes, .decodes]' run.json)" ] || {
+            echo "$c"; jq -c '.results | [.encodes, .decodes]' plan.json run.json; false; }
     done
 }
