@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/cli/commands.h"
+#include "analysis/cli/compare_dirs.h"
 #include "analysis/cli/compare_in.h"
 #include "analysis/cli/compare_out.h"
 #include "analysis/cli/measurement_out.h"
@@ -15,6 +16,9 @@
 static const hs_opt options[] = {
     {"a", 0, HS_OPT_STR, NULL, 0, 0, NULL, "ACTS|M", "Input", "one side: a store, an array .npy (n, d), or a model"},
     {"b", 0, HS_OPT_STR, NULL, 0, 0, NULL, "ACTS|M", "Input", "the other: the same images, in the same order"},
+    {"directions-a", 0, HS_OPT_STR, NULL, 0, 0, NULL, "D.h5[:NAME]", "Input",
+     "directions of a, each carried into b and held against its namesake (else by order)"},
+    {"directions-b", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.h5[:NAME]", "Input", "directions of b"},
     {"any-tap", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Input", "compare stores of different taps all the same"},
     {"arch", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME|FILE", "Model", "architecture of weight files (info --archs)"},
     {"schedule", 0, HS_OPT_STR, NULL, 0, 0, NULL, "S", "Model",
@@ -77,7 +81,23 @@ static void say(hs_cmd *c, const hs_compared *list, const hs_measurement *m)
     }
 }
 
-HS_CHECKED static int write_file(hs_cmd *c, const hs_compared *list, const hs_comparison *x, const hs_measurement *m)
+/* Everything that was found of two sides. */
+typedef struct {
+    hs_comparison x;
+    hs_measurement m;
+    hs_compared_dirs dirs;
+    hs_direction_answer *answer; /* (dirs.D) */
+} found;
+
+static void found_free(found *f)
+{
+    hs_comparison_free(&f->x);
+    hs_measurement_free(&f->m);
+    hs_compared_dirs_free(&f->dirs);
+    free(f->answer);
+}
+
+HS_CHECKED static int write_file(hs_cmd *c, const hs_compared *list, const found *f)
 {
     int rc = HS_OK;
     hs_result *r = NULL;
@@ -85,37 +105,63 @@ HS_CHECKED static int write_file(hs_cmd *c, const hs_compared *list, const hs_co
     if (out == NULL) {
         return HS_OK;
     }
-    HS_TRY(hs_property_begin(c, out, m, "", list[0].untrained || list[1].untrained, NULL, &r));
-    HS_TRY(hs_compare_put_file(r, &list[0], &list[1], x));
+    HS_TRY(hs_property_begin(c, out, &f->m, "", list[0].untrained || list[1].untrained, NULL, &r));
+    HS_TRY(hs_compare_put_file(r, &list[0], &list[1], &f->x));
+    HS_TRY(hs_compared_dirs_put(r, &f->dirs, f->answer));
     HS_TRY(hs_result_commit(r));
 out:
     hs_result_free(r);
     return rc;
 }
 
-HS_CHECKED static int pair(hs_cmd *c, const hs_compared *list)
+/* Runs the comparison, with the directions where there are any. */
+HS_CHECKED static int measure(hs_cmd *c, const hs_compared *list, found *f)
 {
     int rc;
     const hs_compare_options o = options_of(c);
     const hs_compare_side *a = &list[0].view, *b = &list[1].view;
-    hs_comparison x = {0};
-    hs_measurement m = {0};
+    hs_carrier *carrier = NULL;
+    hs_compare_watch watch;
     double pooled[2], ceiling[2];
     size_t rows;
-    HS_TRY(hs_compare_run(a, b, &o, NULL, &x));
+    HS_TRY(hs_compared_dirs_open(c, &list[0], &list[1], &f->dirs));
+    if (f->dirs.D > 0) {
+        HS_TRY(hs_carrier_new(a, b, f->dirs.D, f->dirs.pair, &o, &carrier));
+        HS_TRY(hs_alloc(f->dirs.D, sizeof *f->answer, &f->answer));
+        watch = hs_carrier_watch(carrier);
+    }
+    HS_TRY(hs_compare_run(a, b, &o, carrier != NULL ? &watch : NULL, &f->x));
     HS_TRY(hs_compare_pooled(a, b, &o, pooled, ceiling, &rows));
-    HS_TRY(hs_compare_judge(&x, &o, pooled, &m));
-    snprintf(m.direction, sizeof m.direction, "%.60s and %.60s", list[0].name, list[1].name);
-    json_t *json = hs_measurement_json(&m);
-    json_object_update(hs_cmd_results(c), json);
-    json_decref(json);
-    hs_compare_put_json(hs_cmd_results(c), &list[0], &list[1], &x);
-    say(c, list, &m);
-    hs_cmd_exit(c, hs_verdict_exit(m.verdict));
-    HS_TRY(write_file(c, list, &x, &m));
+    HS_TRY(hs_compare_judge(&f->x, &o, pooled, &f->m));
+    HS_TRY(carrier != NULL ? hs_carrier_judge(carrier, f->answer) : HS_OK);
 out:
-    hs_comparison_free(&x);
-    hs_measurement_free(&m);
+    hs_carrier_free(carrier);
+    return rc;
+}
+
+HS_CHECKED static int pair(hs_cmd *c, const hs_compared *list)
+{
+    int rc;
+    found f = {0};
+    json_t *results = hs_cmd_results(c);
+    HS_TRY(measure(c, list, &f));
+    snprintf(f.m.direction, sizeof f.m.direction, "%.60s and %.60s", list[0].name, list[1].name);
+    say(c, list, &f.m);
+    if (f.dirs.D > 0) {
+        hs_compared_dirs_say(c, &f.dirs, f.answer);
+        json_object_set_new(results, "h",
+                            json_pack("{s:s, s:s}", "verdict", hs_measurement_verdict(&f.m), "reason", f.m.reason));
+        hs_compared_dirs_decide(&f.dirs, f.answer, f.x.n, &f.m);
+        json_object_set_new(results, "directions", hs_compared_dirs_json(&f.dirs, f.answer, f.x.n));
+    }
+    json_t *json = hs_measurement_json(&f.m);
+    json_object_update(results, json);
+    json_decref(json);
+    hs_compare_put_json(results, &list[0], &list[1], &f.x);
+    hs_cmd_exit(c, hs_verdict_exit(f.m.verdict));
+    HS_TRY(write_file(c, list, &f));
+out:
+    found_free(&f);
     return rc;
 }
 
@@ -153,10 +199,11 @@ out:
 
 const hs_command hs_cmd_compare = {
     .name = "compare",
-    .usage = "--a ACTS|M --b ACTS|M -o R.h5",
-    .purpose = "Measures whether two models share their h-space.",
+    .usage = "--a ACTS|M --b ACTS|M [--directions-a D --directions-b E] -o R.h5",
+    .purpose = "Measures whether two models share their h-space, and directions in it.",
     .examples = "hspace compare --a faces-a --b random:tiny -N 64 --steps 10 -o twin.h5\n"
                 "hspace compare --a a.h5 --b b.h5 -o shared.h5\n"
+                "hspace compare --a a.h5 --b b.h5 --directions-a smile-a.h5 --directions-b smile-b.h5 -o smile.h5\n"
                 "hspace compare --a x.npy --b y.npy --json | jq .results.verdict",
     .options = tables,
     .run = run,

@@ -166,7 +166,7 @@ out:
 }
 
 /* The same with images of b exchanged in the fit, `nulls` times. */
-HS_CHECKED static int shuffled(run *r, const hs_fold *f, double share)
+HS_CHECKED static int shuffled(run *r, size_t k, const hs_fold *f, double share)
 {
     int rc = HS_OK;
     hs_align fit = {0};
@@ -179,6 +179,7 @@ HS_CHECKED static int shuffled(run *r, const hs_fold *f, double share)
         for (size_t w = 0; w < 2; w++) {
             r->null[w * r->o->nulls + i] += share * mean[w];
         }
+        HS_TRY(r->watch != NULL ? r->watch->shuffled(r->watch->ctx, k, f, i, &fit) : HS_OK);
         hs_align_free(&fit);
     }
 out:
@@ -254,10 +255,10 @@ HS_CHECKED static int folds_of(run *r, size_t k)
         HS_TRY(hs_fold_new(c->n, 1, r->K, r->L, g, &r->o->fold, &f));
         double held = (double)f.count / (double)c->n;
         HS_TRY(add_fold(r, k, &f, held));
-        HS_TRY(shuffled(r, &f, held));
         add_spectrum(c->spectrum + k * HS_COMPARE_SPECTRUM, &f.a, share);
         add_spectrum(c->spectrum + (c->S + k) * HS_COMPARE_SPECTRUM, &f.b, share);
         HS_TRY(r->watch != NULL ? r->watch->see(r->watch->ctx, k, g, &f) : HS_OK);
+        HS_TRY(shuffled(r, k, &f, held));
         hs_fold_free(&f);
     }
 out:

@@ -86,9 +86,10 @@ typedef struct {
 } hs_comparison;
 void hs_comparison_free(hs_comparison *c);
 
-/* What may look at each fold while it is at hand; NULL: nobody. */
+/* What may look at each fold while it is at hand, and then at each fit of it on shuffled pairs; NULL: nobody. */
 typedef struct {
     HS_CHECKED int (*see)(void *ctx, size_t k, size_t fold, const hs_fold *f);
+    HS_CHECKED int (*shuffled)(void *ctx, size_t k, const hs_fold *f, size_t b, const hs_align *fit);
     void *ctx;
 } hs_compare_watch;
 

@@ -87,3 +87,18 @@ verdict() { # ARGS...: the verdict; the exit code must be that of the verdict
     dump random:tiny 0 a.h5
     fails 2 "no -o" "$HSPACE" compare --a a.h5 --b a.h5 --json --plot f.pdf
 }
+
+@test "directions: by name, of a model with itself shared, of two others not" {
+    dump random:tiny 0 a.h5
+    dump random:tiny:1 0 b.h5
+    "$HSPACE" pca a.h5 -k 2 -q -o pa.h5
+    "$HSPACE" pca b.h5 -k 2 -q -o pb.h5
+    [ "$(verdict --a a.h5 --b a.h5 --directions-a pa.h5 --directions-b pa.h5 -o r.h5)" = shared ]
+    jq -e '.results.directions | length == 2 and all(.verdict == "shared" and .a == .b and .over_ceiling.value > 0.999999
+        and has("aligned_cosine") and has("null") and has("effect_ratio") and .raw_cosine > 0.999)' o.json
+    jq -e '.results.h.verdict == "shared"' o.json
+    [ "$(verdict --a a.h5 --b b.h5 --directions-a pa.h5:pc0 --directions-b pb.h5:pc1)" != shared ]
+    jq -e '.results.directions | length == 1 and .[0].a == "pc0" and .[0].b == "pc1"' o.json
+    fails 2 "wanted both" "$HSPACE" compare --a a.h5 --b b.h5 --directions-a pa.h5 --json
+    fails 2 "other weights" "$HSPACE" compare --a a.h5 --b b.h5 --directions-a pa.h5 --directions-b pa.h5 --json
+}
