@@ -14,6 +14,8 @@ static const hs_opt options[] = {
     {"attr", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B,...", "Input", "the columns; one direction each"},
     {"fraction", 0, HS_OPT_NUM, "0.25", 0, 0.5, NULL, "F", "Statistics",
      "of the samples in either group, where a column isn't 0 and 1"},
+    {"ends", 0, HS_OPT_INT, NULL, 1, 0x1p31, NULL, "N", "Statistics",
+     "instead: the N samples of the largest values against the N of the smallest"},
     {"shuffles", 0, HS_OPT_INT, "4", 0, 1000, NULL, "R", "Statistics",
      "twins from shuffled labels, stored beside each direction as its control"},
     HS_OPT_SPACE,
@@ -63,9 +65,13 @@ HS_CHECKED static int open_job(hs_cmd *c, job *j)
     HS_TRY(hs_calloc(j->n, sizeof *j->labels, &j->labels));
     HS_TRY(hs_alloc(j->n, j->S * sizeof *j->norm, &j->norm));
     HS_TRY(hs_alloc(j->n, j->S * sizeof *j->d_prime, &j->d_prime));
+    size_t n = hs_store_n(j->store), ends = hs_cmd_given(c, "ends") ? (size_t)hs_cmd_int(c, "ends") : 0;
+    if (ends > 0 && hs_cmd_given(c, "fraction")) {
+        rc = hs_fail(HS_ERANGE, "--ends, --fraction: wanted one of them");
+        goto out;
+    }
     for (size_t i = 0; i < j->n; i++) {
-        HS_TRY(hs_fail_in(
-            hs_labels_of(&j->csv, j->attr[i], hs_store_n(j->store), hs_cmd_num(c, "fraction"), &j->labels[i]), table));
+        HS_TRY(hs_fail_in(hs_labels_of(&j->csv, j->attr[i], n, hs_cmd_num(c, "fraction"), ends, &j->labels[i]), table));
     }
 out:
     return rc;

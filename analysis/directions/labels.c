@@ -61,10 +61,10 @@ static int by_value(const void *a, const void *b)
     return x->sample < y->sample ? -1 : x->sample > y->sample;
 }
 
-HS_CHECKED static int group_by_ends(size_t n, double fraction, hs_labels *l)
+HS_CHECKED static int group_by_ends(size_t n, double fraction, size_t ends, hs_labels *l)
 {
     int rc = HS_OK;
-    size_t each = (size_t)(fraction * (double)n);
+    size_t each = ends > 0 ? ends : (size_t)(fraction * (double)n);
     ranked *order = NULL;
     HS_TRY(hs_alloc(n, sizeof *order, &order));
     for (size_t i = 0; i < n; i++) {
@@ -79,7 +79,11 @@ HS_CHECKED static int group_by_ends(size_t n, double fraction, hs_labels *l)
         l->side[order[n - 1 - i].sample] = 1;
     }
     l->plus = l->minus = each;
-    snprintf(l->rule, sizeof l->rule, "largest against smallest %g %%", 100 * fraction);
+    if (ends > 0) {
+        snprintf(l->rule, sizeof l->rule, "largest against smallest %zu", ends);
+    } else {
+        snprintf(l->rule, sizeof l->rule, "largest against smallest %g %%", 100 * fraction);
+    }
 out:
     free(order);
     return rc;
@@ -95,13 +99,16 @@ static void group_by_value(size_t n, hs_labels *l)
     snprintf(l->rule, sizeof l->rule, "1 against 0");
 }
 
-int hs_labels_of(const hs_csv *table, const char *attribute, size_t n, double fraction, hs_labels *out)
+int hs_labels_of(const hs_csv *table, const char *attribute, size_t n, double fraction, size_t ends, hs_labels *out)
 {
     int rc = HS_OK;
     int binary;
     hs_labels l = {0};
     if (!(fraction > 0 && fraction <= 0.5)) {
         return hs_fail(HS_ERANGE, "fraction %g: must be above 0 and at most 0.5", fraction);
+    }
+    if (ends > n / 2) {
+        return hs_fail(HS_ERANGE, "ends %zu: at most %zu, half of the samples", ends, n / 2);
     }
     hs_text_escape(attribute, l.name, sizeof l.name);
     HS_TRY(hs_alloc(n, sizeof *l.value, &l.value));
@@ -110,7 +117,7 @@ int hs_labels_of(const hs_csv *table, const char *attribute, size_t n, double fr
     if (binary) {
         group_by_value(n, &l);
     } else {
-        HS_TRY(group_by_ends(n, fraction, &l));
+        HS_TRY(group_by_ends(n, fraction, ends, &l));
     }
     if (l.plus == 0 || l.minus == 0) {
         rc = hs_fail(HS_EDEGENERATE, "%s: %zu samples against %zu (%s): one group is empty", l.name, l.plus, l.minus,

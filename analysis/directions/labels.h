@@ -1,7 +1,7 @@
 /* Labels of samples: a table with a column an attribute and a row a sample, and the two groups they make.
  *
- * A column of zeros and ones groups by value; any other by its ends: the `fraction` of the samples with the largest
- * values against the fraction with the smallest (equal values by sample). */
+ * A column of zeros and ones groups by value; any other by its ends: the `ends` samples (0: the `fraction` of all) with
+ * the largest values against as many with the smallest (equal values by sample). */
 #ifndef HS_DIRECTIONS_LABELS_H
 #define HS_DIRECTIONS_LABELS_H
 
@@ -20,8 +20,9 @@ typedef struct {
 
 /* *out <- column `attribute` of a table of exactly n rows, row i that of sample i.  HS_ESHAPE: another number of
  * rows; HS_EFORMAT: no such column, or a cell that isn't a finite number (both named); HS_ERANGE: fraction outside
- * (0, 0.5]; HS_EDEGENERATE: all samples are of one group. */
-HS_CHECKED int hs_labels_of(const hs_csv *table, const char *attribute, size_t n, double fraction, hs_labels *out);
+ * (0, 0.5], ends above n / 2; HS_EDEGENERATE: all samples are of one group. */
+HS_CHECKED int hs_labels_of(const hs_csv *table, const char *attribute, size_t n, double fraction, size_t ends,
+                            hs_labels *out);
 /* value (n) <- the column, as numbers; *binary <- whether all are 0 or 1.  Errors as above, but HS_ERANGE and
  * HS_EDEGENERATE. */
 HS_CHECKED int hs_labels_column(const hs_csv *table, const char *attribute, size_t n, double *value, int *binary);

@@ -17,6 +17,9 @@ with open("l.csv", "w") as f:
 np.savez("l.npz", score=v, on=b)
 END
     "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr score,on --fraction 0.3 --json -o d.h5 >out.json
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr score --ends 12 --json -o e.h5 |
+        jq -e --slurpfile d out.json '.results.directions[0] | .groups == "largest against smallest 12" and
+            .n_plus == 12 and (.steps | length) == 3 and .steps == $d[0].results.directions[0].steps'
     jq -e '.results.directions | length == 2 and .[0].n_plus == 12 and .[0].n_minus == 12 and .[1].groups == "1 against 0"' out.json
     /usr/bin/python3 - <<'END'
 import h5py, numpy as np
@@ -68,6 +71,8 @@ for i in range(120): print(f"{i}," + ",".join(map(str, v[i])))' >l.csv
     fails 3 'row 2: bad is "x"' "$HSPACE" $D --labels l.csv --attr bad
     fails 6 "c: 4 samples against 0 .*one group is empty" "$HSPACE" $D --labels l.csv --attr c
     fails 6 "s: 0 samples against 0" "$HSPACE" $D --labels l.csv --attr s --fraction 0.1
+    fails 2 "ends 3: at most 2" "$HSPACE" $D --labels l.csv --attr s --ends 3
+    fails 2 "wanted one of them" "$HSPACE" $D --labels l.csv --attr s --ends 1 --fraction 0.1
     [ ! -e d.h5 ]
     "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr s -q -o d.h5
     "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr s --json -f -o d.h5 |

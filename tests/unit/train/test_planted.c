@@ -174,7 +174,7 @@ static void test_mean_difference(void **state)
     double norm[S], d_prime[S];
     for (size_t k = 0; k < 2; k++) {
         hs_labels l;
-        assert_ok(hs_labels_of(&labels, column[k], N, 0.3, &l));
+        assert_ok(hs_labels_of(&labels, column[k], N, 0.3, 0, &l));
         assert_ok(hs_dir_mean(store, HS_SPACE_H, &l, NULL, dh, norm, d_prime));
         expect_planted(k == 0 ? "mean difference, ends" : "mean difference, classes", S, dh);
         assert_true(d_prime[0] > 2);
