@@ -172,6 +172,24 @@ void hs_edit_job_free(hs_edit_job *job)
     memset(job, 0, sizeof *job);
 }
 
+int hs_rival_open(hs_cmd *c, const hs_edit_job *job, const char *spec, hs_direction *out)
+{
+    int rc;
+    hs_direction d = {0};
+    HS_TRY(hs_direction_open(spec, &d));
+    HS_TRY(hs_cmd_input(c, d.file));
+    if (d.space != HS_SPACE_EPS) {
+        rc = hs_fail(HS_ERANGE, "--rival %s: a direction of h; wanted one of eps (--space eps)", spec);
+        goto out;
+    }
+    HS_TRY(hs_direction_fits(&d, hs_unet_config_of(job->model.unet), job->model.sha256, hs_cmd_force(c)));
+    *out = d;
+    d = (hs_direction){0};
+out:
+    hs_direction_free(&d);
+    return rc;
+}
+
 int hs_edit_reconstruction(hs_cmd *c, const hs_edit_job *job, const float *x_0, size_t columns, size_t plain)
 {
     int rc = HS_OK;

@@ -33,6 +33,8 @@ typedef struct {
  * lets a direction of another model of the same shape in. */
 HS_CHECKED int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *out);
 void hs_edit_job_free(hs_edit_job *job);
+/* *out <- the direction of --rival, one of eps that fits the job's model (HS_ERANGE: of h). */
+HS_CHECKED int hs_rival_open(hs_cmd *c, const hs_edit_job *job, const char *spec, hs_direction *out);
 
 /* Where the images came from --images: results.reconstruction {"psnr", "l1", "psnr_each", "l1_each"} of the unedited
  * ones, column `plain` of x_0 (n, columns, c R R), against the images themselves, of a range of 2.  Nothing else

@@ -4,45 +4,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/cli/homogeneity_work.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
 #include "analysis/cli/property_model.h"
 #include "analysis/directions/dir_random.h"
 #include "analysis/properties/naturalness.h"
+#include "analysis/properties/verdict.h"
 #include "core/base/alloc.h"
 
 const hs_opt hs_opts_homogeneity_model[] = {
     {"direction", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input", "direction file and name, or a delta network"},
     {"strengths", 0, HS_OPT_GRID, "0:2:0.5", 0, 0, NULL, "A:B:STEP", "Edit", "the largest (natural) one is judged"},
+    HS_OPT_RIVAL,
+    HS_OPT_CONTROLS("all"),
     {"transfers", 0, HS_OPT_INT, "4", 1, 100000, NULL, "R", "Statistics", "other images' deltas tried on each image"},
     {0}};
 
-/* A run and what it gave. */
-typedef struct {
-    hs_cmd *c;
-    const hs_homogeneity_options *options;
-    hs_property_model m;
-    double strength; /* the one judged */
-    int natural;     /* naturalness was judged and allows it */
-    size_t K, R;
-    hs_seen plain, edited;
-    double **null;  /* [n_phi] (K, n) effects of random directions */
-    double **other; /* [n_phi] (n, R) effects of other images' deltas */
-    size_t *from;   /* (n, R) */
-} work;
-
-static void work_free(work *w)
+void hs_homogeneity_run_free(hs_homogeneity_work *w)
 {
     for (size_t p = 0; p < w->m.n_phi; p++) {
         free(w->null != NULL ? w->null[p] : NULL);
         free(w->other != NULL ? w->other[p] : NULL);
+        free(w->rival != NULL ? w->rival[p] : NULL);
     }
     free(w->null);
     free(w->other);
+    free(w->rival);
     free(w->from);
-    hs_property_seen_free(&w->m, &w->plain);
     hs_property_seen_free(&w->m, &w->edited);
+}
+
+static void work_free(hs_homogeneity_work *w)
+{
+    hs_homogeneity_controls_free(w);
+    hs_homogeneity_run_free(w);
+    hs_property_seen_free(&w->m, &w->plain);
     hs_property_model_free(&w->m);
 }
 
@@ -78,7 +76,8 @@ static double along(size_t f, size_t i, const double *axis, const float *axis_of
 }
 
 /* e (n) <- effects of v, along the mean change of axis_of (v itself, or the images' own edits). */
-HS_CHECKED static int effects_of(const work *w, size_t p, const float *axis_of, const float *v, double *e, double *base)
+int hs_homogeneity_effects_of(const hs_homogeneity_work *w, size_t p, const float *axis_of, const float *v, double *e,
+                              double *base)
 {
     int rc;
     size_t n = w->m.n, f = w->m.phi[p].features;
@@ -106,7 +105,8 @@ static size_t feature_readout(const hs_property_model *m)
 }
 
 /* Puts the features of one strength into their column of feat (n, columns, F). */
-static void keep_features(const work *w, size_t p, const hs_seen *s, size_t column, size_t columns, float *feat)
+static void keep_features(const hs_homogeneity_work *w, size_t p, const hs_seen *s, size_t column, size_t columns,
+                          float *feat)
 {
     size_t F = w->m.phi[p].features;
     for (size_t i = 0; i < w->m.n; i++) {
@@ -115,7 +115,7 @@ static void keep_features(const work *w, size_t p, const hs_seen *s, size_t colu
 }
 
 /* *strength <- the largest of the m positive ones at which images are natural. */
-HS_CHECKED static int judge_naturalness(work *w, size_t p, size_t m, const double *s)
+HS_CHECKED static int judge_naturalness(hs_homogeneity_work *w, size_t p, size_t m, const double *s)
 {
     int rc;
     float *feat = NULL;
@@ -151,7 +151,7 @@ out:
     return rc;
 }
 
-HS_CHECKED static int run_edits(work *w)
+HS_CHECKED static int run_edits(hs_homogeneity_work *w)
 {
     int rc;
     const double *s;
@@ -178,7 +178,7 @@ out:
     return rc;
 }
 
-HS_CHECKED static int make_tables(size_t n_phi, size_t n, double ***out)
+int hs_homogeneity_tables(size_t n_phi, size_t n, double ***out)
 {
     int rc;
     HS_TRY(hs_calloc(n_phi, sizeof **out, out));
@@ -189,12 +189,12 @@ out:
     return rc;
 }
 
-HS_CHECKED static int run_nulls(work *w)
+int hs_homogeneity_nulls(hs_homogeneity_work *w)
 {
     int rc;
     const double one = 1;
     size_t n = w->m.n;
-    HS_TRY(make_tables(w->m.n_phi, w->K * n, &w->null));
+    HS_TRY(hs_homogeneity_tables(w->m.n_phi, w->K * n, &w->null));
     for (size_t k = 0; k < w->K; k++) {
         hs_direction d = {0};
         hs_seen seen = {0};
@@ -204,7 +204,7 @@ HS_CHECKED static int run_nulls(work *w)
             rc = hs_property_see(&w->m, &plan, w->m.job.x_T, w->strength, &seen);
         }
         for (size_t p = 0; p < w->m.n_phi && rc == HS_OK; p++) {
-            rc = effects_of(w, p, seen.value[p], seen.value[p], w->null[p] + k * n, NULL);
+            rc = hs_homogeneity_effects_of(w, p, seen.value[p], seen.value[p], w->null[p] + k * n, NULL);
         }
         hs_property_seen_free(&w->m, &seen);
         hs_direction_free(&d);
@@ -215,12 +215,12 @@ out:
 }
 
 /* Round q: each image with the delta of the image q + 1 further on. */
-HS_CHECKED static int run_transfers(work *w)
+int hs_homogeneity_transfers(hs_homogeneity_work *w)
 {
     int rc;
     size_t n = w->m.n, *row = NULL;
     double *e = NULL;
-    HS_TRY(make_tables(w->m.n_phi, n * w->R, &w->other));
+    HS_TRY(hs_homogeneity_tables(w->m.n_phi, n * w->R, &w->other));
     HS_TRY(hs_alloc(n * w->R, sizeof *w->from, &w->from));
     HS_TRY(hs_alloc(n, sizeof *row, &row));
     HS_TRY(hs_alloc(n, sizeof *e, &e));
@@ -233,7 +233,7 @@ HS_CHECKED static int run_transfers(work *w)
         plan.given_row = row;
         HS_TRY(hs_property_see(&w->m, &plan, w->m.job.x_T, w->strength, &seen));
         for (size_t p = 0; p < w->m.n_phi && rc == HS_OK; p++) {
-            rc = effects_of(w, p, w->edited.value[p], seen.value[p], e, NULL);
+            rc = hs_homogeneity_effects_of(w, p, w->edited.value[p], seen.value[p], e, NULL);
             for (size_t i = 0; i < n; i++) {
                 w->other[p][i * w->R + q] = e[i];
             }
@@ -249,30 +249,66 @@ out:
 
 /* ---- The answer ---- */
 
+/* wide (K, n, 2) <- effects (K, n) at 0 and the strength judged. */
+static void widen(size_t K, size_t n, const double *effect, double *wide)
+{
+    for (size_t i = 0; i < K * n; i++) {
+        wide[2 * i] = 0;
+        wide[2 * i + 1] = effect[i];
+    }
+}
+
+/* *null (K, n, 2) <- the random directions' effects or those of twins (Kt, n), which are harder to beat. */
+HS_CHECKED static int null_of(const hs_homogeneity_work *w, size_t p, size_t *K, double **null)
+{
+    int rc, harder = 0;
+    size_t n = w->m.n, Kt = 0;
+    double *random = NULL, *twin = NULL;
+    const double *twins = hs_homogeneity_twins(w, p, &Kt);
+    HS_TRY(hs_alloc(w->K * n, 2 * sizeof *random, &random));
+    HS_TRY(hs_alloc(Kt * n, 2 * sizeof *twin, &twin));
+    if (w->K > 0) {
+        widen(w->K, n, w->null[p], random);
+    }
+    if (Kt > 0) {
+        widen(Kt, n, twins, twin);
+    }
+    HS_TRY(hs_control_harder(n, 2, 0, 1, w->K, random, Kt, twin, &harder));
+    *K = harder ? Kt : w->K;
+    *null = harder ? twin : random;
+    *(harder ? &twin : &random) = NULL;
+out:
+    free(random);
+    free(twin);
+    return rc;
+}
+
 /* One read-out's table at 0 and the strength judged; own (n): the effects. */
-HS_CHECKED static int table_of(const work *w, size_t p, double *own, hs_effects *out)
+HS_CHECKED static int table_of(const hs_homogeneity_work *w, size_t p, double *own, hs_effects *out)
 {
     int rc;
-    size_t n = w->m.n;
+    size_t n = w->m.n, K = 0;
     const double strength[2] = {0, w->strength};
-    double *base = NULL, *value = NULL, *null = NULL;
+    double *base = NULL, *value = NULL, *null = NULL, *rival = NULL;
     HS_TRY(hs_alloc(n, sizeof *base, &base));
     HS_TRY(hs_alloc(n, 2 * sizeof *value, &value));
-    HS_TRY(hs_alloc(w->K * n, 2 * sizeof *null, &null));
-    HS_TRY(effects_of(w, p, w->edited.value[p], w->edited.value[p], own, base));
+    HS_TRY(hs_alloc(n, 2 * sizeof *rival, &rival));
+    HS_TRY(null_of(w, p, &K, &null));
+    HS_TRY(hs_homogeneity_effects_of(w, p, w->edited.value[p], w->edited.value[p], own, base));
     for (size_t i = 0; i < n; i++) {
         value[2 * i] = base[i];
         value[2 * i + 1] = base[i] + own[i];
     }
-    for (size_t i = 0; i < w->K * n; i++) {
-        null[2 * i] = 0;
-        null[2 * i + 1] = w->null[p][i];
+    if (w->rival != NULL) {
+        widen(1, n, w->rival[p], rival);
     }
-    HS_TRY(hs_effects_create(w->m.job.dir[0].name, n, 2, strength, value, w->K, null, NULL, out));
+    HS_TRY(
+        hs_effects_create(w->m.job.dir[0].name, n, 2, strength, value, K, null, w->rival != NULL ? rival : NULL, out));
 out:
     free(base);
     free(value);
     free(null);
+    free(rival);
     return rc;
 }
 
@@ -303,8 +339,8 @@ out:
     return rc;
 }
 
-HS_CHECKED static int write_file(const work *w, const char *path, const char *readout, const hs_effects *e,
-                                 const hs_transfers *t, const hs_measurement *m)
+HS_CHECKED static int write_file(const hs_homogeneity_work *w, const char *path, const char *readout,
+                                 const hs_effects *e, const hs_transfers *t, const hs_measurement *m)
 {
     int rc;
     hs_result *r = NULL;
@@ -338,68 +374,100 @@ out:
     return rc;
 }
 
-/* Measures read-out p; *json: the measurement. */
-HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict *verdict)
+/* Read-out p of a run, its controls left out; e: its table; own (n), change (n, f): room. */
+HS_CHECKED static int measure(const hs_homogeneity_work *w, size_t p, double *own, float *change, hs_effects *e,
+                              hs_transfers *t, hs_measurement *out)
 {
     int rc;
-    work *w = ctx;
     size_t n = w->m.n, f = w->m.phi[p].features;
-    const char *name = w->m.phi[p].name;
-    hs_effects e = {0};
-    hs_measurement m = {0};
-    double *own = NULL;
-    float *change = NULL;
     hs_homogeneity_options o = *w->options;
-    HS_TRY(hs_alloc(n, sizeof *own, &own));
-    HS_TRY(hs_alloc(n, f * sizeof *change, &change));
-    HS_TRY(table_of(w, p, own, &e));
-    const hs_transfers t = {n, w->R, own, w->from, w->other != NULL ? w->other[p] : NULL};
+    HS_TRY(table_of(w, p, own, e));
+    *t = (hs_transfers){n, w->R, own, w->from, w->other != NULL ? w->other[p] : NULL};
     for (size_t i = 0; i < n * f; i++) {
         change[i] = w->edited.value[p][i] - w->plain.value[p][i];
     }
     o.noise_floor = w->plain.noise_floor[p];
     o.naturalness = w->natural;
-    o.transfers = w->R > 0 ? &t : NULL;
-    o.deltas = w->m.delta != NULL && p == 0 ? &w->m.reduced : NULL;
+    o.transfers = w->R > 0 ? t : NULL;
+    o.deltas = w->deltas && p == 0 ? &w->m.reduced : NULL;
     o.f = f;
     o.change = f > 1 ? change : NULL;
-    HS_TRY(hs_homogeneity_effects(&e, &o, &m));
+    HS_TRY(hs_homogeneity_effects(e, &o, out));
+out:
+    return rc;
+}
+
+/* Adds the controls of read-out p to m. */
+HS_CHECKED static int add_controls(const hs_homogeneity_work *w, size_t p, double *own, float *change,
+                                   hs_measurement *m)
+{
+    int rc = HS_OK;
+    if (w->m.job.model.untrained) {
+        hs_withhold(m, HS_UNTRAINED);
+    }
+    HS_TRY(hs_measurement_own_controls(m, w->no_rival));
+    for (int k = 0; k < HS_CONTROLS; k++) {
+        hs_effects e = {0};
+        hs_transfers t;
+        hs_measurement of = {0};
+        if (w->control[k].edited.value == NULL) {
+            HS_TRY(hs_measurement_control_missing(m, hs_control_name[k], w->controls.of[k].missing));
+            continue;
+        }
+        rc = measure(&w->control[k], p, own, change, &e, &t, &of);
+        if (rc == HS_OK) {
+            rc = hs_control_add(m, (hs_control_kind)k, &of);
+        }
+        hs_effects_free(&e);
+        hs_measurement_free(&of);
+        HS_TRY(rc);
+    }
+    HS_TRY(w->natural ? HS_OK
+                      : hs_measurement_control_missing(m, "naturalness",
+                                                       "needs read-out feat, 16 images and a strength "
+                                                       "that leaves them natural"));
+out:
+    return rc;
+}
+
+/* Measures read-out p; *json: the measurement. */
+HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict *verdict)
+{
+    int rc;
+    hs_homogeneity_work *w = ctx;
+    const char *name = w->m.phi[p].name;
+    hs_effects e = {0};
+    hs_transfers t;
+    hs_measurement m = {0};
+    double *own = NULL, *room = NULL;
+    float *change = NULL;
+    HS_TRY(hs_alloc(w->m.n, sizeof *own, &own));
+    HS_TRY(hs_alloc(w->m.n, sizeof *room, &room));
+    HS_TRY(hs_alloc(w->m.n, w->m.phi[p].features * sizeof *change, &change));
+    HS_TRY(measure(w, p, own, change, &e, &t, &m));
+    HS_TRY(add_controls(w, p, room, change, &m));
     *verdict = m.verdict;
     *json = hs_measurement_json(&m);
     json_object_set_new(*json, "readout", json_string(name));
     json_object_set_new(*json, "strength", hs_json_num(w->strength));
     hs_measurement_say(w->c, name, &m);
     if (hs_cmd_out(w->c) != NULL && p == 0) {
-        HS_TRY(write_file(w, hs_cmd_out(w->c), name, &e, o.transfers, &m));
+        HS_TRY(write_file(w, hs_cmd_out(w->c), name, &e, w->R > 0 ? &t : NULL, &m));
     }
 out:
     free(own);
+    free(room);
     free(change);
     hs_effects_free(&e);
     hs_measurement_free(&m);
     return rc;
 }
 
-/* Which controls were run, and which not. */
-static void say_controls(const work *w)
-{
-    json_t *run = json_array(), *not = json_array();
-    char text[80];
-    snprintf(text, sizeof text, "%zu random directions of equal norm", w->K);
-    json_array_append_new(w->K > 0 ? run : not, json_string(text));
-    json_array_append_new(w->natural ? run : not, json_string("naturalness (read-out feat, 16 images)"));
-    json_array_append_new(not, json_string("rival in eps-space"));
-    json_array_append_new(not, json_string("shuffled labels"));
-    json_array_append_new(not, json_string("untrained model"));
-    json_object_set_new(hs_cmd_results(w->c), "controls", json_pack("{s:o, s:o}", "run", run, "not_run", not ));
-}
-
-HS_CHECKED static int answer(work *w)
+HS_CHECKED static int answer(hs_homogeneity_work *w)
 {
     int rc;
     const char *out = hs_cmd_out(w->c);
     HS_TRY(hs_property_readouts(w->c, w->m.n_phi, answer_one, w));
-    say_controls(w);
     HS_TRY(hs_cmd_str(w->c, "plot") != NULL ? hs_plot_files(w->c, &out, 1, hs_cmd_str(w->c, "plot")) : HS_OK);
 out:
     return rc;
@@ -408,10 +476,13 @@ out:
 int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
 {
     int rc;
-    work w = {.c = c, .options = o, .K = o->K};
+    hs_homogeneity_work w = {.c = c, .options = o, .K = o->K};
     HS_TRY(hs_property_model_open(c, &w.m));
+    w.deltas = w.m.delta != NULL;
+    HS_TRY(hs_controls_open(c, &w.m.job, &w.controls));
     if (hs_cmd_dry_run(c)) {
         hs_cmd_say(c, "%zu images x %zu steps, %zu nulls\n", w.m.n, w.m.job.steps.S, w.K);
+        hs_controls_say_plan(c, &w.controls);
         goto out;
     }
     if (w.m.delta != NULL && w.m.n > 1) {
@@ -419,8 +490,10 @@ int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
         w.R = w.R < w.m.n - 1 ? w.R : w.m.n - 1;
     }
     HS_TRY(run_edits(&w));
-    HS_TRY(run_nulls(&w));
-    HS_TRY(w.R > 0 ? run_transfers(&w) : HS_OK);
+    HS_TRY(hs_homogeneity_nulls(&w));
+    HS_TRY(w.R > 0 ? hs_homogeneity_transfers(&w) : HS_OK);
+    HS_TRY(hs_homogeneity_rival(&w));
+    HS_TRY(hs_homogeneity_controls(&w));
     HS_TRY(answer(&w));
 out:
     work_free(&w);

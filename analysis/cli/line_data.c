@@ -445,6 +445,7 @@ out:
 int hs_line_of_model(hs_cmd *c, hs_line_data *out)
 {
     hs_edit_job job = {0};
+    hs_controls cs = {0};
     hs_line_data d = {0};
     const double *strength;
     size_t m = hs_cmd_grid(c, "strengths", &strength);
@@ -461,12 +462,15 @@ int hs_line_of_model(hs_cmd *c, hs_line_data *out)
     if (hs_cmd_dry_run(c)) {
         hs_cmd_say(c, "%zu images x %zu strengths x %zu steps, %lld nulls\n", job.source.n, m, job.steps.S,
                    (long long)hs_cmd_int(c, "null"));
+        HS_TRY(hs_controls_open(c, &job, &cs));
+        hs_controls_say_plan(c, &cs);
     } else {
         HS_TRY(sweep_job(c, &job, &d));
     }
     *out = d;
     d = (hs_line_data){0};
 out:
+    hs_controls_free(&cs);
     hs_edit_job_free(&job);
     hs_line_data_free(&d);
     return rc;

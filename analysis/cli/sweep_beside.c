@@ -46,13 +46,7 @@ int hs_sweep_file_rival(hs_cmd *c, hs_sweep_file *f)
     if (spec == NULL) {
         return HS_OK;
     }
-    HS_TRY(hs_direction_open(spec, &d));
-    HS_TRY(hs_cmd_input(c, d.file));
-    if (d.space != HS_SPACE_EPS) {
-        rc = hs_fail(HS_ERANGE, "--rival %s: a direction of h; wanted one of eps (--space eps)", spec);
-        goto out;
-    }
-    HS_TRY(hs_direction_fits(&d, hs_unet_config_of(job->model.unet), job->model.sha256, hs_cmd_force(c)));
+    HS_TRY(hs_rival_open(c, job, spec, &d));
     HS_TRY(hs_alloc(job->steps.S, sizeof *f->rival_factor, &f->rival_factor));
     plan.dir = &d;
     plan.n_dir = 1;
