@@ -96,9 +96,7 @@ HS_CHECKED static int plan_only(hs_cmd *c, const hs_edit_job *job)
     hs_readout *phi = NULL;
     double cells = (double)(job->source.n * p->m), bytes = 65536;
     HS_TRY(hs_controls_open(c, job, &cs));
-    work.unet = cs.wanted && cs.of[HS_CONTROL_UNET].missing[0] == '\0';
-    work.x_T = cs.wanted && cs.of[HS_CONTROL_X_T].missing[0] == '\0';
-    work.twins = cs.of[hs_controls_twins(&cs)].n;
+    hs_controls_count(&cs, &work.unet, &work.x_T, &work.twins);
     hs_controls_say_plan(c, &cs);
     HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
     for (size_t i = 0; i < n_phi; i++) {

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/cli/consistency_work.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
 #include "analysis/cli/property_model.h"
 #include "analysis/cli/work.h"
 #include "analysis/directions/dir_random.h"
+#include "analysis/properties/verdict.h"
 #include "core/base/alloc.h"
 #include "core/linalg/blas.h"
 #include "core/stats/bca.h"
@@ -20,28 +22,11 @@ const hs_opt hs_opts_consistency_model[] = {
     {"strength", 0, HS_OPT_NUM, "1", -1e6, 1e6, NULL, "S", "Edit", "strength of every edit"},
     {"at", 0, HS_OPT_INT, "5", 2, 1000, NULL, "P", "Statistics", "edited steps whose deltas are tried at one another"},
     {"nulls", 0, HS_OPT_INT, "8", 1, 1000, NULL, "K", "Statistics", "random directions with the direction's norms"},
+    HS_OPT_RIVAL,
+    HS_OPT_CONTROLS("all"),
     {0}};
 
-/* Effects of one read-out, as hs_step_effects wants them. */
-typedef struct {
-    double *E, *whole, *null, *shuffled, *mean, *global;
-} effects;
-
-typedef struct {
-    hs_cmd *c;
-    const hs_consistency_options *options;
-    hs_property_model m;
-    int constant;
-    size_t P, K;
-    double strength;
-    size_t *at;   /* (P) positions among the edited steps */
-    float *x;     /* (P, n, c R R) x_t of the plain trajectories there */
-    double *norm; /* (edited) of the deltas */
-    hs_seen plain, whole;
-    effects *e; /* [n_phi] */
-} work;
-
-static void work_free(work *w)
+void hs_consistency_run_free(hs_consistency_work *w)
 {
     for (size_t p = 0; w->e != NULL && p < w->m.n_phi; p++) {
         free(w->e[p].E);
@@ -52,18 +37,25 @@ static void work_free(work *w)
         free(w->e[p].global);
     }
     free(w->e);
+    w->e = NULL;
+    hs_property_seen_free(&w->m, &w->whole);
+}
+
+static void work_free(hs_consistency_work *w)
+{
+    hs_consistency_controls_free(w);
+    hs_consistency_run_free(w);
     free(w->at);
     free(w->x);
     free(w->norm);
     hs_property_seen_free(&w->m, &w->plain);
-    hs_property_seen_free(&w->m, &w->whole);
     hs_property_model_free(&w->m);
 }
 
 /* ---- Effects as numbers ---- */
 
 /* The change of image i: of a scalar itself; of a vector along its change under the whole direction, or its length. */
-static double effect_of(const work *w, size_t p, size_t i, const float *v, int length)
+static double effect_of(const hs_consistency_work *w, size_t p, size_t i, const float *v, int length)
 {
     size_t f = w->m.phi[p].features;
     const float *plain = w->plain.value[p] + i * f, *whole = w->whole.value[p] + i * f;
@@ -81,7 +73,8 @@ static double effect_of(const work *w, size_t p, size_t i, const float *v, int l
 }
 
 /* out (n), apart by step <- effects of a run. */
-static void effects_of(const work *w, size_t p, const hs_seen *s, int length, size_t step, double *out)
+void hs_consistency_effects_of(const hs_consistency_work *w, size_t p, const hs_seen *s, int length, size_t step,
+                               double *out)
 {
     for (size_t i = 0; i < w->m.n; i++) {
         out[i * step] = effect_of(w, p, i, s->value[p], length);
@@ -89,7 +82,7 @@ static void effects_of(const work *w, size_t p, const hs_seen *s, int length, si
 }
 
 /* One standard deviation over unedited images of what the effect measures. */
-static double spread_of(const work *w, size_t p, double *scratch)
+static double spread_of(const hs_consistency_work *w, size_t p, double *scratch)
 {
     size_t n = w->m.n, f = w->m.phi[p].features;
     double sum = 0;
@@ -121,7 +114,7 @@ static double spread_of(const work *w, size_t p, double *scratch)
 HS_CHECKED static int catch_x(void *ctx, size_t step, size_t image, size_t strength, const float *x_t,
                               const float *eps_p)
 {
-    work *w = ctx;
+    hs_consistency_work *w = ctx;
     size_t d = hs_chw_size(w->m.job.source.image);
     (void)strength, (void)eps_p;
     for (size_t q = 0; q < w->P; q++) {
@@ -132,7 +125,7 @@ HS_CHECKED static int catch_x(void *ctx, size_t step, size_t image, size_t stren
     return HS_OK;
 }
 
-HS_CHECKED static int run_plain(work *w)
+int hs_consistency_plain(hs_consistency_work *w)
 {
     int rc;
     static const double zero = 0;
@@ -146,7 +139,6 @@ HS_CHECKED static int run_plain(work *w)
     HS_TRY(hs_alloc(w->m.n, d * sizeof *x_0, &x_0));
     HS_TRY(hs_edit_run(&plan, w->m.n, w->m.job.x_T, &watch, x_0));
     HS_TRY(hs_property_see(&w->m, &w->m.job.plan, w->m.job.x_T, 0, &w->plain));
-    HS_TRY(hs_property_see(&w->m, &w->m.job.plan, w->m.job.x_T, w->strength, &w->whole));
 out:
     free(x_0);
     return rc;
@@ -164,8 +156,20 @@ HS_CHECKED static int later_fill(void *ctx, size_t first, size_t n, size_t step,
     return l->whole.fill(l->whole.ctx, first, n, step + l->first, z);
 }
 
+/* The whole direction, as the run's plan has it. */
+HS_CHECKED static int run_whole(hs_consistency_work *w)
+{
+    int rc;
+    HS_TRY(hs_property_see(&w->m, &w->m.job.plan, w->m.job.x_T, w->strength, &w->whole));
+    for (size_t p = 0; p < w->m.n_phi; p++) {
+        hs_consistency_effects_of(w, p, &w->whole, 0, 1, w->e[p].whole);
+    }
+out:
+    return rc;
+}
+
 /* The delta of position l, as long as that of position k, at step k alone. */
-HS_CHECKED static int run_cell(work *w, size_t k, size_t l)
+HS_CHECKED static int run_cell(hs_consistency_work *w, size_t k, size_t l)
 {
     int rc;
     const double one = 1;
@@ -181,15 +185,20 @@ HS_CHECKED static int run_cell(work *w, size_t k, size_t l)
         dh[j] = (float)(scale * (double)w->m.step.dh[from * d + j]);
     }
     HS_TRY(hs_property_direction(&w->m, "step", 0, dh, &dir));
+    if (w->eps) {
+        dir.space = HS_SPACE_EPS;
+        dir.shape = w->m.job.source.image;
+    }
     steps.step += to;
     steps.S -= to;
     hs_edit_plan plan = hs_property_plan(&w->m, &dir, &one);
+    plan.factor = NULL;
     plan.steps = &steps;
     plan.t_edit = steps.step[0].t;
     plan.noise = (hs_image_noise){later_fill, &noise};
     HS_TRY(hs_property_see(&w->m, &plan, w->x + k * w->m.n * d_x, w->strength, &seen));
     for (size_t p = 0; p < w->m.n_phi; p++) {
-        effects_of(w, p, &seen, 0, w->P * w->P, w->e[p].E + k * w->P + l);
+        hs_consistency_effects_of(w, p, &seen, 0, w->P * w->P, w->e[p].E + k * w->P + l);
     }
 out:
     free(dh);
@@ -199,22 +208,27 @@ out:
 }
 
 /* out[p] (n) <- the effects of one stored direction at its steps. */
-HS_CHECKED static int run_direction(work *w, const hs_direction *d, int length, double *const *out)
+HS_CHECKED static int run_direction(hs_consistency_work *w, const hs_direction *d, int length, double *const *out)
+{
+    const double one = 1;
+    const hs_edit_plan plan = hs_property_plan(&w->m, d, &one);
+    return hs_consistency_see(w, &plan, length, out);
+}
+
+int hs_consistency_see(const hs_consistency_work *w, const hs_edit_plan *plan, int length, double *const *out)
 {
     int rc;
-    const double one = 1;
     hs_seen seen = {0};
-    const hs_edit_plan plan = hs_property_plan(&w->m, d, &one);
-    HS_TRY(hs_property_see(&w->m, &plan, w->m.job.x_T, w->strength, &seen));
+    HS_TRY(hs_property_see(&w->m, plan, w->m.job.x_T, w->strength, &seen));
     for (size_t p = 0; p < w->m.n_phi; p++) {
-        effects_of(w, p, &seen, length, 1, out[p]);
+        hs_consistency_effects_of(w, p, &seen, length, 1, out[p]);
     }
 out:
     hs_property_seen_free(&w->m, &seen);
     return rc;
 }
 
-HS_CHECKED static int run_nulls(work *w)
+int hs_consistency_nulls(hs_consistency_work *w)
 {
     int rc;
     double **out = NULL;
@@ -236,7 +250,7 @@ out:
 }
 
 /* dh (edited, d) <- the steps in another order, at the norms of their places. */
-HS_CHECKED static int shuffle(const work *w, float *dh)
+HS_CHECKED static int shuffle(const hs_consistency_work *w, float *dh)
 {
     int rc;
     size_t S = w->m.edited, d = w->m.d_h, *perm = NULL;
@@ -253,7 +267,7 @@ out:
     return rc;
 }
 
-static void mean_of_steps(const work *w, float *dh)
+static void mean_of_steps(const hs_consistency_work *w, float *dh)
 {
     size_t S = w->m.edited, d = w->m.d_h;
     for (size_t j = 0; j < d; j++) {
@@ -266,7 +280,7 @@ static void mean_of_steps(const work *w, float *dh)
 }
 
 /* Shuffled, mean and global. */
-HS_CHECKED static int run_variants(work *w)
+HS_CHECKED static int run_variants(hs_consistency_work *w)
 {
     int rc;
     size_t d = w->m.d_h, n_phi = w->m.n_phi;
@@ -296,7 +310,7 @@ out:
 }
 
 /* Evenly spaced edited steps, the first and the last among them. */
-HS_CHECKED static int choose_steps(work *w)
+HS_CHECKED static int choose_steps(hs_consistency_work *w)
 {
     int rc;
     size_t S = w->m.edited, P = (size_t)hs_cmd_int(w->c, "at");
@@ -313,7 +327,7 @@ out:
     return rc;
 }
 
-HS_CHECKED static int make_room(work *w)
+HS_CHECKED static int make_room(hs_consistency_work *w)
 {
     int rc;
     size_t n = w->m.n;
@@ -330,23 +344,31 @@ out:
     return rc;
 }
 
-HS_CHECKED static int run_all(work *w)
+int hs_consistency_cells(hs_consistency_work *w)
 {
     int rc;
-    HS_TRY(choose_steps(w));
     HS_TRY(make_room(w));
-    HS_TRY(run_plain(w));
-    for (size_t p = 0; p < w->m.n_phi; p++) {
-        effects_of(w, p, &w->whole, 0, 1, w->e[p].whole);
-    }
+    HS_TRY(run_whole(w));
     for (size_t k = 0; k < w->P; k++) {
         for (size_t l = 0; l < w->P; l++) {
             HS_TRY(hs_progress_tell(hs_cmd_progress(w->c), "steps", k * w->P + l, w->P * w->P));
             HS_TRY(run_cell(w, k, l));
         }
     }
+out:
+    return rc;
+}
+
+HS_CHECKED static int run_all(hs_consistency_work *w)
+{
+    int rc;
+    HS_TRY(choose_steps(w));
+    HS_TRY(hs_consistency_plain(w));
+    HS_TRY(hs_consistency_cells(w));
     HS_TRY(run_variants(w));
-    HS_TRY(run_nulls(w));
+    HS_TRY(hs_consistency_nulls(w));
+    HS_TRY(hs_consistency_rival(w));
+    HS_TRY(hs_consistency_controls(w));
 out:
     return rc;
 }
@@ -356,20 +378,20 @@ out:
 /* The stored direction as the deltas of one sample: its cosines, without intervals. */
 HS_CHECKED static int read_step(void *ctx, size_t first, size_t n, float *out)
 {
-    const work *w = ctx;
+    const hs_consistency_work *w = ctx;
     (void)first;
     memcpy(out, w->m.step.dh, n * w->m.edited * w->m.d_h * sizeof *out);
     return HS_OK;
 }
 
-HS_CHECKED static int deltas_of(work *w)
+HS_CHECKED static int deltas_of(hs_consistency_work *w)
 {
     const hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
     const hs_deltas_source one = {1, w->m.edited, w->m.d_h, w->m.t, read_step, w};
     return w->m.delta != NULL ? HS_OK : hs_deltas_reduce(&one, &limits, NULL, &w->m.reduced);
 }
 
-HS_CHECKED static int write_file(const work *w, const char *readout, const hs_consistency *q)
+HS_CHECKED static int write_file(const hs_consistency_work *w, const char *readout, const hs_consistency *q)
 {
     int rc;
     hs_result *r = NULL;
@@ -402,31 +424,83 @@ out:
     return rc;
 }
 
-HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict *verdict)
+/* Read-out p of a run, its controls left out. */
+HS_CHECKED static int measure(const hs_consistency_work *w, size_t p, int *twins, hs_consistency *q)
 {
-    int rc;
-    work *w = ctx;
-    const effects *e = &w->e[p];
-    const char *name = w->m.phi[p].name;
-    hs_consistency q = {0};
+    int rc, harder = 0;
+    const hs_consistency_effects_set *e = &w->e[p];
     hs_consistency_options o = *w->options;
     double *scratch = NULL;
+    size_t Kt = w->twins != NULL && (w->control == NULL || w->K > 0) ? w->Kt : 0;
+    const double *random = w->random != NULL ? w->random->e[p].null : e->null;
+    HS_TRY(hs_control_harder_effects(w->m.n, w->K, random, Kt, Kt > 0 ? w->twins[p] : NULL, &harder));
+    *twins = harder;
+    const hs_consistency_work *net = w->control != NULL ? &w->control[HS_CONTROL_NET] : NULL;
     hs_step_effects f = {.n = w->m.n,
                          .P = w->P,
                          .E = e->E,
                          .whole = e->whole,
-                         .K = w->K,
-                         .null = e->null,
-                         .shuffled = w->constant || w->m.edited < 2 ? NULL : e->shuffled,
-                         .mean = w->m.delta != NULL ? e->mean : NULL,
-                         .global = e->global,
+                         .K = harder ? Kt : w->K,
+                         .null = harder ? w->twins[p] : random,
+                         .shuffled = !w->variants || w->constant || w->m.edited < 2 ? NULL : e->shuffled,
+                         .mean = w->variants && w->m.delta != NULL ? e->mean : NULL,
+                         .global = w->variants ? e->global : NULL,
+                         .untrained = net != NULL && net->e != NULL ? net->e[p].E : NULL,
+                         .rival = w->rival != NULL && w->rival->e != NULL ? w->rival->e[p].E : NULL,
                          .constant = w->constant,
                          .noise_floor = w->plain.noise_floor[p]};
     HS_TRY(hs_alloc(w->m.n, sizeof *scratch, &scratch));
     f.spread = spread_of(w, p, scratch);
     o.effects = &f;
-    HS_TRY(hs_consistency_measure(&w->m.reduced, &o, &q));
-    snprintf(q.result.direction, sizeof q.result.direction, "%s", w->m.job.dir[0].name);
+    HS_TRY(hs_consistency_measure(w->variants ? &w->m.reduced : NULL, &o, q));
+    snprintf(q->result.direction, sizeof q->result.direction, "%s", w->m.job.dir[0].name);
+out:
+    free(scratch);
+    return rc;
+}
+
+/* Adds the controls of read-out p to m. */
+HS_CHECKED static int add_controls(const hs_consistency_work *w, size_t p, int twins, hs_measurement *m)
+{
+    int rc = HS_OK;
+    const hs_estimate *other = hs_measurement_find(m, "effect_shuffled_ratio");
+    if (w->m.job.model.untrained) {
+        hs_withhold(m, HS_UNTRAINED);
+    }
+    HS_TRY(hs_measurement_own_controls(m, twins, w->no_rival));
+    if (other != NULL && isfinite(other->value)) {
+        const hs_estimate e = *other;
+        char text[128];
+        snprintf(text, sizeof text, "%.3g [%.3g, %.3g] of the effect in its own order", e.value, e.lo, e.hi);
+        HS_TRY(hs_measurement_control_number(m, "steps in another order", &e, text));
+    } else {
+        HS_TRY(hs_measurement_control_missing(m, "steps in another order", "the direction is the same at all steps"));
+    }
+    for (int k = 0; k < HS_CONTROLS; k++) {
+        hs_consistency q = {0};
+        if (w->control[k].e == NULL) {
+            HS_TRY(hs_measurement_control_missing(m, hs_control_name[k], w->controls.of[k].missing));
+            continue;
+        }
+        rc = measure(&w->control[k], p, &twins, &q);
+        if (rc == HS_OK) {
+            rc = hs_control_add(m, (hs_control_kind)k, &q.result);
+        }
+        hs_consistency_free(&q);
+        HS_TRY(rc);
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict *verdict)
+{
+    int rc, twins = 0;
+    hs_consistency_work *w = ctx;
+    const char *name = w->m.phi[p].name;
+    hs_consistency q = {0};
+    HS_TRY(measure(w, p, &twins, &q));
+    HS_TRY(add_controls(w, p, twins, &q.result));
     *verdict = q.result.verdict;
     *json = hs_measurement_json(&q.result);
     json_object_set_new(*json, "readout", json_string(name));
@@ -440,30 +514,16 @@ HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict 
         HS_TRY(write_file(w, name, &q));
     }
 out:
-    free(scratch);
     hs_consistency_free(&q);
     return rc;
 }
 
-static void say_controls(const work *w)
-{
-    json_t *run = json_array(), *not = json_array();
-    char text[80];
-    snprintf(text, sizeof text, "%zu random directions with the direction's norms", w->K);
-    json_array_append_new(run, json_string(text));
-    json_array_append_new(w->constant || w->m.edited < 2 ? not : run, json_string("steps in another order"));
-    json_array_append_new(not, json_string("untrained delta network"));
-    json_array_append_new(not, json_string("rival in eps-space"));
-    json_object_set_new(hs_cmd_results(w->c), "controls", json_pack("{s:o, s:o}", "run", run, "not_run", not ));
-}
-
-HS_CHECKED static int answer(work *w)
+HS_CHECKED static int answer(hs_consistency_work *w)
 {
     int rc;
     const char *out = hs_cmd_out(w->c);
     HS_TRY(deltas_of(w));
     HS_TRY(hs_property_readouts(w->c, w->m.n_phi, answer_one, w));
-    say_controls(w);
     HS_TRY(hs_cmd_str(w->c, "plot") != NULL ? hs_plot_files(w->c, &out, 1, hs_cmd_str(w->c, "plot")) : HS_OK);
 out:
     return rc;
@@ -485,7 +545,11 @@ HS_CHECKED static int check_readouts(const hs_property_model *m)
 int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o)
 {
     int rc;
-    work w = {.c = c, .options = o, .K = (size_t)hs_cmd_int(c, "nulls"), .strength = hs_cmd_num(c, "strength")};
+    hs_consistency_work w = {.c = c,
+                             .options = o,
+                             .variants = 1,
+                             .K = (size_t)hs_cmd_int(c, "nulls"),
+                             .strength = hs_cmd_num(c, "strength")};
     HS_TRY(hs_property_model_open(c, &w.m));
     HS_TRY(check_readouts(&w.m));
     w.constant = w.m.job.dir[0].net == NULL && w.m.job.dir[0].S == 0;
@@ -493,15 +557,22 @@ int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o)
         rc = hs_fail(HS_ERANGE, "--strength: 0; wanted an edit");
         goto out;
     }
+    HS_TRY(hs_controls_open(c, &w.m.job, &w.controls));
     if (hs_cmd_dry_run(c)) {
-        const hs_work_of todo = hs_work_of_job(&w.m.job.source, &w.m.job.plan);
-        HS_TRY(hs_work_planned(c, &w.m.job.model, w.m.n, hs_work_consistency(&todo, (size_t)hs_cmd_int(c, "at"), w.K),
-                               65536));
+        hs_work_of todo = hs_work_of_job(&w.m.job.source, &w.m.job.plan);
+        hs_controls_count(&w.controls, &todo.unet, &todo.x_T, &todo.twins);
+        HS_TRY(hs_work_planned(
+            c, &w.m.job.model, w.m.n,
+            hs_work_consistency(&todo, (size_t)hs_cmd_int(c, "at"), w.K, hs_cmd_str(c, "rival") != NULL), 65536));
+        hs_controls_say_plan(c, &w.controls);
         goto out;
     }
     HS_TRY(run_all(&w));
     HS_TRY(answer(&w));
-    hs_work_done(c, &w.m.job.model, (hs_unet_work){0});
+    hs_work_done(c, &w.m.job.model,
+                 w.controls.of[HS_CONTROL_UNET].model.unet != NULL
+                     ? hs_unet_work_of(w.controls.of[HS_CONTROL_UNET].model.unet)
+                     : (hs_unet_work){0});
 out:
     work_free(&w);
     return rc;

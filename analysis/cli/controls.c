@@ -167,6 +167,13 @@ void hs_controls_say_plan(hs_cmd *c, const hs_controls *cs)
     json_object_set_new(hs_cmd_results(c), "controls_planned", planned);
 }
 
+void hs_controls_count(const hs_controls *cs, int *unet, int *x_T, size_t *twins)
+{
+    *unet = cs->wanted && cs->of[HS_CONTROL_UNET].missing[0] == '\0';
+    *x_T = cs->wanted && cs->of[HS_CONTROL_X_T].missing[0] == '\0';
+    *twins = cs->of[hs_controls_twins(cs)].n;
+}
+
 hs_control_kind hs_controls_twins(const hs_controls *cs)
 {
     return cs->of[HS_CONTROL_NET].n > 0 ? HS_CONTROL_NET : HS_CONTROL_LABELS;
@@ -310,5 +317,29 @@ int hs_control_harder(size_t n, size_t m, size_t zero, size_t far, size_t Ka, co
     HS_TRY(Kb > 0 ? limit(n, m, zero, far, Kb, b, &lb) : HS_OK);
     *harder = Kb > 0 && (Ka == 0 || lb > la);
 out:
+    return rc;
+}
+
+/* wide (K, n, 2) <- effects (K, n) as increments from 0. */
+static void widen(size_t cells, const double *effect, double *wide)
+{
+    for (size_t i = 0; i < cells; i++) {
+        wide[2 * i] = 0;
+        wide[2 * i + 1] = effect[i];
+    }
+}
+
+int hs_control_harder_effects(size_t n, size_t Ka, const double *a, size_t Kb, const double *b, int *harder)
+{
+    int rc;
+    double *wa = NULL, *wb = NULL;
+    HS_TRY(hs_alloc(Ka * n, 2 * sizeof *wa, &wa));
+    HS_TRY(hs_alloc(Kb * n, 2 * sizeof *wb, &wb));
+    widen(Ka * n, a, wa);
+    widen(Kb * n, b, wb);
+    HS_TRY(hs_control_harder(n, 2, 0, 1, Ka, wa, Kb, wb, harder));
+out:
+    free(wa);
+    free(wb);
     return rc;
 }

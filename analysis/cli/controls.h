@@ -51,6 +51,8 @@ HS_CHECKED int hs_controls_wanted(hs_cmd *c, int wanted[HS_CONTROLS]);
  * HS_ERANGE: a kind that there isn't. */
 HS_CHECKED int hs_controls_open(hs_cmd *c, const hs_edit_job *job, hs_controls *out);
 void hs_controls_free(hs_controls *cs);
+/* Whether the untrained U-Net and x_T are run, and how many twins. */
+void hs_controls_count(const hs_controls *cs, int *unet, int *x_T, size_t *twins);
 /* Of a dry run: which are planned, and which are not, with reasons; also results.controls_planned. */
 void hs_controls_say_plan(hs_cmd *c, const hs_controls *cs);
 
@@ -79,5 +81,7 @@ HS_CHECKED int hs_control_add(hs_measurement *m, hs_control_kind kind, hs_measur
  * of the increments at column `far` against `zero`. */
 HS_CHECKED int hs_control_harder(size_t n, size_t m, size_t zero, size_t far, size_t Ka, const double *a, size_t Kb,
                                  const double *b, int *harder);
+/* The same of effects: a (Ka, n), b (Kb, n). */
+HS_CHECKED int hs_control_harder_effects(size_t n, size_t Ka, const double *a, size_t Kb, const double *b, int *harder);
 
 #endif

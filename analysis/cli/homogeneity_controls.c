@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "analysis/cli/homogeneity_work.h"
-#include "analysis/sweep/freeze.h"
 #include "core/base/alloc.h"
 
 int hs_homogeneity_rival(hs_homogeneity_work *w)
@@ -39,45 +38,6 @@ out:
 
 /* ---- Controls ---- */
 
-/* What hs_freeze_along gives, scaled to be given to the images. */
-typedef struct {
-    float *delta;
-    size_t edited, d;
-    const double *factor; /* (edited) */
-    double coef;
-} given;
-
-HS_CHECKED static int keep(void *ctx, size_t first, size_t count, const float *delta)
-{
-    const given *g = ctx;
-    size_t per = g->edited * g->d;
-    for (size_t i = 0; i < count * per; i++) {
-        g->delta[first * per + i] = (float)(g->coef * g->factor[i / g->d % g->edited] * (double)delta[i]);
-    }
-    return HS_OK;
-}
-
-/* The plan of twin i; of a network *delta (free()) holds what it says on each image. */
-HS_CHECKED static int twin_plan(const hs_homogeneity_work *w, hs_control_kind kind, size_t i, float **delta,
-                                hs_edit_plan *out)
-{
-    int rc = HS_OK;
-    const hs_property_model *m = &w->m;
-    hs_edit_plan plan = hs_control_plan(&w->controls.of[kind], kind, i, &m->job);
-    *delta = NULL;
-    if (kind == HS_CONTROL_NET) {
-        HS_TRY(hs_alloc(m->n * m->edited, m->d_h * sizeof **delta, delta));
-        given g = {*delta, m->edited, m->d_h, plan.factor, m->job.coef[0]};
-        HS_TRY(hs_freeze_along(&plan, m->n, m->job.x_T, keep, &g));
-        plan.factor = NULL;
-        plan.given = *delta;
-        plan.given_S = m->edited;
-    }
-    *out = plan;
-out:
-    return rc;
-}
-
 /* Sees twin i in the network of run o; effect[p] (n). */
 HS_CHECKED static int see_twin(const hs_homogeneity_work *w, const hs_homogeneity_work *o, hs_control_kind kind,
                                size_t i, size_t row, double **effect)
@@ -86,7 +46,7 @@ HS_CHECKED static int see_twin(const hs_homogeneity_work *w, const hs_homogeneit
     float *delta = NULL;
     hs_edit_plan plan;
     hs_seen seen = {0};
-    HS_TRY(twin_plan(w, kind, i, &delta, &plan));
+    HS_TRY(hs_property_twin(&w->m, &w->controls.of[kind], kind, i, &delta, &plan));
     plan.model = o->m.job.plan.model;
     HS_TRY(hs_property_see(&w->m, &plan, w->m.job.x_T, w->strength, &seen));
     for (size_t p = 0; p < w->m.n_phi; p++) {
@@ -125,7 +85,7 @@ HS_CHECKED static int run_twins(hs_homogeneity_work *w, hs_homogeneity_work *o, 
     int rc;
     size_t twins = w->controls.of[kind].n, n = w->m.n;
     float *delta = NULL;
-    HS_TRY(twin_plan(w, kind, 0, &delta, &o->m.job.plan));
+    HS_TRY(hs_property_twin(&w->m, &w->controls.of[kind], kind, 0, &delta, &o->m.job.plan));
     HS_TRY(hs_property_see(&o->m, &o->m.job.plan, o->m.job.x_T, o->strength, &o->edited));
     HS_TRY(o->R > 0 ? hs_homogeneity_transfers(o) : HS_OK);
     w->Kt = twins;

@@ -259,7 +259,7 @@ static void widen(size_t K, size_t n, const double *effect, double *wide)
 }
 
 /* *null (K, n, 2) <- the random directions' effects or those of twins (Kt, n), which are harder to beat. */
-HS_CHECKED static int null_of(const hs_homogeneity_work *w, size_t p, size_t *K, double **null)
+HS_CHECKED static int null_of(const hs_homogeneity_work *w, size_t p, size_t *K, double **null, int *is_twins)
 {
     int rc, harder = 0;
     size_t n = w->m.n, Kt = 0;
@@ -275,6 +275,7 @@ HS_CHECKED static int null_of(const hs_homogeneity_work *w, size_t p, size_t *K,
     }
     HS_TRY(hs_control_harder(n, 2, 0, 1, w->K, random, Kt, twin, &harder));
     *K = harder ? Kt : w->K;
+    *is_twins = harder;
     *null = harder ? twin : random;
     *(harder ? &twin : &random) = NULL;
 out:
@@ -284,7 +285,7 @@ out:
 }
 
 /* One read-out's table at 0 and the strength judged; own (n): the effects. */
-HS_CHECKED static int table_of(const hs_homogeneity_work *w, size_t p, double *own, hs_effects *out)
+HS_CHECKED static int table_of(const hs_homogeneity_work *w, size_t p, double *own, int *twins, hs_effects *out)
 {
     int rc;
     size_t n = w->m.n, K = 0;
@@ -293,7 +294,7 @@ HS_CHECKED static int table_of(const hs_homogeneity_work *w, size_t p, double *o
     HS_TRY(hs_alloc(n, sizeof *base, &base));
     HS_TRY(hs_alloc(n, 2 * sizeof *value, &value));
     HS_TRY(hs_alloc(n, 2 * sizeof *rival, &rival));
-    HS_TRY(null_of(w, p, &K, &null));
+    HS_TRY(null_of(w, p, &K, &null, twins));
     HS_TRY(hs_homogeneity_effects_of(w, p, w->edited.value[p], w->edited.value[p], own, base));
     for (size_t i = 0; i < n; i++) {
         value[2 * i] = base[i];
@@ -376,12 +377,12 @@ out:
 
 /* Read-out p of a run, its controls left out; e: its table; own (n), change (n, f): room. */
 HS_CHECKED static int measure(const hs_homogeneity_work *w, size_t p, double *own, float *change, hs_effects *e,
-                              hs_transfers *t, hs_measurement *out)
+                              hs_transfers *t, int *twins, hs_measurement *out)
 {
     int rc;
     size_t n = w->m.n, f = w->m.phi[p].features;
     hs_homogeneity_options o = *w->options;
-    HS_TRY(table_of(w, p, own, e));
+    HS_TRY(table_of(w, p, own, twins, e));
     *t = (hs_transfers){n, w->R, own, w->from, w->other != NULL ? w->other[p] : NULL};
     for (size_t i = 0; i < n * f; i++) {
         change[i] = w->edited.value[p][i] - w->plain.value[p][i];
@@ -398,14 +399,14 @@ out:
 }
 
 /* Adds the controls of read-out p to m. */
-HS_CHECKED static int add_controls(const hs_homogeneity_work *w, size_t p, double *own, float *change,
+HS_CHECKED static int add_controls(const hs_homogeneity_work *w, size_t p, int twins, double *own, float *change,
                                    hs_measurement *m)
 {
     int rc = HS_OK;
     if (w->m.job.model.untrained) {
         hs_withhold(m, HS_UNTRAINED);
     }
-    HS_TRY(hs_measurement_own_controls(m, w->no_rival));
+    HS_TRY(hs_measurement_own_controls(m, twins, w->no_rival));
     for (int k = 0; k < HS_CONTROLS; k++) {
         hs_effects e = {0};
         hs_transfers t;
@@ -414,7 +415,7 @@ HS_CHECKED static int add_controls(const hs_homogeneity_work *w, size_t p, doubl
             HS_TRY(hs_measurement_control_missing(m, hs_control_name[k], w->controls.of[k].missing));
             continue;
         }
-        rc = measure(&w->control[k], p, own, change, &e, &t, &of);
+        rc = measure(&w->control[k], p, own, change, &e, &t, &twins, &of);
         if (rc == HS_OK) {
             rc = hs_control_add(m, (hs_control_kind)k, &of);
         }
@@ -433,7 +434,7 @@ out:
 /* Measures read-out p; *json: the measurement. */
 HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict *verdict)
 {
-    int rc;
+    int rc, twins = 0;
     hs_homogeneity_work *w = ctx;
     const char *name = w->m.phi[p].name;
     hs_effects e = {0};
@@ -444,8 +445,8 @@ HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict 
     HS_TRY(hs_alloc(w->m.n, sizeof *own, &own));
     HS_TRY(hs_alloc(w->m.n, sizeof *room, &room));
     HS_TRY(hs_alloc(w->m.n, w->m.phi[p].features * sizeof *change, &change));
-    HS_TRY(measure(w, p, own, change, &e, &t, &m));
-    HS_TRY(add_controls(w, p, room, change, &m));
+    HS_TRY(measure(w, p, own, change, &e, &t, &twins, &m));
+    HS_TRY(add_controls(w, p, twins, room, change, &m));
     *verdict = m.verdict;
     *json = hs_measurement_json(&m);
     json_object_set_new(*json, "readout", json_string(name));

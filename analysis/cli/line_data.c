@@ -185,13 +185,14 @@ static void ends_of(const swept *s, size_t *zero, size_t *far)
 
 /* *null (free()), *K <- of a's and b's the one that is harder to beat, cut; b may hold none. */
 HS_CHECKED static int harder_null(const swept *s, size_t Ka, const double *a, size_t Kb, const double *b, size_t *K,
-                                  double **null)
+                                  double **null, int *twins)
 {
     int rc, harder = 0;
     size_t zero, far;
     ends_of(s, &zero, &far);
     HS_TRY(hs_control_harder(s->n, s->m, zero, far, Ka, a, Kb, b, &harder));
     *K = harder ? Kb : Ka;
+    *twins = harder;
     HS_TRY(hs_alloc(*K * s->n, s->m * sizeof **null, null));
     if (*K > 0) {
         memcpy(*null, harder ? b : a, *K * s->n * s->m * sizeof **null);
@@ -220,7 +221,7 @@ out:
 HS_CHECKED static int add_control(const swept *s, size_t full, const cut_arrays *cut, hs_control_kind kind,
                                   hs_line_control *out)
 {
-    int rc;
+    int rc, twins;
     const hs_control_scores *o = &s->control[kind];
     double *score = NULL, *own = NULL, *null = NULL;
     size_t K = 0, random = kind == HS_CONTROL_UNET ? 0 : s->K;
@@ -230,7 +231,7 @@ HS_CHECKED static int add_control(const swept *s, size_t full, const cut_arrays 
     if (o->K > 0) {
         cut_rows(o->K * s->n, full, cut, o->null, own);
     }
-    HS_TRY(harder_null(s, random, s->null, o->K, own, &K, &null));
+    HS_TRY(harder_null(s, random, s->null, o->K, own, &K, &null, &twins));
     HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, score, K, null, NULL, &out->effects));
     out->noise_floor = o->noise_floor;
     out->spread = o->spread;
@@ -256,7 +257,7 @@ HS_CHECKED static int add_swept(hs_line_data *d, const swept *s, size_t full, co
         int net = s->control[HS_CONTROL_NET].score != NULL;
         HS_TRY(twins_of(s, full, cut, &s->control[net ? HS_CONTROL_NET : HS_CONTROL_LABELS], &twins, &twin));
     }
-    HS_TRY(harder_null(s, s->K, s->null, s->K > 0 ? twins : 0, twin, &K, &null));
+    HS_TRY(harder_null(s, s->K, s->null, s->K > 0 ? twins : 0, twin, &K, &null, &item->twins));
     HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, K, null, s->rival, &item->effects));
     d->n++;
     for (int k = 0; k < HS_CONTROLS && s->missing != NULL; k++) {
@@ -293,7 +294,7 @@ int hs_line_controls(hs_cmd *c, const hs_line_case *item, int untrained, hs_line
     if (!item->controls) {
         return HS_OK;
     }
-    HS_TRY(hs_measurement_own_controls(m, "no direction of eps was given"));
+    HS_TRY(hs_measurement_own_controls(m, item->twins, "no direction of eps was given"));
     for (int k = 0; k < HS_CONTROLS; k++) {
         const hs_line_control *o = &item->control[k];
         hs_measurement of = {0};

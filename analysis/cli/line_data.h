@@ -20,6 +20,7 @@ typedef struct {
     double noise_floor, spread;
     double natural; /* the grid was cut to |s| <= natural, beyond which images are no longer; NaN: not judged */
     int controls;   /* some were wanted, or could have been */
+    int twins;      /* the null is made of twins of the direction */
     hs_line_control control[HS_CONTROLS];
     char missing[HS_CONTROLS][160]; /* why one wasn't run */
 } hs_line_case;

@@ -195,3 +195,42 @@ int hs_property_see(const hs_property_model *m, const hs_edit_plan *plan, const 
     }
     return rc;
 }
+
+/* ---- Twins ---- */
+
+/* What hs_freeze_along gives, scaled to be given to the images. */
+typedef struct {
+    float *delta;
+    size_t edited, d;
+    const double *factor; /* (edited) */
+    double coef;
+} given;
+
+HS_CHECKED static int keep_scaled(void *ctx, size_t first, size_t count, const float *delta)
+{
+    const given *g = ctx;
+    size_t per = g->edited * g->d;
+    for (size_t i = 0; i < count * per; i++) {
+        g->delta[first * per + i] = (float)(g->coef * g->factor[i / g->d % g->edited] * (double)delta[i]);
+    }
+    return HS_OK;
+}
+
+int hs_property_twin(const hs_property_model *m, const hs_control *of, hs_control_kind kind, size_t i, float **delta,
+                     hs_edit_plan *out)
+{
+    int rc = HS_OK;
+    hs_edit_plan plan = hs_control_plan(of, kind, i, &m->job);
+    *delta = NULL;
+    if (kind == HS_CONTROL_NET) {
+        HS_TRY(hs_alloc(m->n * m->edited, m->d_h * sizeof **delta, delta));
+        given g = {*delta, m->edited, m->d_h, plan.factor, m->job.coef[0]};
+        HS_TRY(hs_freeze_along(&plan, m->n, m->job.x_T, keep_scaled, &g));
+        plan.factor = NULL;
+        plan.given = *delta;
+        plan.given_S = m->edited;
+    }
+    *out = plan;
+out:
+    return rc;
+}

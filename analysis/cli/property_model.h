@@ -3,6 +3,7 @@
 #ifndef HS_CLI_PROPERTY_MODEL_H
 #define HS_CLI_PROPERTY_MODEL_H
 
+#include "analysis/cli/controls.h"
 #include "analysis/cli/edit_common.h"
 #include "analysis/properties/deltas.h"
 #include "analysis/sweep/sweep.h"
@@ -37,6 +38,10 @@ void hs_property_seen_free(const hs_property_model *m, hs_seen *s);
 /* A direction of one delta for each edited step, or of one for all (S = 0): a copy of dh.  *out is owned. */
 HS_CHECKED int hs_property_direction(const hs_property_model *m, const char *name, size_t S, const float *dh,
                                      hs_direction *out);
+/* The plan of twin i of a control; of a network *delta (free()) holds what it says on each image, which the plan gives
+ * to them; else NULL. */
+HS_CHECKED int hs_property_twin(const hs_property_model *m, const hs_control *of, hs_control_kind kind, size_t i,
+                                float **delta, hs_edit_plan *out);
 /* The job's plan with one stored direction instead. */
 hs_edit_plan hs_property_plan(const hs_property_model *m, const hs_direction *d, const double *one);
 

@@ -211,7 +211,7 @@ HS_CHECKED static int count_step(hs_cmd *c, const hs_verify_cost *v, const hs_ve
         s->cost = hs_work_sweep(&w, o->m, o->strength, o->nulls, s->rival);
         s->bytes += cells * (double)(5 * d + 4 * hs_scorer_config(v->scorer)->features + 8 * o->nulls);
         break;
-    case HS_VERIFY_CONSISTENCY: s->cost = hs_work_consistency(&w, o->at, o->nulls); break;
+    case HS_VERIFY_CONSISTENCY: s->cost = hs_work_consistency(&w, o->at, o->nulls, s->rival); break;
     case HS_VERIFY_ROBUSTNESS:
         HS_TRY(hs_robust_work(hs_cmd_str(c, "arms"), steps, n, v->n == 0, &s->cost));
         hs_cost_add(&s->cost, 1, hs_work_source(&w));

@@ -150,11 +150,20 @@ static void describe(hs_verify_step *s, const subject *d)
     s->of_eps = d->of_eps;
 }
 
+/* The direction of eps of the same name. */
+static void add_rival(const maker *m, const subject *d, hs_verify_step *s)
+{
+    const char *rival = hs_cmd_str(m->c, "rival");
+    if (rival != NULL && !d->control) {
+        hs_words_addf(&s->words, "--rival=%s:%s", rival, d->name);
+        s->rival = 1;
+    }
+}
+
 HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
 {
     char stem[192], strip[4352];
     hs_verify_step *s = NULL;
-    const char *rival = hs_cmd_str(m->c, "rival");
     int rc = HS_OK;
     stem_of(d, "", stem);
     HS_TRY(add_step(m, HS_VERIFY_SWEEP, NULL, d->name, d->control, stem, &s));
@@ -178,10 +187,7 @@ HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
         }
     }
     hs_words_addf(&s->words, "--null=%zu", m->o->nulls);
-    if (rival != NULL && !d->control) {
-        hs_words_addf(&s->words, "--rival=%s:%s", rival, d->name);
-        s->rival = 1;
-    }
+    add_rival(m, d, s);
     add_controls(m, d, s);
     HS_TRY(count_controls(m, d, s));
     describe(s, d);
@@ -231,6 +237,9 @@ HS_CHECKED static int add_consistency(maker *m, const subject *d)
     hs_words_addf(&s->words, "--at=%zu", m->o->at);
     describe(s, d);
     hs_words_addf(&s->words, "--nulls=%zu", m->o->nulls);
+    add_rival(m, d, s);
+    add_controls(m, d, s);
+    HS_TRY(count_controls(m, d, s));
     hs_words_addf(&s->words, "--readout=%s", d->readout);
     finish(m, s);
 out:

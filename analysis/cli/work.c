@@ -81,7 +81,46 @@ size_t hs_work_place(size_t q, size_t P, size_t S)
     return P > 1 ? (q * (S - 1) + (P - 1) / 2) / (P - 1) : 0;
 }
 
-hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K)
+/* Each of P steps' deltas at each of them. */
+static hs_cost cells(const hs_work_of *w, size_t P, int on_h)
+{
+    hs_cost c = {0};
+    const hs_cost_of *e = &w->edit;
+    for (size_t q = 0; q < P; q++) {
+        const hs_cost_of later = {e->S - hs_work_place(q, P, e->edited), 1, on_h, e->symmetric};
+        hs_cost_add(&c, (double)P, hs_cost_sweep(&later, w->n, 0, 1));
+    }
+    return c;
+}
+
+/* Controls of consistency: whole directions, cells, their nulls; and the rival. */
+static hs_cost beside_steps(const hs_work_of *w, size_t P, size_t K, int rival)
+{
+    hs_cost c = {0};
+    const hs_cost_of *e = &w->edit, of_eps = {e->S, e->edited, 0, e->symmetric};
+    const hs_cost whole = hs_cost_sweep(e, w->n, 0, 1), frozen = hs_cost_freeze(e, w->n);
+    double twins = (double)w->twins, random = fmin((double)K, HS_CONTROL_NULLS);
+    if (w->unet) {
+        hs_cost_add(&c, 1, hs_cost_edit(e, w->n, 1, 0));
+        hs_cost_add(&c, 1, hs_cost_sweep(e, w->n, 1, 0));
+        hs_cost_add(&c, 1, cells(w, P, e->on_h));
+        hs_cost_add(&c, 1 + (twins > 0 ? twins : random), whole);
+        hs_cost_add(&c, w->net ? twins : 0, frozen);
+    }
+    if (w->twins > 0) {
+        hs_cost_add(&c, w->net ? 2 * twins + 1 : 0, frozen);
+        hs_cost_add(&c, 1, cells(w, P, e->on_h));
+        hs_cost_add(&c, twins, whole);
+    }
+    if (rival) {
+        hs_cost_add(&c, 1, hs_cost_first_order(e, w->n));
+        hs_cost_add(&c, 1, hs_cost_sweep(&of_eps, w->n, 0, 1));
+        hs_cost_add(&c, 1, cells(w, P, 0));
+    }
+    return c;
+}
+
+hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K, int rival)
 {
     hs_cost c = hs_work_source(w);
     const hs_cost_of *e = &w->edit;
@@ -91,11 +130,9 @@ hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K)
     hs_cost_add(&c, 1, hs_cost_edit(e, w->n, 1, 0));
     hs_cost_add(&c, 1, hs_cost_sweep(e, w->n, 1, 0));
     hs_cost_add(&c, 1, hs_cost_sweep(e, w->n, 0, 1));
-    for (size_t q = 0; q < P; q++) {
-        const hs_cost_of later = {e->S - hs_work_place(q, P, S), 1, e->on_h, e->symmetric};
-        hs_cost_add(&c, (double)P, hs_cost_sweep(&later, w->n, 0, 1));
-    }
+    hs_cost_add(&c, 1, cells(w, P, e->on_h));
     hs_cost_add(&c, 2 + (double)K + (w->net ? 1 : 0), hs_cost_sweep(e, w->n, 0, 1)); /* shuffled, global, mean */
+    hs_cost_add(&c, 1, beside_steps(w, P, K, rival));
     return c;
 }
 

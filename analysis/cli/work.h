@@ -14,7 +14,7 @@ typedef struct {
     int constant;    /* one delta for all steps */
     size_t n;        /* images */
     int inverted;    /* they are given, and x_T is found first */
-    int unet, x_T;   /* controls of a sweep: the untrained U-Net, x_T */
+    int unet, x_T;   /* controls: the untrained U-Net, x_T */
     size_t twins;    /* those of shuffled labels or untrained networks */
 } hs_work_of;
 hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan);
@@ -23,8 +23,8 @@ hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan);
 hs_cost hs_work_source(const hs_work_of *w);
 /* sweep: m strengths with 0 among them, K random directions, a rival of eps or none, the controls. */
 hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival);
-/* consistency: at most P steps tried at one another, K random directions. */
-hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K);
+/* consistency: at most P steps tried at one another, K random directions, a rival of eps or none, the controls. */
+hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K, int rival);
 
 /* Where step q of P chosen ones lies among S: evenly, the first and the last among them. */
 size_t hs_work_place(size_t q, size_t P, size_t S);

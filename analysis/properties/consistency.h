@@ -37,6 +37,7 @@ typedef struct {
     const double *mean;      /* (n) with the mean over samples, or NULL */
     const double *global;    /* (n) with one delta for all steps, or NULL */
     const double *untrained; /* (n, P, P) of an untrained f_t, or NULL */
+    const double *rival;     /* (n, P, P) of the same recipe in eps-space, at equal first-order effects, or NULL */
     int constant;            /* the direction is the same at all steps: nothing to test */
     double noise_floor, spread;
     int naturalness;

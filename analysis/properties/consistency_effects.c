@@ -9,7 +9,7 @@
 #include "core/stats/bca.h"
 #include "core/stats/moments.h"
 
-enum { TRANSFER, WHOLE, SHUFFLED, MEAN, GLOBAL, UNTRAINED, SCALARS };
+enum { TRANSFER, WHOLE, SHUFFLED, MEAN, GLOBAL, UNTRAINED, RIVAL, DIFFERENCE, SCALARS };
 
 /* E (P, P) <- the weighted mean over images. */
 static void mean_matrix(size_t n, size_t P, const double *e, const double *w, double *E)
@@ -47,8 +47,14 @@ static void evaluate(const void *ctx, const double *w, double *theta, void *scra
 {
     const hs_step_effects *f = ctx;
     double *E = theta + SCALARS;
+    theta[RIVAL] = theta[UNTRAINED] = NAN;
+    if (f->rival != NULL) {
+        mean_matrix(f->n, f->P, f->rival, w, scratch);
+        theta[RIVAL] = off_over_diagonal(f->P, scratch);
+    }
     if (f->untrained != NULL) {
         mean_matrix(f->n, f->P, f->untrained, w, scratch);
+        theta[UNTRAINED] = off_over_diagonal(f->P, scratch);
     }
     mean_matrix(f->n, f->P, f->E, w, E);
     theta[TRANSFER] = off_over_diagonal(f->P, E);
@@ -56,7 +62,7 @@ static void evaluate(const void *ctx, const double *w, double *theta, void *scra
     theta[SHUFFLED] = over(f->n, f->shuffled, f->whole, w);
     theta[MEAN] = over(f->n, f->mean, f->whole, w);
     theta[GLOBAL] = over(f->n, f->global, f->whole, w);
-    theta[UNTRAINED] = f->untrained != NULL ? off_over_diagonal(f->P, scratch) : NAN;
+    theta[DIFFERENCE] = theta[TRANSFER] - theta[RIVAL];
 }
 
 HS_CHECKED static int set_null(const hs_step_effects *f, hs_measurement *r)
@@ -132,6 +138,12 @@ int hs_consistency_effects(const hs_consistency_options *o, hs_consistency *c)
     r->primary = hs_estimate_of("transfer_steps", ci[TRANSFER], f->n, "mean E_kl, k != l, over mean E_kk; BCa");
     r->effect = hs_estimate_of("effect", ci[WHOLE], f->n, "rms over images of the whole direction's effect; BCa");
     HS_TRY(set_null(f, r));
+    r->has_rival = f->rival != NULL;
+    if (r->has_rival) {
+        r->rival = hs_estimate_of("transfer_steps", ci[RIVAL], f->n, "the same ratio in the rival space; BCa");
+        r->difference_rival =
+            hs_estimate_of("difference_rival", ci[DIFFERENCE], f->n, "primary - rival, same resamples; BCa");
+    }
     HS_TRY(put_scalars(f, ci, r));
     c->P = f->P;
     HS_TRY(hs_alloc(f->P, f->P * sizeof *c->effect, &c->effect));

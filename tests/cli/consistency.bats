@@ -102,7 +102,7 @@ PY
         -o m.h5 --plot m.svg --json 2>/dev/null >m.json || true
     grep -q "<svg" m.svg
     jq -e '.results | .primary.name == "transfer_steps" and .null.n == 3 and .at == [999, 333, 0]
-        and .exploratory[0].readout == "x0" and (.controls.not_run | length) > 0
+        and .exploratory[0].readout == "x0" and (.controls_run | map(.name) | index("steps in another order") != null) and all(.controls_not_run[]; .reason != "")
         and (.statistics | any(.name == "cosine[0,1]" and .value != null) and all(.value != null or .reason != null))' m.json
     /usr/bin/python3 - <<'PY'
 import os, sys

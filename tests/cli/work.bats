@@ -34,6 +34,7 @@ same() {
     prepare
     same consistency --direction d.h5 -N 3 --steps 6 --t-edit 400
     same consistency --direction d.h5 -N 3 --steps 7 --at 3 --mode symmetric --nulls 2
+    same consistency --direction d.h5 -N 3 --steps 7 --at 3 --nulls 2 --rival e.h5
 }
 
 @test "robustness: arms, matchings, one image, any batch" {
@@ -54,6 +55,7 @@ same() {
         "sweep --strengths=0,1 --null 5 --controls untrained-unet,x-T --direction d.h5" \
         "sweep --strengths=0,1 --null 1 --controls all --direction $models/faces-a/smile-clip.h5" \
         "sweep --strengths=0,1 --null 2 --controls untrained-unet --direction $models/faces-a/smile-clip.h5" \
+        "consistency --at 2 --nulls 1 --direction d.h5" \
         "consistency --at 2 --nulls 1 --direction $models/faces-a/smile-clip.h5"; do
         "$HSPACE" $c $M --dry-run --json >plan.json
         "$HSPACE" $c $M --json >run.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
