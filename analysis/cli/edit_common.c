@@ -90,6 +90,23 @@ out:
     return rc;
 }
 
+/* Says of directions without timesteps, networks above all, that they are used where they weren't found. */
+static void warn_below(hs_cmd *c, const hs_edit_job *job)
+{
+    for (size_t i = 0; i < job->n_dir; i++) {
+        const hs_direction *d = &job->dir[i];
+        size_t below = 0;
+        for (size_t k = 0; k < job->steps.S && d->S == 0; k++) {
+            int t = job->steps.step[k].t;
+            below += t >= job->plan.t_edit && t < d->found_t_edit;
+        }
+        if (below > 0) {
+            hs_cmd_warn(c, "%s:%s was found at t >= %d; %zu steps below are edited too (--t-edit %d)", d->file, d->name,
+                        d->found_t_edit, below, job->plan.t_edit);
+        }
+    }
+}
+
 /* Coefficients for these steps, of directions that say something at each edited one. */
 HS_CHECKED static int rescale(hs_cmd *c, hs_edit_job *job)
 {
@@ -136,6 +153,7 @@ int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *job)
         HS_TRY(read_x_T(job));
     }
     HS_TRY(find_interval(c, job));
+    warn_below(c, job);
     HS_TRY(rescale(c, job));
     p->model = &job->model;
     p->steps = &job->steps;

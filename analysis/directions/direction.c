@@ -246,6 +246,7 @@ int hs_direction_open(const char *spec, hs_direction *out)
     HS_TRY(optional_attr(r, "model_sha256", &d.model_sha256));
     HS_TRY(optional_attr(r, "tap", &d.tap));
     d.found_steps = read_count(r, "found_steps");
+    d.found_t_edit = (int)read_count(r, "t_edit");
     d.seed = (unsigned long long)read_count(r, "seed");
     HS_TRY(read_space(r, &d));
     snprintf(own, sizeof own, "%.80s.%s", d.name, hs_direction_array(d.space));

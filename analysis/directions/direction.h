@@ -55,6 +55,7 @@ typedef struct {
     hs_match match;
     unsigned long long seed; /* of the run that found it; 0 where the file doesn't say */
     size_t found_steps; /* of one without timesteps: of the sampler it was found with (asyrp spacing); 0: unknown */
+    int found_t_edit;   /* of one without timesteps: it was found at steps with t at or above this; 0: unknown */
     hs_deltablock *net; /* f_t, or NULL */
     char *model_sha256, *tap; /* "" when the file doesn't say */
 } hs_direction;

@@ -95,7 +95,9 @@ A="--model faces-a --readout attr:smile -N 4 --batch 2 --timesteps 400,300,200 -
     "$HSPACE" direction asyrp $A --trajectories 20 --rate 3e-3 --seed 2 -q -o d.h5
     "$HSPACE" info d.h5 --json | jq -e '.results.kind == "directions" and .results.directions == ["smile"]'
     "$HSPACE" sweep --model faces-a --direction d.h5 --strengths 0,1 -N 4 --timesteps 400,300,200,100,0 --t-edit 250 --seed 9 \
-        --readout attr:smile -o s.h5 --json -q | jq -e '.results.readouts[0].mean | .[1] - .[0] > 0.1'
+        --readout attr:smile -o s.h5 --json -q | jq -e '(.results.readouts[0].mean | .[1] - .[0] > 0.1) and .warnings == []'
+    "$HSPACE" edit --model faces-a --direction d.h5 -N 1 --timesteps 400,200,0 -o e.npy --json -q 2>/dev/null |
+        jq -e '.warnings == ["d.h5:smile was found at t >= 250; 2 steps below are edited too (--t-edit 0)"]'
     "$HSPACE" direction asyrp $A --trajectories 20 --rate 3e-3 --seed 2 -q -o e.h5
     cmp d.h5.train/f_t.safetensors e.h5.train/f_t.safetensors
     [ "$(head -1 d.h5.train/loss.csv | cut -d, -f1,2)" = "update,loss" ]

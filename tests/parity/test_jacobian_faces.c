@@ -1,5 +1,5 @@
 /* The leading singular directions of d eps / d h on faces-a at the pixels of its mouth, against the dense Jacobian:
- * every row written out, then LAPACK's dgesdd.  (Of the whole image, 3072 x 2048, it agrees as well, after a minute.)
+ * every row written out, then LAPACK's dgesdd.  (Of the whole image, 3072 x 8192, it agrees as well, after a minute.)
  */
 #include <math.h>
 #include <stdlib.h>
