@@ -6,8 +6,10 @@
 #include "analysis/cli/commands.h"
 #include "analysis/cli/common.h"
 #include "analysis/cli/libraries.h"
+#include "analysis/cli/shard.h"
 #include "analysis/dump/dump.h"
 #include "analysis/dump/spec.h"
+#include "core/io/shards.h"
 
 static const hs_opt options[] = {
     {"clip", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Sampler", "clip the predicted x_0 to [-1, 1]"},
@@ -16,6 +18,8 @@ static const hs_opt options[] = {
      "of h; f16 halves the file, open it with h5py or engine='h5netcdf'"},
     {"tap", 0, HS_OPT_STR, "mid", 0, 0, "mid", "TAP", "Output",
      "which activation: mid, the whole middle block's output"},
+    {"shard", 0, HS_OPT_STR, NULL, 0, 0, NULL, "I/N", "Output",
+     "part I of N, counted from 0, into ACTS.shards/; by itself from a Slurm array, srun or mpirun; 0/1: the whole"},
     {0}};
 static const hs_opt *const tables[] = {hs_opts_model, hs_opts_source, hs_opts_steps, options, NULL};
 
@@ -98,6 +102,61 @@ out:
     return rc;
 }
 
+HS_CHECKED static int dump_whole(hs_cmd *c, const hs_model *m, hs_source *source, const hs_dump_options *o)
+{
+    int rc;
+    hs_dump_report done;
+    HS_TRY(hs_dump_run(hs_cmd_out(c), m, &(hs_dump_source){hs_source_x_T, source}, o, &done));
+    HS_TRY(report(c, hs_cmd_out(c), &done));
+out:
+    return rc;
+}
+
+/* One shard, and the index when it was the last. */
+HS_CHECKED static int dump_shard(hs_cmd *c, const hs_model *m, hs_source *source, const hs_dump_options *whole,
+                                 const hs_shard *shard)
+{
+    int rc, indexed = 0;
+    hs_arena arena = {0};
+    hs_store_spec part;
+    hs_dump_options o = *whole;
+    hs_dump_report done;
+    char *path = NULL;
+    const char *out = hs_cmd_out(c);
+    HS_TRY(hs_shard_spec(whole->spec, shard->i, shard->N, &arena, &part, &o.first));
+    o.spec = &part;
+    HS_TRY(hs_shard_prepare(out, whole->spec, shard->N, o.force));
+    HS_TRY(hs_shard_path(out, whole->spec, shard->i, shard->N, &path));
+    HS_TRY(hs_dump_run(path, m, &(hs_dump_source){hs_source_x_T, source}, &o, &done));
+    HS_TRY(report(c, path, &done));
+    HS_TRY(hs_shards_finish(out, whole->spec, shard->N, o.force, &indexed));
+    json_object_set_new(hs_cmd_results(c), "path", json_string(path));
+    json_object_set_new(hs_cmd_results(c), "first", json_integer((json_int_t)o.first));
+    json_object_set_new(hs_cmd_results(c), "index", indexed ? json_string(out) : json_null());
+    if (indexed) {
+        hs_cmd_say(c, "%s: all %zu shards are there\n", out, shard->N);
+    }
+out:
+    free(path);
+    hs_arena_free(&arena);
+    return rc;
+}
+
+HS_CHECKED static int dump(hs_cmd *c, const hs_model *m, hs_source *source, const hs_steps *steps,
+                           const hs_store_spec *spec, const hs_shard *shard)
+{
+    hs_dump_options o = {.spec = spec,
+                         .steps = steps,
+                         .conv = hs_common_conv(c),
+                         .clip = hs_common_clipping(c, m),
+                         .force = hs_cmd_force(c),
+                         .progress = hs_cmd_progress(c)};
+    if (hs_cmd_out(c) == NULL) {
+        return hs_fail(HS_ERANGE, "dump: no output file; give -o ACTS.h5");
+    }
+    return shard->N > 1 ? dump_shard(c, m, source, &o, shard) : dump_whole(c, m, source, &o);
+}
+
 static int run(hs_cmd *c)
 {
     int rc;
@@ -106,7 +165,8 @@ static int run(hs_cmd *c)
     hs_source source = {0};
     hs_arena arena = {0};
     hs_store_spec spec = {0};
-    hs_dump_report done;
+    hs_shard shard;
+    HS_TRY(hs_shard_choose(c, &shard));
     HS_TRY(hs_common_model(c, &m));
     HS_TRY(hs_common_steps(c, &m.schedule, &steps));
     HS_TRY(hs_source_open(c, &m, &steps, &source));
@@ -116,18 +176,7 @@ static int run(hs_cmd *c)
         hs_cmd_say(c, "%zu samples x %zu timesteps, %.3f GB on disk\n", spec.n, spec.S, 1e-9 * bytes_of(&spec));
         goto out;
     }
-    if (hs_cmd_out(c) == NULL) {
-        rc = hs_fail(HS_ERANGE, "dump: no output file; give -o ACTS.h5");
-        goto out;
-    }
-    hs_dump_options o = {.spec = &spec,
-                         .steps = &steps,
-                         .conv = hs_common_conv(c),
-                         .clip = hs_common_clipping(c, &m),
-                         .force = hs_cmd_force(c),
-                         .progress = hs_cmd_progress(c)};
-    HS_TRY(hs_dump_run(hs_cmd_out(c), &m, &(hs_dump_source){hs_source_x_T, &source}, &o, &done));
-    HS_TRY(report(c, hs_cmd_out(c), &done));
+    HS_TRY(dump(c, &m, &source, &steps, &spec, &shard));
 out:
     hs_arena_free(&arena);
     hs_source_free(&source);
@@ -142,7 +191,8 @@ const hs_command hs_cmd_dump = {
     .purpose = "Record h of a model over samples and timesteps. The same command again continues an interrupted run.",
     .examples = "hspace dump --model ddpm-celebahq-256 -N 64 -o acts.h5\n"
                 "hspace dump --model ddpm-celebahq-256 --images photos/ --fit --steps 50 -o photos.h5\n"
-                "hspace dump --model anime64.safetensors --arch anime64 -N 8 --timesteps 290,230,169,109,48,0 -o a.h5",
+                "hspace dump --model anime64.safetensors --arch anime64 -N 8 --timesteps 290,230,169,109,48,0 -o a.h5\n"
+                "hspace dump --model ddpm-celebahq-256 -N 2000 --shard 3/8 -o acts.h5",
     .options = tables,
     .run = run,
 };

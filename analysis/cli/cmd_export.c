@@ -167,7 +167,7 @@ HS_CHECKED static int kind_of(const hs_cmd *c, const char *path, int named, sour
         return rc;
     }
     int directions = hs_result_has(r, "direction") && (what == NULL || (named && strncmp(what, "delta_", 6) == 0));
-    *kind = strcmp(hs_result_kind(r), "activations") == 0 ? STORE : directions ? DIRECTION : RESULT;
+    *kind = hs_store_kind(hs_result_kind(r)) ? STORE : directions ? DIRECTION : RESULT;
     hs_result_close(r);
     return HS_OK;
 }

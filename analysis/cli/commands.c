@@ -12,6 +12,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_sample,
     &hs_cmd_invert,
     &hs_cmd_dump,
+    &hs_cmd_merge,
     &hs_cmd_import,
     &hs_cmd_export,
     &hs_cmd_train,

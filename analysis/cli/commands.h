@@ -21,6 +21,7 @@ extern const hs_command hs_cmd_direction_freeze;
 extern const hs_command hs_cmd_curves;
 extern const hs_command hs_cmd_pca;
 extern const hs_command hs_cmd_dump;
+extern const hs_command hs_cmd_merge;
 extern const hs_command hs_cmd_info;
 extern const hs_command hs_cmd_faces;
 extern const hs_command hs_cmd_export;

@@ -17,6 +17,7 @@ static void put_store(hs_cmd *c, const hs_store_info *s)
     json_object_set_new(r, "timesteps", t);
     json_object_set_new(r, "h", hs_json_chw(s->h));
     json_object_set_new(r, "dtype", json_string(hs_dtype_name(s->dtype)));
+    json_object_set_new(r, "shards", json_integer(s->shards > 0 ? (json_int_t)s->shards : 1));
     json_object_set_new(r, "sealed", json_boolean(s->sealed));
     json_object_set_new(r, "units_committed", json_integer((json_int_t)s->units_committed));
     json_object_set_new(r, "units_total", json_integer((json_int_t)s->units_total));
@@ -44,6 +45,9 @@ int hs_info_store(hs_cmd *c, const char *path)
     hs_cmd_say(c, "state       %s, %zu of %zu units\n", s.sealed ? "sealed" : "being written", s.units_committed,
                s.units_total);
     hs_cmd_say(c, "model       %s\n", s.model_sha256);
+    if (s.shards > 0) {
+        hs_cmd_say(c, "shards      %zu, of which this is the index\n", s.shards);
+    }
     if (s.sealed) {
         hs_cmd_say(c, "content     %s\n", s.content_sha256);
         rc = hs_cmd_input(c, path);
@@ -116,7 +120,7 @@ int hs_info_hdf5(hs_cmd *c, const char *path)
     int rc = HS_OK;
     HS_TRY(hs_result_open(path, &r));
     const char *kind = hs_result_kind(r);
-    if (strcmp(kind, "activations") == 0) {
+    if (hs_store_kind(kind)) {
         hs_result_close(r);
         return hs_info_store(c, path);
     }

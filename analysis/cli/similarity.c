@@ -83,7 +83,7 @@ int hs_side_open(hs_cmd *c, const char *spec, hs_side *out)
         HS_TRY(open_array(c, spec, &s));
     } else {
         if (hs_result_open(spec, &r) == HS_OK) {
-            is_store = strcmp(hs_result_kind(r), "activations") == 0;
+            is_store = hs_store_kind(hs_result_kind(r));
         }
         hs_result_close(r); /* HDF5 is not asked for one file twice at a time */
         r = NULL;

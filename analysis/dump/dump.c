@@ -113,8 +113,8 @@ HS_CHECKED static int run_unit(const hs_dump_source *source, const hs_dump_optio
     hs_ddim_options ddim = HS_DDIM_OPTIONS_INIT;
     ddim.clip = o->clip;
     w->first = first;
-    hs_unet_ws_first(w->ws, first);
-    HS_TRY(source->x_T(source->ctx, first, n, w->x));
+    hs_unet_ws_first(w->ws, o->first + first);
+    HS_TRY(source->x_T(source->ctx, o->first + first, n, w->x));
     if (w->x_T != NULL) {
         memcpy(w->x_T, w->x, n * w->dx * sizeof *w->x);
     }

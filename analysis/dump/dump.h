@@ -24,6 +24,7 @@ typedef struct {
 
 typedef struct {
     const hs_store_spec *spec; /* n, S, shapes, keep_*, unit = batch: what the store holds */
+    size_t first;              /* of its samples in the source: not 0 for a shard */
     const hs_steps *steps;     /* spec->S of them */
     hs_conv_mode conv;
     int clip;                    /* clip P_t to [-1, 1] */

@@ -110,22 +110,26 @@ out:
     return rc;
 }
 
-HS_CHECKED static int add_information(attrs *a, const hs_dump_choice *c)
+int hs_dump_information(const char *command_line, size_t threads, hs_arena *arena, const hs_attr **list, size_t *n)
 {
     int rc;
+    attrs info = {.arena = arena}, *a = &info;
     char when[32], host[256] = "", *history = NULL;
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
     gethostname(host, sizeof host - 1);
-    size_t len = strlen(c->command_line) + sizeof when + 2;
+    size_t len = strlen(command_line) + sizeof when + 2;
+    HS_TRY(hs_arena_alloc(arena, ATTRS_MAX, sizeof *a->list, &a->list));
     HS_TRY(hs_arena_alloc(a->arena, len, 1, &history));
-    snprintf(history, len, "%s: %s", when, c->command_line);
+    snprintf(history, len, "%s: %s", when, command_line);
     HS_TRY(add(a, "created", when));
     HS_TRY(add(a, "history", history));
     HS_TRY(add(a, "hostname", host));
-    HS_TRY(add_number(a, "threads", (double)c->threads));
+    HS_TRY(add_number(a, "threads", (double)threads));
+    *list = a->list;
+    *n = a->n;
 out:
     return rc;
 }
@@ -188,7 +192,7 @@ int hs_dump_spec(const hs_model *m, const hs_dump_choice *c, hs_arena *arena, hs
     int rc;
     const hs_unet_config *cfg = hs_unet_config_of(m->unet);
     char config_sha256[HS_SHA256_HEX];
-    attrs fixed = {.arena = arena}, info = {.arena = arena};
+    attrs fixed = {.arena = arena};
     hs_store_spec spec = {.n = c->n,
                           .S = c->steps->S,
                           .h = hs_unet_h_shape(cfg),
@@ -201,13 +205,10 @@ int hs_dump_spec(const hs_model *m, const hs_dump_choice *c, hs_arena *arena, hs
     HS_TRY(add_columns(c, arena, &spec));
     HS_TRY(add_configs(m, arena, &spec, config_sha256));
     HS_TRY(hs_arena_alloc(arena, ATTRS_MAX, sizeof *fixed.list, &fixed.list));
-    HS_TRY(hs_arena_alloc(arena, ATTRS_MAX, sizeof *info.list, &info.list));
     HS_TRY(add_fixed(&fixed, m, c, config_sha256));
-    HS_TRY(add_information(&info, c));
+    HS_TRY(hs_dump_information(c->command_line, c->threads, arena, &spec.info, &spec.n_info));
     spec.n_attr = fixed.n;
     spec.attr = fixed.list;
-    spec.n_info = info.n;
-    spec.info = info.list;
     *out = spec;
 out:
     return rc;

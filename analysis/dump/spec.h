@@ -28,6 +28,10 @@ typedef struct {
     size_t threads;
 } hs_dump_choice;
 
+/* *list (n) <- created, history, hostname and threads: what a store says without being bound by it. */
+HS_CHECKED int hs_dump_information(const char *command_line, size_t threads, hs_arena *arena, const hs_attr **list,
+                                   size_t *n);
+
 /* spec <- the store of these choices; everything it points to lives in arena. */
 HS_CHECKED int hs_dump_spec(const hs_model *m, const hs_dump_choice *choice, hs_arena *arena, hs_store_spec *spec);
 

@@ -13,6 +13,7 @@
 #include "core/base/text.h"
 #include "core/io/file.h"
 #include "core/io/result.h"
+#include "core/io/store.h"
 
 enum { TEXTS = 5, TOGETHER = 6, PANELS = 12 };
 
@@ -171,7 +172,7 @@ static void add_stores(report *r)
     int first = 1;
     for (size_t i = 0; i < r->n; i++) {
         item *it = &r->item[i];
-        if (strcmp(it->kind, "activations") != 0) {
+        if (!hs_store_kind(it->kind)) {
             continue;
         }
         if (first) {
@@ -308,7 +309,7 @@ static size_t results_of(const report *r, const char **list)
 {
     size_t n = 0;
     for (size_t i = 0; i < r->n; i++) {
-        if (!r->item[i].is_png && strcmp(r->item[i].kind, "activations") != 0) {
+        if (!r->item[i].is_png && !hs_store_kind(r->item[i].kind)) {
             list[n++] = r->item[i].path;
         }
     }

@@ -70,15 +70,20 @@ HS_CHECKED int hs_store_seal(hs_store_writer *w);
 /* Commits what is written (a failure goes to the log) and releases the lock; the files stay. */
 void hs_store_writer_free(hs_store_writer *w);
 
-typedef struct hs_store hs_store; /* a sealed store open for reading */
+typedef struct hs_store hs_store; /* a sealed store, or the index of one in shards (io/shards.h), open for reading */
+
+/* Whether a file's hspace_kind is one that hs_store_open takes: "activations" or "index". */
+int hs_store_kind(const char *kind);
 
 /* Parsed in a jailed child first (io/h5jail).  HS_ERANGE: "still being written: k of n units";
  * HS_EFORMAT: not a store, cut off or damaged in its description; HS_ECHECKSUM: its parameter
- * record or coordinates fail their digests.  Reading takes no lock and is safe from any thread. */
+ * record or coordinates fail their digests.  An index is refused with HS_EFORMAT unless every shard that it names
+ * is there, sealed, and the part of it that it should be.  Reading takes no lock and is safe from any thread. */
 HS_CHECKED int hs_store_open(const char *path, hs_store **out);
 void hs_store_close(hs_store *s);
 size_t hs_store_n(const hs_store *s);
 size_t hs_store_S(const hs_store *s);
+size_t hs_store_shards(const hs_store *s); /* 0: one file */
 hs_chw hs_store_h(const hs_store *s);
 hs_chw hs_store_image(const hs_store *s);
 const int *hs_store_timesteps(const hs_store *s);
@@ -106,6 +111,7 @@ typedef struct {
     hs_chw h;
     hs_dtype dtype;
     int sealed;
+    size_t shards;                      /* of an index, else 0 */
     char content_sha256[HS_SHA256_HEX]; /* "" while unsealed */
     char store_id[HS_SHA256_HEX];
     char tap[64], model_sha256[HS_SHA256_HEX];

@@ -30,6 +30,8 @@ typedef struct {
         hid_t id;
     } scale[10];
     size_t n_scales;
+    size_t n_links; /* of an index */
+    const hs_store_link *link;
 } maker;
 
 /* Information may be longer one time than another; its slot may not, or the layout would move. */
@@ -38,16 +40,22 @@ static size_t slot_of(const char *name)
     return strcmp(name, "command_line") == 0 || strcmp(name, "history") == 0 ? SLOT_LONG : SLOT_SHORT;
 }
 
-static int root_attributes(hid_t f, const hs_store_spec *s, const char *store_id, size_t pad)
+static void write_now(char text[SLOT_TIME])
 {
-    int rc = HS_OK;
-    char now[SLOT_TIME];
     time_t t = time(NULL);
     struct tm tm;
     gmtime_r(&t, &tm);
-    strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    strftime(text, SLOT_TIME, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+static int root_attributes(const maker *m, const hs_store_spec *s, const char *store_id, size_t pad)
+{
+    hid_t f = m->file;
+    int rc = HS_OK;
+    char now[SLOT_TIME];
+    write_now(now);
     HS_TRY(hs_h5_attr_text(f, "Conventions", "CF-1.8 hspace-1.0", 0));
-    HS_TRY(hs_h5_attr_text(f, "hspace_kind", "activations", 0));
+    HS_TRY(hs_h5_attr_text(f, "hspace_kind", m->n_links > 0 ? "index" : "activations", 0));
     HS_TRY(hs_h5_attr_text(f, "hspace_format", "1.0", 0));
     HS_TRY(hs_h5_attr_text(f, "hspace_store_id", store_id, 0));
     for (size_t i = 0; i < s->n_attr; i++) {
@@ -179,27 +187,64 @@ out:
     return rc;
 }
 
-/* An array that is filled by position: whole extent, contiguous, no fill. */
+static const void *not_a_number(hs_dtype dtype)
+{
+    static const float nan32 = NAN;
+    static const uint16_t nan16 = 0x7e00;
+    return dtype == HS_F16 ? (const void *)&nan16 : &nan32;
+}
+
+/* A virtual array: rows of the array of that name in each shard.  What isn't there reads as NaN, or 0: no CRC is
+ * 0 but by chance. */
+static int link_rows(const maker *m, hid_t dcpl, const char *name, int rank, const hsize_t *dim, hs_dtype dtype)
+{
+    static const uint32_t zero = 0;
+    hid_t type = hs_h5_type(dtype);
+    hsize_t start[5] = {0}, count[5];
+    int bad = H5Pset_fill_value(dcpl, type,
+                                dtype == HS_F32 || dtype == HS_F16 ? not_a_number(dtype) : (const void *)&zero) < 0;
+    memcpy(count, dim, (size_t)rank * sizeof *dim);
+    for (size_t i = 0; i < m->n_links && !bad; i++) {
+        start[0] = m->link[i].first;
+        count[0] = m->link[i].count;
+        hid_t here = H5Screate_simple(rank, dim, NULL), there = H5Screate_simple(rank, count, NULL);
+        bad = H5Sselect_hyperslab(here, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
+              H5Pset_virtual(dcpl, here, m->link[i].name, name, there) < 0;
+        H5Sclose(here);
+        H5Sclose(there);
+    }
+    H5Tclose(type);
+    return bad ? hs_fail(HS_EIO, "%s can't be linked to the shards", name) : HS_OK;
+}
+
+/* Filled by position: whole extent, contiguous, no fill. */
+static void lay_flat(hid_t dcpl)
+{
+    H5Pset_layout(dcpl, H5D_CONTIGUOUS);
+    H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY);
+    H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER);
+}
+
 static int laid_out(maker *m, const char *name, const char *dims, int rank, const hsize_t *dim, hs_dtype dtype,
                     const char *long_name)
 {
     int rc = HS_OK;
     hid_t space = H5Screate_simple(rank, dim, NULL), dcpl = hs_h5_plist(H5P_DATASET_CREATE), type = hs_h5_type(dtype);
-    H5Pset_layout(dcpl, H5D_CONTIGUOUS);
-    H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY);
-    H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER);
-    hid_t d = H5Dcreate2(m->file, name, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
+    hid_t d = -1;
+    if (m->n_links > 0) {
+        HS_TRY(link_rows(m, dcpl, name, rank, dim, dtype));
+    } else {
+        lay_flat(dcpl);
+    }
+    d = H5Dcreate2(m->file, name, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
     if (d < 0) {
         rc = hs_fail(HS_EIO, "%s can't be laid out", name);
         goto out;
     }
     HS_TRY(texts_of(d, long_name, "1"));
     if (dtype == HS_F32 || dtype == HS_F16) {
-        const float nan = NAN;
-        uint16_t half = 0;
-        hs_f32_to_f16(&nan, 1, &half);
         hid_t one = H5Screate(H5S_SCALAR), a = H5Acreate2(d, "_FillValue", type, one, H5P_DEFAULT, H5P_DEFAULT);
-        if (a < 0 || H5Awrite(a, type, dtype == HS_F16 ? (const void *)&half : &nan) < 0) {
+        if (a < 0 || H5Awrite(a, type, not_a_number(dtype)) < 0) {
             rc = hs_fail(HS_EIO, "%s can't be laid out", name);
         }
         H5Aclose(a);
@@ -256,28 +301,68 @@ static int provenance(hid_t f, const char *name, const char *text)
     return bad ? hs_fail(HS_EIO, "%s can't be written", name) : HS_OK;
 }
 
-static int make(const char *path, const hs_store_spec *s, const char *params, size_t tries)
+/* What an index says besides: its shards, and that it is whole. */
+static int index_ending(const maker *m)
 {
     int rc = HS_OK;
-    maker m = {.file = -1};
-    char id[HS_SHA256_HEX];
-    HS_TRY(hs_sha256_of(params, strlen(params), id));
-    HS_TRY(hs_h5_create(path, &m.file));
-    HS_TRY(root_attributes(m.file, s, id, tries % PAD_STEPS * PAD_STEP));
-    HS_TRY(coordinates(&m, s));
-    HS_TRY(provenance(m.file, "provenance/parameters", params));
-    HS_TRY(provenance(m.file, "provenance/model_config", s->model_config != NULL ? s->model_config : ""));
-    HS_TRY(provenance(m.file, "provenance/scheduler_config", s->scheduler_config != NULL ? s->scheduler_config : ""));
-    HS_TRY(parts(&m, s));
-    HS_TRY(seal_attributes(m.file, tries));
-out:
-    for (size_t i = 0; i < m.n_scales; i++) {
-        H5Dclose(m.scale[i].id);
+    char now[SLOT_TIME];
+    const char **name = NULL;
+    hsize_t n = m->n_links;
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &n, NULL), dcpl = hs_h5_plist(H5P_DATASET_CREATE);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    hid_t d = H5Dcreate2(m->file, "provenance/shards", type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
+    HS_TRY(hs_alloc(m->n_links, sizeof *name, &name));
+    for (size_t i = 0; i < m->n_links; i++) {
+        name[i] = m->link[i].name;
     }
-    if (m.file >= 0 && H5Fclose(m.file) < 0 && rc == HS_OK) {
+    if (d < 0 || H5Dwrite(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, name) < 0) {
+        rc = hs_fail(HS_EIO, "the names of the shards can't be written");
+        goto out;
+    }
+    write_now(now);
+    HS_TRY(hs_h5_attr_text(m->file, "finished", now, SLOT_TIME));
+    HS_TRY(hs_h5_attr_i64(m->file, "sealed", 1));
+out:
+    if (d >= 0) {
+        H5Dclose(d);
+    }
+    H5Pclose(dcpl);
+    H5Sclose(space);
+    H5Tclose(type);
+    free(name);
+    return rc;
+}
+
+static int make(maker *m, const char *path, const hs_store_spec *s, const char *params, size_t tries)
+{
+    int rc = HS_OK;
+    char id[HS_SHA256_HEX];
+    m->file = -1;
+    HS_TRY(hs_sha256_of(params, strlen(params), id));
+    HS_TRY(hs_h5_create(path, &m->file));
+    HS_TRY(root_attributes(m, s, id, tries % PAD_STEPS * PAD_STEP));
+    HS_TRY(coordinates(m, s));
+    HS_TRY(provenance(m->file, "provenance/parameters", params));
+    HS_TRY(provenance(m->file, "provenance/model_config", s->model_config != NULL ? s->model_config : ""));
+    HS_TRY(provenance(m->file, "provenance/scheduler_config", s->scheduler_config != NULL ? s->scheduler_config : ""));
+    HS_TRY(parts(m, s));
+    HS_TRY(m->n_links > 0 ? index_ending(m) : seal_attributes(m->file, tries));
+out:
+    for (size_t i = 0; i < m->n_scales; i++) {
+        H5Dclose(m->scale[i].id);
+    }
+    if (m->file >= 0 && H5Fclose(m->file) < 0 && rc == HS_OK) {
         rc = hs_fail(HS_EIO, "the file can't be laid out");
     }
     return rc;
+}
+
+int hs_store_index_create(const char *path, const hs_store_spec *spec, const char *params, size_t n,
+                          const hs_store_link *link)
+{
+    maker m = {.n_links = n, .link = link};
+    return hs_fail_in(make(&m, path, spec, params, 0), path);
 }
 
 /* Bytes of the cells and their CRCs. */
@@ -320,7 +405,8 @@ int hs_store_file_create(const char *path, const hs_store_spec *spec, const char
         uint64_t offset = 0;
         size_t len = 0;
         unsigned char patch[512];
-        HS_TRY(make(path, spec, params, i));
+        maker m = {0};
+        HS_TRY(make(&m, path, spec, params, i));
         hs_store_file_clear(&made);
         HS_TRY(hs_store_file_load(path, &made));
         rc = hs_store_file_seal_patch(path, &made, "9999-12-31T23:59:59Z", &offset, &len, patch);

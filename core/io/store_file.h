@@ -29,6 +29,12 @@ typedef struct {
     char *params; /* the parameter record */
     int *timestep;
     double *alpha_bar;
+    int64_t *sample; /* (n) */
+    uint64_t *seed;  /* (n) */
+    char **source;   /* (n) */
+    char *model_config, *scheduler_config;
+    char **shard; /* of an index: the names of its files, relative to its folder */
+    size_t shards;
     char **attr; /* name, text, name, text ...: text attributes of the root */
     size_t n_attr;
 } hs_store_file;
@@ -46,11 +52,22 @@ const char *hs_store_params_get(const char *params, const char *key, size_t *len
 HS_CHECKED int hs_store_digest_bytes(const void *bytes, size_t len, char hex[HS_SHA256_HEX]);
 HS_CHECKED int hs_store_digest_texts(const char *const *text, size_t n, char hex[HS_SHA256_HEX]);
 
+/* Where an index finds its arrays: rows first ... first + count - 1 of them in the file of this name. */
+typedef struct {
+    const char *name;
+    size_t first, count;
+} hs_store_link;
+
+/* Creates PATH, sealed, with everything but the cells, which are virtual. */
+HS_CHECKED int hs_store_index_create(const char *path, const hs_store_spec *spec, const char *params, size_t n,
+                                     const hs_store_link *link);
 /* Creates PATH with everything but the cells, reserves its full size, and syncs it. */
 HS_CHECKED int hs_store_file_create(const char *path, const hs_store_spec *spec, const char *params);
-/* f <- what PATH says it is, parsed in the jail first.  HS_EFORMAT: not a store; HS_ECHECKSUM: its record or
- * coordinates fail their digests. */
+/* f <- what PATH, a store or an index, says it is, parsed in the jail first.  HS_EFORMAT: not a store; HS_ECHECKSUM:
+ * its record or coordinates fail their digests. */
 HS_CHECKED int hs_store_file_load(const char *path, hs_store_file *f);
+/* The text of a root attribute, or NULL. */
+const char *hs_store_file_attr(const hs_store_file *f, const char *name);
 void hs_store_file_clear(hs_store_file *f);
 
 /* The one write that seals: PATH's metadata with finished and sealed set, as HDF5 itself would

@@ -18,6 +18,12 @@ void hs_store_file_clear(hs_store_file *f)
     free(f->params);
     free(f->timestep);
     free(f->alpha_bar);
+    free(f->sample);
+    free(f->seed);
+    hs_strings_free(f->n, f->source);
+    free(f->model_config);
+    free(f->scheduler_config);
+    hs_strings_free(f->shards, f->shard);
     *f = (hs_store_file){0};
 }
 
@@ -41,14 +47,20 @@ static int load_attributes(hid_t file, hs_store_file *f)
     return rc;
 }
 
-static const char *attr_of(const hs_store_file *f, const char *name)
+const char *hs_store_file_attr(const hs_store_file *f, const char *name)
 {
     for (size_t i = 0; i < f->n_attr; i++) {
         if (strcmp(f->attr[2 * i], name) == 0) {
             return f->attr[2 * i + 1];
         }
     }
-    return "";
+    return NULL;
+}
+
+static const char *attr_of(const hs_store_file *f, const char *name)
+{
+    const char *text = hs_store_file_attr(f, name);
+    return text != NULL ? text : "";
 }
 
 static int load_text(hid_t file, const char *name, char **out)
@@ -124,39 +136,85 @@ static int check_digest(const hs_store_file *f, const char *key, const char *hex
                : hs_fail(HS_ECHECKSUM, "%s fails its SHA-256", key);
 }
 
-static int check_samples(hid_t file, const hs_store_file *f)
+/* *list (hs_strings_free) <- the texts of an array of rank 1; *n <- how many. */
+static int load_texts(hid_t file, const char *name, char ***list, size_t *n)
+{
+    hs_h5_array a;
+    hid_t d = -1;
+    int rc = hs_h5_array_open(file, name, &d, &a);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    rc = a.rank == 1 ? hs_h5_read_texts(d, &a, list) : hs_fail(HS_EFORMAT, "%s isn't a list of texts", name);
+    *n = rc == HS_OK ? a.count : 0;
+    H5Dclose(d);
+    return rc;
+}
+
+static int load_sources(hid_t file, hs_store_file *f)
+{
+    size_t n = 0;
+    char **list = NULL;
+    int rc = load_texts(file, "source", &list, &n);
+    if (rc == HS_OK && n != f->n) {
+        hs_strings_free(n, list);
+        return hs_fail(HS_EFORMAT, "source has another length than the parameter record says");
+    }
+    f->source = list;
+    return rc;
+}
+
+static int check_samples(hid_t file, hs_store_file *f)
 {
     int rc = HS_OK;
     void *v = NULL;
-    char hex[HS_SHA256_HEX], **list = NULL;
-    hs_h5_array a = {0};
-    hid_t d = -1;
+    char hex[HS_SHA256_HEX];
     HS_TRY(load_small(file, "sample", HS_I64, f->n, &v));
+    f->sample = v;
     HS_TRY(hs_store_digest_bytes(v, 8 * f->n, hex));
     HS_TRY(check_digest(f, "sample", hex));
-    free(v);
-    v = NULL;
     HS_TRY(load_small(file, "seed", HS_U64, f->n, &v));
+    f->seed = v;
     HS_TRY(hs_store_digest_bytes(v, 8 * f->n, hex));
     HS_TRY(check_digest(f, "seed_per_sample", hex));
-    HS_TRY(hs_h5_array_open(file, "source", &d, &a));
-    if (a.count != f->n) {
-        rc = hs_fail(HS_EFORMAT, "source has another length than the parameter record says");
-        goto out;
-    }
-    HS_TRY(hs_h5_read_texts(d, &a, &list));
-    HS_TRY(hs_store_digest_texts((const char *const *)list, f->n, hex));
+    HS_TRY(load_sources(file, f));
+    HS_TRY(hs_store_digest_texts((const char *const *)f->source, f->n, hex));
     HS_TRY(check_digest(f, "source_per_sample", hex));
 out:
-    for (size_t i = 0; list != NULL && i < a.count; i++) {
-        free(list[i]);
-    }
-    free(list);
-    free(v);
-    if (d >= 0) {
-        H5Dclose(d);
-    }
     return rc;
+}
+
+static int check_configs(hid_t file, hs_store_file *f)
+{
+    int rc = HS_OK;
+    char hex[HS_SHA256_HEX];
+    HS_TRY(load_text(file, "provenance/model_config", &f->model_config));
+    HS_TRY(hs_store_digest_bytes(f->model_config, strlen(f->model_config), hex));
+    HS_TRY(check_digest(f, "model_config", hex));
+    HS_TRY(load_text(file, "provenance/scheduler_config", &f->scheduler_config));
+    HS_TRY(hs_store_digest_bytes(f->scheduler_config, strlen(f->scheduler_config), hex));
+    HS_TRY(check_digest(f, "scheduler_config", hex));
+out:
+    return rc;
+}
+
+/* Where the cells lie: in this file, or in those that an index names. */
+static int load_places(hid_t file, hs_store_file *f)
+{
+    if (strcmp(attr_of(f, "hspace_kind"), "index") == 0) {
+        int rc = load_texts(file, "provenance/shards", &f->shard, &f->shards);
+        return rc == HS_OK && f->shards == 0 ? hs_fail(HS_EFORMAT, "an index of no shards") : rc;
+    }
+    for (int p = 0; p < HS_PARTS; p++) {
+        hs_store_part *q = &f->part[p];
+        size_t row = q->cells * (q->cell / hs_dtype_size(q->dtype));
+        int rc = !q->present ? HS_OK : locate(file, f, q->name, q->dtype, f->n, row, &q->offset);
+        rc = !q->present || rc != HS_OK ? rc : locate(file, f, q->crc_name, HS_U32, f->n, q->cells, &q->crc_offset);
+        if (rc != HS_OK) {
+            return rc;
+        }
+    }
+    return HS_OK;
 }
 
 /* An unknown alpha_bar (imported activations) is NaN on both sides. */
@@ -218,7 +276,7 @@ static int load(hid_t file, void *ctx)
     char id[HS_SHA256_HEX];
     double sealed = 0;
     HS_TRY(load_attributes(file, f));
-    if (strcmp(attr_of(f, "hspace_kind"), "activations") != 0) {
+    if (!hs_store_kind(attr_of(f, "hspace_kind"))) {
         rc = hs_fail(HS_EFORMAT, "is not an activation store");
         goto out;
     }
@@ -230,14 +288,7 @@ static int load(hid_t file, void *ctx)
     }
     memcpy(f->store_id, id, sizeof id);
     HS_TRY(hs_store_params_parse(f->params, f));
-    for (int p = 0; p < HS_PARTS; p++) {
-        hs_store_part *q = &f->part[p];
-        if (q->present) {
-            size_t row = q->cells * (q->cell / hs_dtype_size(q->dtype));
-            HS_TRY(locate(file, f, q->name, q->dtype, f->n, row, &q->offset));
-            HS_TRY(locate(file, f, q->crc_name, HS_U32, f->n, q->cells, &q->crc_offset));
-        }
-    }
+    HS_TRY(load_places(file, f));
     void *v = NULL;
     HS_TRY(load_small(file, "timestep", HS_I32, f->S, &v));
     f->timestep = v;
@@ -245,6 +296,7 @@ static int load(hid_t file, void *ctx)
     f->alpha_bar = v;
     HS_TRY(check_steps(f));
     HS_TRY(check_samples(file, f));
+    HS_TRY(check_configs(file, f));
     HS_TRY(check_attributes(f));
     HS_TRY(hs_h5_attr_get_f64(file, "sealed", &sealed));
     f->sealed = sealed == 1;

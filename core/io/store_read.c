@@ -8,12 +8,7 @@
 #include "core/base/text.h"
 #include "core/io/store_cells.h"
 #include "core/io/store_journal.h"
-
-struct hs_store {
-    hs_store_file file;
-    char *path;
-    int fd;
-};
+#include "core/io/store_set.h"
 
 /* *committed of *total units of an unfinished store count. */
 static int count_units(const char *path, const hs_store_file *f, size_t *committed, size_t *total)
@@ -42,7 +37,13 @@ out:
     return rc;
 }
 
-static int open_any(const char *path, hs_store **out)
+int hs_store_kind(const char *kind)
+{
+    return strcmp(kind, "activations") == 0 || strcmp(kind, "index") == 0;
+}
+
+/* follow: an index too, with its shards. */
+static int open_any(const char *path, int follow, hs_store **out)
 {
     int rc = HS_OK;
     hs_store *s = NULL;
@@ -50,8 +51,9 @@ static int open_any(const char *path, hs_store **out)
     s->fd = -1;
     HS_TRY(hs_strdup(path, &s->path));
     HS_TRY(hs_store_file_load(path, &s->file));
-    s->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (s->fd < 0) {
+    if (s->file.shards > 0) {
+        HS_TRY(follow ? hs_store_set_follow(s) : hs_fail(HS_ERANGE, "%s: is an index, no shard", path));
+    } else if ((s->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) {
         rc = hs_fail_errno(path, "opening");
         goto out;
     }
@@ -62,11 +64,11 @@ out:
     return rc;
 }
 
-int hs_store_open(const char *path, hs_store **out)
+static int open_sealed(const char *path, int follow, hs_store **out)
 {
     int rc = HS_OK;
     hs_store *s = NULL;
-    HS_TRY(open_any(path, &s));
+    HS_TRY(open_any(path, follow, &s));
     if (!s->file.sealed) {
         size_t k = 0, n = 0;
         HS_TRY(count_units(path, &s->file, &k, &n));
@@ -81,11 +83,26 @@ out:
     return rc;
 }
 
+int hs_store_open(const char *path, hs_store **out)
+{
+    return open_sealed(path, 1, out);
+}
+
+int hs_store_open_one(const char *path, hs_store **out)
+{
+    return open_sealed(path, 0, out);
+}
+
 void hs_store_close(hs_store *s)
 {
     if (s == NULL) {
         return;
     }
+    for (size_t i = 0; i < s->n_shards; i++) {
+        hs_store_close(s->shard[i]);
+    }
+    free(s->shard);
+    free(s->first);
     if (s->fd >= 0) {
         close(s->fd);
     }
@@ -102,6 +119,11 @@ size_t hs_store_n(const hs_store *s)
 size_t hs_store_S(const hs_store *s)
 {
     return s->file.S;
+}
+
+size_t hs_store_shards(const hs_store *s)
+{
+    return s->n_shards;
 }
 
 hs_chw hs_store_h(const hs_store *s)
@@ -124,19 +146,9 @@ const double *hs_store_alpha_bar(const hs_store *s)
     return s->file.alpha_bar;
 }
 
-static const char *text_attr(const hs_store_file *f, const char *name)
-{
-    for (size_t i = 0; i < f->n_attr; i++) {
-        if (strcmp(f->attr[2 * i], name) == 0) {
-            return f->attr[2 * i + 1];
-        }
-    }
-    return NULL;
-}
-
 const char *hs_store_attr(const hs_store *s, const char *name)
 {
-    return text_attr(&s->file, name);
+    return hs_store_file_attr(&s->file, name);
 }
 
 static void add_value(hs_str *t, const char *key, const char *value, size_t len)
@@ -189,6 +201,50 @@ static int convert(void *ctx, size_t i, const void *bytes)
     return HS_OK;
 }
 
+/* The cells k (SIZE_MAX: all) of a part, of samples first ..., wherever they lie. */
+static int each(const hs_store *s, int part, size_t k, size_t first, size_t count,
+                int (*use)(void *ctx, size_t i, const void *bytes), void *ctx);
+
+/* The samples of one shard count from its own first one, in the middle of the caller's. */
+typedef struct {
+    int (*use)(void *ctx, size_t i, const void *bytes);
+    void *ctx;
+    size_t before;
+} shifted;
+
+static int use_shifted(void *ctx, size_t i, const void *bytes)
+{
+    const shifted *f = ctx;
+    return f->use(f->ctx, f->before + i, bytes);
+}
+
+static int each_of_shards(const hs_store *s, int part, size_t k, size_t first, size_t count,
+                          int (*use)(void *ctx, size_t i, const void *bytes), void *ctx)
+{
+    for (size_t i = 0; i < s->n_shards && count > 0; i++) {
+        size_t from = s->first[i], to = from + s->shard[i]->file.n, before = 0;
+        size_t a = first > from ? first : from, b = first + count < to ? first + count : to;
+        if (a >= b) {
+            continue;
+        }
+        before = a - first;
+        int rc = each(s->shard[i], part, k, a - from, b - a, use_shifted, &(shifted){use, ctx, before});
+        if (rc != HS_OK) {
+            return rc;
+        }
+    }
+    return HS_OK;
+}
+
+static int each(const hs_store *s, int part, size_t k, size_t first, size_t count,
+                int (*use)(void *ctx, size_t i, const void *bytes), void *ctx)
+{
+    if (s->n_shards > 0) {
+        return each_of_shards(s, part, k, first, count, use, ctx);
+    }
+    return hs_store_cells_each(&s->file, s->fd, s->path, part, k, first, count, use, ctx);
+}
+
 static int read_part(const hs_store *s, int part, size_t k, size_t first, size_t count, float *out)
 {
     const hs_store_part *q = &s->file.part[part];
@@ -198,7 +254,7 @@ static int read_part(const hs_store *s, int part, size_t k, size_t first, size_t
     }
     size_t values = q->cell / hs_dtype_size(q->dtype) * (k == SIZE_MAX ? q->cells : 1);
     sink to = {q->dtype, values, out};
-    return hs_store_cells_each(&s->file, s->fd, s->path, part, k, first, count, convert, &to);
+    return each(s, part, k, first, count, convert, &to);
 }
 
 static int read_step(const hs_store *s, int part, size_t k, size_t first, size_t count, float *out)
@@ -257,7 +313,7 @@ static int content(const hs_store *s, char hex[HS_SHA256_HEX])
         }
         h.bytes = q->cells * q->cell;
         HS_TRY(hs_sha256_add(h.sha, q->name, strlen(q->name) + 1));
-        HS_TRY(hs_store_cells_each(&s->file, s->fd, s->path, p, SIZE_MAX, 0, s->file.n, add_sample, &h));
+        HS_TRY(each(s, p, SIZE_MAX, 0, s->file.n, add_sample, &h));
     }
     HS_TRY(hs_sha256_hex(h.sha, hex));
 out:
@@ -270,15 +326,16 @@ int hs_store_inspect(const char *path, hs_store_info *out)
     int rc = HS_OK;
     hs_store *s = NULL;
     hs_store_info i = {0};
-    HS_TRY(open_any(path, &s));
+    HS_TRY(open_any(path, 1, &s));
     const hs_store_file *f = &s->file;
     i.n = f->n;
     i.S = f->S;
     i.h = f->h;
     i.dtype = f->dtype;
     i.sealed = f->sealed;
+    i.shards = s->n_shards;
     memcpy(i.store_id, f->store_id, sizeof i.store_id);
-    const char *tap = text_attr(f, "tap"), *model = text_attr(f, "model_sha256");
+    const char *tap = hs_store_file_attr(f, "tap"), *model = hs_store_file_attr(f, "model_sha256");
     snprintf(i.tap, sizeof i.tap, "%s", tap != NULL ? tap : "");
     snprintf(i.model_sha256, sizeof i.model_sha256, "%s", model != NULL ? model : "");
     if (f->sealed) {

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,10 +11,11 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/io/h5file.h"
+#include "core/io/lock.h"
 #include "core/io/store_cells.h"
 #include "core/io/store_journal.h"
 
-enum { COMMIT_SECONDS = 5, COMMIT_BYTES = 64 << 20, LOCK_TRIES = 10 };
+enum { COMMIT_SECONDS = 5, COMMIT_BYTES = 64 << 20 };
 
 enum { UNIT_ABSENT, UNIT_COMMITTED, UNIT_WRITTEN };
 
@@ -41,37 +41,6 @@ static int suffixed(const char *path, const char *suffix, char **out)
         snprintf(*out, size, "%s%s", path, suffix);
     }
     return rc;
-}
-
-/* A writer that was killed may hold the lock for a moment more, through a child of its own.  The file that was
- * locked must still be the one of that name: its last owner may have removed it. */
-static int take_lock(hs_store_writer *w)
-{
-    for (int tries = 0;;) {
-        struct stat mine, now;
-        w->lock = open(w->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (w->lock < 0) {
-            return hs_fail_errno(w->lock_path, "creating the lock");
-        }
-        if (flock(w->lock, LOCK_EX | LOCK_NB) != 0) {
-            int e = errno;
-            close(w->lock);
-            w->lock = -1;
-            errno = e;
-            if (e == EWOULDBLOCK && ++tries < LOCK_TRIES) {
-                usleep(20000);
-                continue;
-            }
-            return e == EWOULDBLOCK ? hs_fail(HS_ELOCKED, "%s: another run is writing this store", w->path)
-                                    : hs_fail_errno(w->lock_path, "locking");
-        }
-        if (fstat(w->lock, &mine) == 0 && stat(w->lock_path, &now) == 0 && mine.st_ino == now.st_ino &&
-            mine.st_dev == now.st_dev) {
-            return HS_OK;
-        }
-        close(w->lock);
-        w->lock = -1;
-    }
 }
 
 static int create(hs_store_writer *w, const hs_store_spec *spec, const char *params)
@@ -102,7 +71,10 @@ static int look(hs_store_writer *w, const char *params, int force, int *usable)
         return errno == ENOENT ? HS_OK : hs_fail_errno(w->path, "looking");
     }
     int rc = hs_store_file_load(w->path, &w->file);
-    if (rc == HS_OK) {
+    if (rc == HS_OK && w->file.shards > 0) {
+        rc = hs_fail(HS_ERANGE, "%s: is the index of %zu shards; -f puts one file in its place", w->path,
+                     w->file.shards);
+    } else if (rc == HS_OK) {
         rc = hs_fail_in(hs_store_params_compare(w->file.params, params), w->path);
     } else if (rc == HS_EFORMAT) {
         rc = hs_fail(HS_ERANGE, "exists and is no store that could be continued (%.200s); use -f", hs_error_message());
@@ -193,7 +165,7 @@ int hs_store_begin(const char *path, const hs_store_spec *spec, int force, int *
     HS_TRY(suffixed(path, ".lock", &w->lock_path));
     HS_TRY(suffixed(path, ".journal", &w->journal_path));
     hs_h5_begin();
-    HS_TRY(take_lock(w));
+    HS_TRY(hs_lock_take(w->lock_path, path, &w->lock));
     HS_TRY(look(w, params, force, &usable));
     if (!usable) {
         HS_TRY(create(w, spec, params));
@@ -372,10 +344,7 @@ void hs_store_writer_free(hs_store_writer *w)
     if (w->fd >= 0) {
         close(w->fd);
     }
-    if (w->lock >= 0) {
-        unlink(w->lock_path);
-        close(w->lock);
-    }
+    hs_lock_drop(w->lock_path, w->lock);
     hs_store_file_clear(&w->file);
     free(w->path);
     free(w->lock_path);

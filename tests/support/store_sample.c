@@ -60,15 +60,16 @@ int sample_put(hs_store_writer *w, const hs_store_spec *s, size_t unit)
     HS_TRY(hs_alloc(count * px, 1, &x_0));
     HS_TRY(hs_alloc(count * s->S * px, sizeof *eps, &eps));
     for (size_t i = 0; i < count; i++) {
+        size_t id = (size_t)s->sample[first + i];
         for (size_t j = 0; j < d; j++) {
-            h[i * d + j] = sample_value(0, first + i, j);
+            h[i * d + j] = sample_value(0, id, j);
         }
         for (size_t j = 0; j < px; j++) {
-            x_T[i * px + j] = sample_value(1, first + i, j);
-            x_0[i * px + j] = (uint8_t)sample_value(2, first + i, j);
+            x_T[i * px + j] = sample_value(1, id, j);
+            x_0[i * px + j] = (uint8_t)sample_value(2, id, j);
         }
         for (size_t j = 0; j < s->S * px; j++) {
-            eps[i * s->S * px + j] = sample_value(3, first + i, j);
+            eps[i * s->S * px + j] = sample_value(3, id, j);
         }
     }
     HS_TRY(hs_store_put(w, unit, h, s->keep_x_T ? x_T : NULL, s->keep_x_0 ? x_0 : NULL, s->keep_eps ? eps : NULL));
