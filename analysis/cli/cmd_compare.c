@@ -5,11 +5,13 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/compare_dirs.h"
+#include "analysis/cli/compare_effects.h"
 #include "analysis/cli/compare_in.h"
 #include "analysis/cli/compare_out.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
+#include "analysis/cli/shipped.h"
 #include "analysis/compare/compare.h"
 #include "core/base/alloc.h"
 
@@ -27,6 +29,12 @@ static const hs_opt options[] = {
      "class of every image of class-conditional models, or one an image"},
     {"conv", 0, HS_OPT_STR, "auto", 0, 0, "auto|winograd|direct|im2col", "MODE", "Model", "convolution algorithm"},
     {"batch", 0, HS_OPT_INT, "8", 1, 4096, NULL, "N", "Model", "images evaluated at once"},
+    HS_OPT_ATTR,
+    {"strengths", 0, HS_OPT_GRID, "-2:2:1", 0, 0, NULL, "A:B:STEP", "Edit",
+     "of the directions' effects in two models; 0 and a positive one among them"},
+    {"t-edit", 0, HS_OPT_INT, "0", 0, 0x1p30, NULL, "T", "Edit", "effects: edit where t >= T"},
+    {"mode", 0, HS_OPT_STR, "asymmetric", 0, 0, "asymmetric|symmetric", "MODE", "Edit",
+     "asymmetric: the edit enters the predicted x_0 only (Asyrp)"},
     {"folds", 0, HS_OPT_INT, "2", 2, 100, NULL, "F", "Statistics",
      "parts of the images: each is measured on under a fit to the others"},
     {"components", 0, HS_OPT_INT, "256", 0, 100000, NULL, "K", "Statistics",
@@ -87,6 +95,7 @@ typedef struct {
     hs_measurement m;
     hs_compared_dirs dirs;
     hs_direction_answer *answer; /* (dirs.D) */
+    hs_compared_effects effects; /* of two models */
 } found;
 
 static void found_free(found *f)
@@ -95,6 +104,7 @@ static void found_free(found *f)
     hs_measurement_free(&f->m);
     hs_compared_dirs_free(&f->dirs);
     free(f->answer);
+    hs_compared_effects_free(&f->effects);
 }
 
 HS_CHECKED static int write_file(hs_cmd *c, const hs_compared *list, const found *f)
@@ -108,6 +118,7 @@ HS_CHECKED static int write_file(hs_cmd *c, const hs_compared *list, const found
     HS_TRY(hs_property_begin(c, out, &f->m, "", list[0].untrained || list[1].untrained, NULL, &r));
     HS_TRY(hs_compare_put_file(r, &list[0], &list[1], &f->x));
     HS_TRY(hs_compared_dirs_put(r, &f->dirs, f->answer));
+    HS_TRY(hs_compared_effects_file(r, &f->effects));
     HS_TRY(hs_result_commit(r));
 out:
     hs_result_free(r);
@@ -130,10 +141,17 @@ HS_CHECKED static int measure(hs_cmd *c, const hs_compared *list, found *f)
         HS_TRY(hs_alloc(f->dirs.D, sizeof *f->answer, &f->answer));
         watch = hs_carrier_watch(carrier);
     }
+    int models = carrier != NULL && list[0].is_model && list[1].is_model;
+    HS_TRY(models ? hs_carrier_keep(carrier, HS_CARRIED_NULLS) : HS_OK);
     HS_TRY(hs_compare_run(a, b, &o, carrier != NULL ? &watch : NULL, &f->x));
     HS_TRY(hs_compare_pooled(a, b, &o, pooled, ceiling, &rows));
     HS_TRY(hs_compare_judge(&f->x, &o, pooled, &f->m));
     HS_TRY(carrier != NULL ? hs_carrier_judge(carrier, f->answer) : HS_OK);
+    if (models) {
+        HS_TRY(hs_compared_effects_run(c, list, &f->dirs, carrier, &f->effects));
+        hs_compared_effects_decide(&f->effects, f->answer);
+        HS_TRY(hs_compared_effects_put(&f->effects, &f->dirs, &f->m));
+    }
 out:
     hs_carrier_free(carrier);
     return rc;
@@ -149,10 +167,14 @@ HS_CHECKED static int pair(hs_cmd *c, const hs_compared *list)
     say(c, list, &f.m);
     if (f.dirs.D > 0) {
         hs_compared_dirs_say(c, &f.dirs, f.answer);
+        hs_compared_effects_say(c, &f.effects, &f.dirs);
         json_object_set_new(results, "h",
                             json_pack("{s:s, s:s}", "verdict", hs_measurement_verdict(&f.m), "reason", f.m.reason));
         hs_compared_dirs_decide(&f.dirs, f.answer, f.x.n, &f.m);
         json_object_set_new(results, "directions", hs_compared_dirs_json(&f.dirs, f.answer, f.x.n));
+        if (f.effects.D > 0) {
+            hs_compared_effects_json(&f.effects, &f.dirs, results);
+        }
     }
     json_t *json = hs_measurement_json(&f.m);
     json_object_update(results, json);
@@ -201,10 +223,12 @@ const hs_command hs_cmd_compare = {
     .name = "compare",
     .usage = "--a ACTS|M --b ACTS|M [--directions-a D --directions-b E] -o R.h5",
     .purpose = "Measures whether two models share their h-space, and directions in it.",
-    .examples = "hspace compare --a faces-a --b random:tiny -N 64 --steps 10 -o twin.h5\n"
-                "hspace compare --a a.h5 --b b.h5 -o shared.h5\n"
-                "hspace compare --a a.h5 --b b.h5 --directions-a smile-a.h5 --directions-b smile-b.h5 -o smile.h5\n"
-                "hspace compare --a x.npy --b y.npy --json | jq .results.verdict",
+    .examples =
+        "hspace compare --a faces-a --b random:tiny -N 64 --steps 10 -o twin.h5\n"
+        "hspace compare --a a.h5 --b b.h5 -o shared.h5\n"
+        "hspace compare --a faces-a --b faces-a --directions-a d.h5 --directions-b d.h5 -N 64 --steps 20 -o twice.h5\n"
+        "hspace compare --a a.h5 --b b.h5 --directions-a smile-a.h5 --directions-b smile-b.h5 -o smile.h5\n"
+        "hspace compare --a x.npy --b y.npy --json | jq .results.verdict",
     .options = tables,
     .run = run,
 };

@@ -15,6 +15,8 @@ const char *const hs_compare_name[HS_CMP_COLUMNS] = {"aligned_cosine",
                                                      "ceiling_back",
                                                      "aligned_cosine_null",
                                                      "aligned_cosine_null_back",
+                                                     "aligned_cosine_limit",
+                                                     "aligned_cosine_limit_back",
                                                      "rank",
                                                      "matrix_cosine",
                                                      "ridge_cosine",
@@ -200,6 +202,7 @@ HS_CHECKED static int add_fold(run *r, size_t k, const hs_fold *f, double share)
         *at(c, w == 0 ? HS_CMP_ALIGNED : HS_CMP_BACK, k) += share * mean[w];
         *at(c, w == 0 ? HS_CMP_CEILING : HS_CMP_CEILING_BACK, k) +=
             share * hs_coords_kept(to, f->count, f->row, r->kept[w]);
+        *at(c, w == 0 ? HS_CMP_LIMIT : HS_CMP_LIMIT_BACK, k) += share * fmin(1, 3 * mean[w] - 2 * f->inner[w]);
         for (size_t i = 0; i < f->count; i++) {
             c->cosine[w * c->n + f->row[i]] += r->cosine[w][i];
             c->kept[w * c->n + f->row[i]] += r->kept[w][i];

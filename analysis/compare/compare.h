@@ -10,6 +10,9 @@
  * % quantile of aligned_cosine, averaged over steps alike, when the fit images of one side are exchanged before the
  * fit: the gate
  *
+ *   aligned_cosine_limit    what it tends to with ever more images to fit, its shortfall taken to go as 1 / images:
+ *                           3 e - 2 e', e' of fits to two thirds of them; at most 1
+ *
  *   shared       over_ceiling's interval lies at or above the standard, and the cosine is above its null
  *   not shared   the interval lies below the standard
  *   inconclusive otherwise
@@ -32,6 +35,8 @@ typedef enum {
     HS_CMP_CEILING_BACK,
     HS_CMP_NULL,
     HS_CMP_NULL_BACK,
+    HS_CMP_LIMIT,
+    HS_CMP_LIMIT_BACK,
     HS_CMP_RANK,
     HS_CMP_MATRIX,
     HS_CMP_RIDGE,

@@ -27,6 +27,8 @@ struct hs_carrier {
     double *less[2];                /* (D, GROUPS) means of the cosine without a group */
     double *random[2];              /* (D, RANDOM) */
     double *shuffled[2];            /* (D, nulls) */
+    size_t kept;                    /* random directions that are carried, too */
+    double *weight[2];              /* (S, D + kept, n) carried ones as sums of the other side's images, or NULL */
     double *raw, *raw_control;      /* (D) */
 };
 
@@ -41,6 +43,7 @@ void hs_carrier_free(hs_carrier *c)
         free(c->less[s]);
         free(c->random[s]);
         free(c->shuffled[s]);
+        free(c->weight[s]);
     }
     if (c != NULL) {
         free(c->raw);
@@ -231,28 +234,36 @@ out:
     return rc;
 }
 
-/* Random directions with the covariance of the fit images: the same mixture of images at every step. */
+/* w->c <- random direction b of either side: one mixture of images at every step, with the covariance of the fit
+ * images, or isotropic in their axes. */
+HS_CHECKED static int draw(const hs_carrier *c, const hs_fold *f, size_t b, int isotropic, work *w)
+{
+    int rc;
+    float *g = NULL;
+    HS_TRY(hs_alloc(f->a.n, sizeof *g, &g));
+    hs_rng_normal((hs_rng){c->o->bootstrap.seed, HS_RNG_DIRECTION, b}, 0, f->a.n, g);
+    for (size_t s = 0; s < 2; s++) {
+        const hs_coords *x = s == 0 ? &f->a : &f->b;
+        memset(w->c[s], 0, x->r * sizeof(double));
+        for (size_t i = 0; i < x->m; i++) {
+            for (size_t l = 0; l < x->r; l++) {
+                w->c[s][l] += (double)g[x->fit[i]] * x->z[x->fit[i] * x->r + l] / (isotropic ? x->sigma[l] : 1);
+            }
+        }
+    }
+out:
+    free(g);
+    return rc;
+}
+
 HS_CHECKED static int add_random(hs_carrier *c, const hs_fold *f)
 {
     int rc;
-    size_t n = f->a.n;
-    work w, own;
-    float *g = NULL;
-    own = (work){{NULL, NULL}, NULL};
+    work w, own = {{NULL, NULL}, NULL};
     HS_TRY(work_new(f, &w));
     HS_TRY(work_new(f, &own));
-    HS_TRY(hs_alloc(n, sizeof *g, &g));
     for (size_t b = 0; b < RANDOM; b++) {
-        hs_rng_normal((hs_rng){c->o->bootstrap.seed, HS_RNG_DIRECTION, b}, 0, n, g);
-        for (size_t s = 0; s < 2; s++) {
-            const hs_coords *x = s == 0 ? &f->a : &f->b;
-            memset(w.c[s], 0, x->r * sizeof(double));
-            for (size_t i = 0; i < x->m; i++) {
-                for (size_t l = 0; l < x->r; l++) {
-                    w.c[s][l] += (double)g[x->fit[i]] * x->z[x->fit[i] * x->r + l];
-                }
-            }
-        }
+        HS_TRY(draw(c, f, b, 0, &w));
         for (size_t j = 0; j < c->D; j++) {
             coordinates(c, f, j, &own);
             for (size_t way = 0; way < 2; way++) {
@@ -264,7 +275,59 @@ HS_CHECKED static int add_random(hs_carrier *c, const hs_fold *f)
 out:
     work_free(&w);
     work_free(&own);
-    free(g);
+    return rc;
+}
+
+/* ---- Carried directions ---- */
+
+int hs_carrier_keep(hs_carrier *c, size_t random)
+{
+    int rc = HS_OK;
+    c->kept = random;
+    for (size_t way = 0; way < 2; way++) {
+        HS_TRY(hs_calloc(c->side[0]->S * (c->D + random), c->side[0]->n * sizeof(double), &c->weight[way]));
+    }
+out:
+    return rc;
+}
+
+/* The maps of a fold, as weights of images. */
+HS_CHECKED static int keep_maps(hs_carrier *c, size_t k, const hs_fold *f)
+{
+    int rc;
+    size_t n = f->a.n, all = c->D + c->kept;
+    work w;
+    HS_TRY(work_new(f, &w));
+    for (size_t j = 0; j < all; j++) {
+        if (j < c->D) {
+            coordinates(c, f, j, &w);
+        } else {
+            HS_TRY(draw(c, f, j - c->D, 1, &w));
+        }
+        for (size_t way = 0; way < 2; way++) {
+            (way == 0 ? hs_align_map : hs_align_map_back)(&f->align, f->rank, w.c[way], w.to);
+            hs_coords_weights(way == 0 ? &f->b : &f->a, w.to, c->weight[way] + (k * all + j) * n);
+        }
+    }
+out:
+    work_free(&w);
+    return rc;
+}
+
+int hs_carrier_carry(const hs_carrier *c, size_t way, size_t k, float *out)
+{
+    int rc;
+    const hs_compare_side *to = c->side[1 - way];
+    size_t all = c->D + c->kept;
+    HS_TRY(hs_side_combine(to, k, all, c->weight[way] + k * all * to->n, out));
+    for (size_t j = 0; j < all; j++) {
+        float *v = out + j * to->d;
+        double norm = hs_nrm2_f32(to->d, v);
+        for (size_t l = 0; l < to->d && norm > 0; l++) {
+            v[l] = (float)((double)v[l] / norm);
+        }
+    }
+out:
     return rc;
 }
 
@@ -282,6 +345,7 @@ static int see(void *ctx, size_t k, size_t fold, const hs_fold *f)
         hs_align_free(&less);
     }
     HS_TRY(add_random(c, f));
+    HS_TRY(fold == 0 && c->weight[0] != NULL ? keep_maps(c, k, f) : HS_OK);
 out:
     hs_align_free(&less);
     return rc;

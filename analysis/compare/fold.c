@@ -86,8 +86,8 @@ out:
 
 /* What the inner folds say: summed curves over ranks, how many each rank has, and of ridge. */
 typedef struct {
-    double *curve;
-    size_t ranks; /* that every inner fold has */
+    double *curve[2]; /* a to b, back */
+    size_t ranks;     /* that every inner fold has */
     double alpha[2][ALPHAS];
 } inner;
 
@@ -99,11 +99,12 @@ HS_CHECKED static int try_inner(size_t n, size_t groups, const double *K, const 
     double *curve = NULL;
     HS_TRY(cut(n, groups, outer->fit, g, INNER, &f));
     HS_TRY(fit(n, groups, K, L, components, &f));
-    HS_TRY(hs_alloc(f.align.rank, sizeof *curve, &curve));
+    HS_TRY(hs_alloc(2 * f.align.rank, sizeof *curve, &curve));
     HS_TRY(hs_align_curve(&f.align, &f.a, &f.b, f.count, f.row, curve));
     s->ranks = s->ranks < f.align.rank ? s->ranks : f.align.rank;
     for (size_t j = 0; j < s->ranks; j++) {
-        s->curve[j] += curve[j];
+        s->curve[0][j] += curve[j] / INNER;
+        s->curve[1][j] += curve[f.align.rank + j] / INNER;
     }
     for (size_t i = 0; i < ALPHAS; i++) {
         double to, back;
@@ -132,17 +133,26 @@ HS_CHECKED static int choose(size_t n, size_t groups, const double *K, const dou
 {
     int rc;
     inner s = {.ranks = f->align.rank};
-    HS_TRY(hs_calloc(f->align.rank, sizeof *s.curve, &s.curve));
+    double *both = NULL;
+    HS_TRY(hs_calloc(f->align.rank, sizeof *both, &both));
+    HS_TRY(hs_calloc(f->align.rank, sizeof(double), &s.curve[0]));
+    HS_TRY(hs_calloc(f->align.rank, sizeof(double), &s.curve[1]));
     for (size_t g = 0; g < INNER; g++) {
         HS_TRY(try_inner(n, groups, K, L, f, g, components, &s));
     }
-    size_t at = best(s.ranks, s.curve);
+    for (size_t j = 0; j < s.ranks; j++) {
+        both[j] = s.curve[0][j] + s.curve[1][j];
+    }
+    size_t at = best(s.ranks, both);
     f->rank = at + 1 == s.ranks ? f->align.rank : at + 1;
     for (size_t w = 0; w < 2; w++) {
+        f->inner[w] = s.curve[w][at];
         f->alpha[w] = alpha_of(best(ALPHAS, s.alpha[w]));
     }
 out:
-    free(s.curve);
+    free(both);
+    free(s.curve[0]);
+    free(s.curve[1]);
     return rc;
 }
 

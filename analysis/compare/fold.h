@@ -15,6 +15,7 @@ typedef struct {
     size_t count, *row; /* held-out rows */
     hs_coords a, b;
     hs_align align;  /* Procrustes */
+    double inner[2]; /* mean held-out cosines of the inner folds at that rank (fits to 2/3 as many images), both ways */
     double alpha[2]; /* of ridge, a to b and b to a, in units of the mean of σ² */
 } hs_fold;
 

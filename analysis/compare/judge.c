@@ -16,6 +16,8 @@ static const char *const estimator[HS_CMP_COLUMNS] = {"mean cosine of mapped a a
                                                       "mean cosine of a and its projection on the axes used",
                                                       "97.5 % quantile of fits on shuffled pairs",
                                                       "97.5 % quantile of fits on shuffled pairs",
+                                                      "aligned_cosine extrapolated to ever more images",
+                                                      "aligned_cosine_back extrapolated to ever more images",
                                                       "singular pairs kept, by cross-validation",
                                                       "cosine of mapped a and b as matrices, held out",
                                                       "as aligned_cosine, by ridge regression",
@@ -85,7 +87,7 @@ HS_CHECKED static int put_columns(const hs_comparison *c, hs_measurement *m)
 {
     int rc = HS_OK;
     char name[64];
-    for (size_t j = HS_CMP_RANK; j < HS_CMP_COLUMNS; j++) {
+    for (size_t j = HS_CMP_LIMIT; j < HS_CMP_COLUMNS; j++) {
         HS_TRY(put_plain(m, hs_compare_name[j], mean_of(c, j), c->n, estimator[j]));
     }
     for (size_t j = 0; j < HS_CMP_COLUMNS && c->S > 1; j++) {

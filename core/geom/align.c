@@ -184,7 +184,7 @@ int hs_align_curve(const hs_align *f, const hs_coords *a, const hs_coords *b, si
     int rc;
     pair t;
     HS_TRY(pair_new(f, a, b, count, row, &t));
-    memset(curve, 0, f->rank * sizeof *curve);
+    memset(curve, 0, 2 * f->rank * sizeof *curve);
     for (size_t i = 0; i < count; i++) {
         double dot = 0, xx = 0, yy = 0;
         for (size_t j = 0; j < f->rank; j++) {
@@ -192,7 +192,8 @@ int hs_align_curve(const hs_align *f, const hs_coords *a, const hs_coords *b, si
             dot += x * y;
             xx += x * x;
             yy += y * y;
-            curve[j] += (over(dot, xx, b->norm[row[i]]) + over(dot, yy, a->norm[row[i]])) / (double)(2 * count);
+            curve[j] += over(dot, xx, b->norm[row[i]]) / (double)count;
+            curve[f->rank + j] += over(dot, yy, a->norm[row[i]]) / (double)count;
         }
     }
 out:

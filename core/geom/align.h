@@ -37,7 +37,7 @@ void hs_align_free(hs_align *f);
  * NULL. A row that is its mean, or is mapped to nothing, has cosine 0. */
 HS_CHECKED int hs_align_cosines(const hs_align *f, const hs_coords *a, const hs_coords *b, size_t rank, size_t count,
                                 const size_t *row, double *cos, double *back);
-/* curve (f->rank) <- for every rank the mean over rows of both ways round. */
+/* curve (2, f->rank) <- for every rank the mean over rows of the cosines, a to b, then back. */
 HS_CHECKED int hs_align_curve(const hs_align *f, const hs_coords *a, const hs_coords *b, size_t count,
                               const size_t *row, double *curve);
 /* Σ⟨p, q⟩ / √(Σ|p|² Σ|q|²) of the mapped a and b: the cosine of the two as matrices. */

@@ -143,7 +143,7 @@ static void test_a_rotation_is_found(void **state)
     size_t *row, count = held_out(N, fit, &row);
     hs_coords a, b;
     hs_align f;
-    double cosine[N], back[N], curve[D], matrix, r[D], B[D * D];
+    double cosine[N], back[N], curve[2 * D], matrix, r[D], B[D * D];
     assert_ok(hs_coords_of_rows(hs_mat_of(x, N, D), fit, 0, &a));
     assert_ok(hs_coords_of_rows(hs_mat_of(y, N, E), fit, D, &b));
     assert_ok(hs_align_fit(&a, &b, 0, NULL, &f));
@@ -159,6 +159,7 @@ static void test_a_rotation_is_found(void **state)
     assert_near(matrix, 1, 1e-9);
     assert_near(hs_coords_kept(&b, count, row, NULL), 1, 1e-9);
     for (size_t j = 0; j + 1 < D; j++) {
+        assert_near(curve[j], curve[D + j], 1e-7);
         assert_true(curve[j] < curve[j + 1]); /* each axis more of the same space brings something */
     }
     assert_ok(hs_ridge_fit(&a, &b, 1e-9, B));
