@@ -102,3 +102,16 @@ verdict() { # ARGS...: the verdict; the exit code must be that of the verdict
     fails 2 "wanted both" "$HSPACE" compare --a a.h5 --b b.h5 --directions-a pa.h5 --json
     fails 2 "other weights" "$HSPACE" compare --a a.h5 --b b.h5 --directions-a pa.h5 --directions-b pa.h5 --json
 }
+
+@test "two models: profiles, cross-talk and carried directions; a model and itself agree in all of them" {
+    "$HSPACE" dump --model faces-a -N 12 --steps 2 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 2 -q -o d.h5
+    verdict --a faces-a --b faces-a -N 12 --steps 2 --directions-a d.h5 --directions-b d.h5 --strengths 0,1 -o r.h5
+    jq -e '.results.directions | length == 2 and all(.profile_correlation.value > 0.999999 and .effect_ratio.value != null
+        and .effect_ratio_back.value != null and .effect_ratio_null > 0 and .effect_a == .effect_b)' o.json
+    jq -e '.results.crosstalk | .a == .b and (.a | length) == 2 and (.a[0] | length) == (.factors | length)' o.json
+    jq -e '.results.profiles | (.a[0][0] | length) == 2 and .a[0][0][0] == 0' o.json
+    jq -e '[.results.statistics[].name] | contains(["profile_correlation[pc0]", "effect_ratio[pc1]"])' o.json
+    fails 2 "wanted 0 and a positive" "$HSPACE" compare --a faces-a --b faces-a -N 12 --steps 2 --directions-a d.h5 \
+        --directions-b d.h5 --strengths 1,2 --json -q
+}
