@@ -105,12 +105,17 @@ json_t *hs_json_estimate(const char *name, double value, double lo, double hi, s
     return e;
 }
 
-int hs_cmd_input_sha(hs_cmd *c, const char *path, const char *sha256)
+int hs_cmd_input_mark(hs_cmd *c, const char *path, const char *kind, const char *mark)
 {
     char safe[1024];
     hs_text_escape(path, safe, sizeof safe);
-    json_t *item = json_pack("{s:s, s:s}", "path", safe, "sha256", sha256);
+    json_t *item = json_pack("{s:s, s:s}", "path", safe, kind, mark);
     return json_array_append_new(c->inputs, item) == 0 ? HS_OK : hs_fail(HS_ENOMEM, "%s: out of memory", safe);
+}
+
+int hs_cmd_input_sha(hs_cmd *c, const char *path, const char *sha256)
+{
+    return hs_cmd_input_mark(c, path, "sha256", sha256);
 }
 
 HS_CHECKED static int sha_of_fd(int fd, const char *path, char hex[HS_SHA256_HEX])

@@ -14,6 +14,7 @@
 #include "analysis/cli/sweep_in.h"
 #include "analysis/properties/homogeneity.h"
 #include "core/base/alloc.h"
+#include "core/linalg/blas.h"
 
 static const hs_opt options[] = {
     {"deltas", 0, HS_OPT_STR, NULL, 0, 0, NULL, "DELTAS", "Input",
@@ -66,10 +67,7 @@ static void alike(const hs_deltas *x, size_t n, double *v)
             double sum = 0;
             for (size_t k = 0; k < S; k++) {
                 const double *a = x->sum + (i * S + k) * d, *b = x->sum + (j * S + k) * d;
-                double dot = 0;
-                for (size_t l = 0; l < d; l++) {
-                    dot += a[l] * b[l];
-                }
+                double dot = hs_dot_f64(d, a, b);
                 double norm = sqrt(x->gram[(i * S + k) * S + k] * x->gram[(j * S + k) * S + k]);
                 sum += norm > 0 ? dot / norm / (double)S : 0;
             }

@@ -72,13 +72,15 @@ json_t *hs_cmd_params(hs_cmd *c);  /* "params", to add what was resolved (auto -
 HS_CHECKED int hs_cmd_input(hs_cmd *c,
                             const char *path); /* records {"path", "sha256"} (file or model folder's weights) */
 HS_CHECKED int hs_cmd_input_sha(hs_cmd *c, const char *path, const char *sha256); /* hash already known */
-void hs_cmd_warn(hs_cmd *c, const char *fmt, ...) HS_PRINTF(2, 3);                /* "warnings" and stderr */
-void hs_cmd_say(hs_cmd *c, const char *fmt, ...) HS_PRINTF(2, 3); /* stdout, silent under --json and -q */
-void hs_cmd_exit(hs_cmd *c, int code);                            /* exit code of a successful run: 10, 11 */
-const char *hs_cmd_line(const hs_cmd *c);                         /* the whole command line, for provenance */
-const char *hs_version(void);                                     /* "0.1.0" */
-const char *hs_version_git(void);                                 /* "4419884" or a tag: git describe */
-const char *hs_version_long(void);                                /* git describe, compiler, BLAS, oneDNN, HDF5 */
+/* The same with a fingerprint of another kind: {"path", KIND}. */
+HS_CHECKED int hs_cmd_input_mark(hs_cmd *c, const char *path, const char *kind, const char *mark);
+void hs_cmd_warn(hs_cmd *c, const char *fmt, ...) HS_PRINTF(2, 3); /* "warnings" and stderr */
+void hs_cmd_say(hs_cmd *c, const char *fmt, ...) HS_PRINTF(2, 3);  /* stdout, silent under --json and -q */
+void hs_cmd_exit(hs_cmd *c, int code);                             /* exit code of a successful run: 10, 11 */
+const char *hs_cmd_line(const hs_cmd *c);                          /* the whole command line, for provenance */
+const char *hs_version(void);                                      /* "0.1.0" */
+const char *hs_version_git(void);                                  /* "4419884" or a tag: git describe */
+const char *hs_version_long(void);                                 /* git describe, compiler, BLAS, oneDNN, HDF5 */
 
 /* JSON numbers: null for a non-finite value. */
 json_t *hs_json_num(double v);

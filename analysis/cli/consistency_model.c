@@ -387,7 +387,7 @@ HS_CHECKED static int read_step(void *ctx, size_t first, size_t n, float *out)
 HS_CHECKED static int deltas_of(hs_consistency_work *w)
 {
     const hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
-    const hs_deltas_source one = {1, w->m.edited, w->m.d_h, w->m.t, read_step, w};
+    const hs_deltas_source one = {.n = 1, .S = w->m.edited, .d = w->m.d_h, .t = w->m.t, .read = read_step, .ctx = w};
     return w->m.delta != NULL ? HS_OK : hs_deltas_reduce(&one, &limits, NULL, &w->m.reduced);
 }
 

@@ -42,7 +42,7 @@ out:
 
 int hs_property_deltas_open(hs_cmd *c, int removed, hs_property_deltas *out)
 {
-    int rc;
+    int rc, pairs = !removed;
     hs_deltas_in null = {0};
     memset(out, 0, sizeof *out);
     HS_TRY(hs_deltas_in_open(c, hs_cmd_str(c, "deltas"), &out->in));
@@ -59,10 +59,10 @@ int hs_property_deltas_open(hs_cmd *c, int removed, hs_property_deltas *out)
                    out->in.source.d);
         goto out;
     }
-    HS_TRY(hs_deltas_in_reduce(c, &out->in, &out->deltas));
+    HS_TRY(hs_deltas_in_reduce(c, &out->in, pairs, &out->deltas));
     if (null.source.n > 0) {
         out->has_null = 1;
-        HS_TRY(hs_deltas_in_reduce(c, &null, &out->null));
+        HS_TRY(hs_deltas_in_reduce(c, &null, pairs, &out->null));
         HS_TRY(removed ? hs_deltas_in_without(c, &out->in, &out->null, &out->removed) : HS_OK);
     }
 out:

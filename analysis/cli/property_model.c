@@ -91,7 +91,7 @@ HS_CHECKED static int directions_of_deltas(hs_cmd *c, hs_property_model *m)
 {
     int rc;
     const hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
-    const hs_deltas_source source = {m->n, m->edited, m->d_h, m->t, read_delta, m};
+    const hs_deltas_source source = {.n = m->n, .S = m->edited, .d = m->d_h, .t = m->t, .read = read_delta, .ctx = m};
     size_t per = m->edited * m->d_h;
     float *mean = NULL;
     HS_TRY(hs_deltas_reduce(&source, &limits, hs_cmd_progress(c), &m->reduced));

@@ -1,4 +1,4 @@
-#include "analysis/properties/deltas.h"
+#include "analysis/properties/deltas_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,26 +18,24 @@ void hs_deltas_free(hs_deltas *x)
         free(x->square);
         free(x->square_of_image);
         free(x->gram);
+        free(x->gram_all);
         free(x->unit_square);
-        free(x->all_gram);
+        free(x->step_gram);
+        free(x->whole_gram);
         free(x->alike);
+        free(x->all_gram);
         memset(x, 0, sizeof *x);
     }
 }
 
-/* A piece of the file at work. */
-typedef struct {
-    size_t first, n;
-    float *v;      /* (n, S, d) */
-    double *norm2; /* (n, S) */
-    double *image; /* (n) |mean_k D|^2 */
-} piece;
-
-static void piece_free(piece *p)
+HS_CHECKED static int zeroed_sums(size_t n, double **out)
 {
-    free(p->v);
-    free(p->norm2);
-    free(p->image);
+    int rc = hs_alloc(n, sizeof **out, out);
+    if (rc == HS_OK) {
+        hs_alloc_sweeping(*out, n * sizeof **out);
+        memset(*out, 0, n * sizeof **out);
+    }
+    return rc;
 }
 
 HS_CHECKED static int make_room(const hs_deltas_source *s, const hs_deltas_limits *limits, hs_deltas *x)
@@ -58,113 +56,20 @@ HS_CHECKED static int make_room(const hs_deltas_source *s, const hs_deltas_limit
     }
     HS_TRY(hs_calloc(x->units, sizeof(double), &x->count));
     HS_TRY(hs_size_mul(x->units, per, &all));
-    HS_TRY(hs_calloc(all, sizeof(double), &x->sum));
-    if (x->pooled) {
-        HS_TRY(hs_calloc(all, sizeof(double), &x->unit_sum));
-    }
+    HS_TRY(zeroed_sums(all, &x->sum));
+    HS_TRY(x->pooled ? zeroed_sums(all, &x->unit_sum) : HS_OK);
     HS_TRY(hs_calloc(x->units, s->S * sizeof(double), &x->nonzero));
     HS_TRY(hs_calloc(x->units, s->S * sizeof(double), &x->square));
     HS_TRY(hs_calloc(x->units, sizeof(double), &x->square_of_image));
     HS_TRY(hs_size_mul(cells, x->units, &cells));
     HS_TRY(hs_alloc(cells, sizeof(double), &x->gram));
     HS_TRY(hs_alloc(x->units, s->S * sizeof(double), &x->unit_square));
+    HS_TRY(hs_alloc(x->units, sizeof(double), &x->gram_all));
     if (s->t != NULL) {
         HS_TRY(hs_alloc(s->S, sizeof *x->t, &x->t));
         memcpy(x->t, s->t, s->S * sizeof *x->t);
     }
 out:
-    return rc;
-}
-
-static double square_of_mean(size_t S, size_t d, const float *v)
-{
-    double sum = 0;
-    for (size_t j = 0; j < d; j++) {
-        double m = 0;
-        for (size_t k = 0; k < S; k++) {
-            m += (double)v[k * d + j];
-        }
-        sum += m * m;
-    }
-    return sum / ((double)S * (double)S);
-}
-
-/* Adds one image's step to its unit. */
-static void add_step(hs_deltas *x, size_t unit, size_t k, const float *v, double norm2)
-{
-    double *sum = x->sum + (unit * x->S + k) * x->d, scale = norm2 > 0 ? 1 / sqrt(norm2) : 0;
-    double *u = x->unit_sum != NULL ? x->unit_sum + (unit * x->S + k) * x->d : NULL;
-    for (size_t j = 0; j < x->d; j++) {
-        sum[j] += (double)v[j];
-    }
-    for (size_t j = 0; u != NULL && j < x->d; j++) {
-        u[j] += scale * (double)v[j];
-    }
-    x->square[unit * x->S + k] += norm2;
-    x->nonzero[unit * x->S + k] += norm2 > 0;
-}
-
-static int is_finite(size_t S, const double *norm2)
-{
-    for (size_t k = 0; k < S; k++) {
-        if (!isfinite(norm2[k])) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* Adds a piece: each (unit, step) by one thread, images in order, so that threads change no bit. */
-static void add_piece(hs_deltas *x, const piece *p)
-{
-    size_t S = x->S, d = x->d;
-#pragma omp parallel
-    {
-#pragma omp for schedule(static)
-        for (size_t i = 0; i < p->n; i++) {
-            for (size_t k = 0; k < S; k++) {
-                const float *v = p->v + (i * S + k) * d;
-                p->norm2[i * S + k] = hs_dot_f32(d, v, v);
-            }
-            p->image[i] = square_of_mean(S, d, p->v + i * S * d);
-        }
-#pragma omp for schedule(static)
-        for (size_t k = 0; k < S; k++) {
-            for (size_t i = 0; i < p->n; i++) {
-                if (is_finite(S, p->norm2 + i * S)) {
-                    add_step(x, (p->first + i) % x->units, k, p->v + (i * S + k) * d, p->norm2[i * S + k]);
-                }
-            }
-        }
-    }
-    for (size_t i = 0; i < p->n; i++) {
-        if (is_finite(S, p->norm2 + i * S)) {
-            x->count[(p->first + i) % x->units] += 1;
-            x->square_of_image[(p->first + i) % x->units] += p->image[i];
-            x->n++;
-        } else {
-            x->first_bad = x->bad++ == 0 ? p->first + i : x->first_bad;
-        }
-    }
-}
-
-HS_CHECKED static int read_all(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
-{
-    int rc;
-    piece p = {0};
-    size_t most = ((size_t)1 << 20) / (s->S * s->d);
-    most = most < 1 ? 1 : most < s->n ? most : s->n;
-    HS_TRY(hs_alloc(most, s->S * s->d * sizeof *p.v, &p.v));
-    HS_TRY(hs_alloc(most, s->S * sizeof *p.norm2, &p.norm2));
-    HS_TRY(hs_alloc(most, sizeof *p.image, &p.image));
-    for (; p.first < s->n; p.first += p.n) {
-        p.n = s->n - p.first < most ? s->n - p.first : most;
-        HS_TRY(hs_progress_tell(progress, "deltas", p.first, s->n));
-        HS_TRY(s->read(s->ctx, p.first, p.n, p.v));
-        add_piece(x, &p);
-    }
-out:
-    piece_free(&p);
     return rc;
 }
 
@@ -204,6 +109,10 @@ HS_CHECKED static int fill_products(hs_deltas *x)
             const double *v = x->unit_sum != NULL ? x->unit_sum + (u * S + k) * d : NULL;
             x->unit_square[u * S + k] = v != NULL ? hs_dot_f64(d, v, v) : x->nonzero[u * S + k];
         }
+        x->gram_all[u] = 0;
+        for (size_t c = 0; c < S * S; c++) {
+            x->gram_all[u] += x->gram[u * S * S + c];
+        }
     }
     hs_blas_serial_end(guard);
     return failed;
@@ -225,47 +134,82 @@ out:
     return rc;
 }
 
-/* alike of step k: inner products of the units' sums of u. */
-HS_CHECKED static int alike_step(hs_deltas *x, size_t k)
+/* Inner products at step k between the units' sums, and between their sums of u. */
+HS_CHECKED static int products_of_step(hs_deltas *x, size_t k)
 {
-    int rc = HS_OK;
-    size_t U = x->units, S = x->S, d = x->d;
-    double *to = x->alike + k * U * U;
-    if (x->unit_sum != NULL) {
-        return hs_gemm_f64(HS_NO_TRANS, HS_TRANS, U, U, d, 1, x->unit_sum + k * d, S * d, x->unit_sum + k * d, S * d, 0,
-                           to, U);
+    int rc;
+    size_t U = x->units, S = x->S, d = x->d, ld = S * d;
+    double *gram = x->step_gram + k * U * U, *to = x->alike + k * U * U;
+    const double *sum = x->sum + k * d, *u = x->unit_sum != NULL ? x->unit_sum + k * d : NULL;
+    HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_TRANS, U, U, d, 1, sum, ld, sum, ld, 0, gram, U));
+    if (u != NULL) {
+        return hs_gemm_f64(HS_NO_TRANS, HS_TRANS, U, U, d, 1, u, ld, u, ld, 0, to, U);
     }
     for (size_t i = 0; i < U; i++) {
         for (size_t j = 0; j < U; j++) {
             double norms = sqrt(x->square[i * S + k] * x->square[j * S + k]);
-            to[i * U + j] = norms > 0 ? x->all_gram[(i * S + k) * U * S + j * S + k] / norms : 0;
+            to[i * U + j] = norms > 0 ? gram[i * U + j] / norms : 0;
         }
     }
+out:
     return rc;
 }
 
+/* whole_gram <- inner products of the units' sums over all steps. */
+HS_CHECKED static int products_of_all(hs_deltas *x)
+{
+    int rc;
+    size_t U = x->units, S = x->S, d = x->d;
+    double *row = NULL;
+    HS_TRY(hs_calloc(U, d * sizeof *row, &row));
+    for (size_t u = 0; u < U; u++) {
+        for (size_t k = 0; k < S; k++) {
+            const double *sum = x->sum + (u * S + k) * d;
+            for (size_t j = 0; j < d; j++) {
+                row[u * d + j] += sum[j];
+            }
+        }
+    }
+    HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_TRANS, U, U, d, 1, row, d, row, d, 0, x->whole_gram, U));
+out:
+    free(row);
+    return rc;
+}
+
+/* Whether resampling goes by inner products: where they fit, and are fewer than the sums. */
+static int wants_gram(const hs_deltas *x, const hs_deltas_limits *limits)
+{
+    size_t U = x->units, S = x->S, all = U * S;
+    return limits->pairs ? all <= limits->gram_max && U * U * S < x->d * (U + S / 2)
+                         : all * U <= limits->gram_max * limits->gram_max && U < x->d;
+}
+
 /* Inner products of everything, where resampling by them is the cheaper way. */
-HS_CHECKED static int fill_gram(hs_deltas *x, size_t most)
+HS_CHECKED static int fill_gram(hs_deltas *x, const hs_deltas_limits *limits)
 {
     enum { ROWS = 64 };
     int rc, failed = HS_OK;
-    size_t U = x->units, S = x->S, all = U * S;
-    if (all > most || U * U * S >= x->d * (U + S / 2)) {
+    size_t U = x->units, S = x->S, all = U * S, blocks = limits->pairs ? (all + ROWS - 1) / ROWS : 0;
+    if (!wants_gram(x, limits)) {
         return HS_OK;
     }
-    HS_TRY(hs_alloc(all, all * sizeof *x->all_gram, &x->all_gram));
-    HS_TRY(hs_alloc(S, U * U * sizeof *x->alike, &x->alike));
+    HS_TRY(hs_alloc(S, U * U * sizeof(double), &x->step_gram));
+    HS_TRY(hs_alloc(U, U * sizeof(double), &x->whole_gram));
+    HS_TRY(hs_alloc(S, U * U * sizeof(double), &x->alike));
+    if (limits->pairs) {
+        HS_TRY(hs_alloc(all, all * sizeof(double), &x->all_gram));
+    }
     hs_blas_serial guard = hs_blas_serial_begin();
 #pragma omp parallel num_threads(guard.threads)
     {
         int mine = HS_OK;
 #pragma omp for schedule(dynamic, 1)
-        for (size_t b = 0; b < (all + ROWS - 1) / ROWS; b++) {
+        for (size_t b = 0; b < blocks; b++) {
             mine = mine != HS_OK ? mine : gram_rows(x, b * ROWS, all - b * ROWS < ROWS ? all - b * ROWS : ROWS);
         }
 #pragma omp for schedule(static)
-        for (size_t k = 0; k < S; k++) {
-            mine = mine != HS_OK ? mine : alike_step(x, k);
+        for (size_t k = 0; k < S + 1; k++) {
+            mine = mine != HS_OK ? mine : k < S ? products_of_step(x, k) : products_of_all(x);
         }
         if (mine != HS_OK) {
 #pragma omp atomic write
@@ -288,14 +232,14 @@ int hs_deltas_reduce(const hs_deltas_source *source, const hs_deltas_limits *lim
                        source->S, source->d);
     }
     HS_TRY(make_room(source, limits, &x));
-    HS_TRY(read_all(source, progress, &x));
+    HS_TRY(hs_deltas_read(source, progress, &x));
     if (x.n == 0) {
         rc = hs_fail(HS_EDEGENERATE, "deltas: none of the %zu samples is finite", source->n);
         goto out;
     }
     close_gaps(&x);
     HS_TRY(fill_products(&x));
-    HS_TRY(fill_gram(&x, limits->gram_max));
+    HS_TRY(fill_gram(&x, limits));
     *out = x;
     memset(&x, 0, sizeof x);
 out:

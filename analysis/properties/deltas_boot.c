@@ -19,10 +19,18 @@ typedef struct {
     double *w, *scaled;           /* (R, units) */
     double *sum, *unit;           /* (R, S, d), (R, d) */
     double *M, *plain, *square_w; /* (S, S) */
+    double *step_all;             /* (d) sums over all steps of a row */
+    double *all;                  /* (R) |sums over all steps|^2 */
     double *conc;                 /* (R, S) */
     double *raw, *T;              /* (R, S, S) |sums|^2, and (R, units S): by the Gram matrix */
     void *work;
 } room;
+
+/* Whether a statistic is resampled by inner products. */
+static int by_products(const hs_deltas *x, const hs_deltas_statistic *st)
+{
+    return st->diagonal ? x->step_gram != NULL : x->all_gram != NULL;
+}
 
 static void room_free(room *r)
 {
@@ -33,30 +41,34 @@ static void room_free(room *r)
     free(r->M);
     free(r->plain);
     free(r->square_w);
+    free(r->step_all);
+    free(r->all);
     free(r->conc);
     free(r->raw);
     free(r->T);
     free(r->work);
 }
 
-HS_CHECKED static int room_create(const hs_deltas *x, size_t R, size_t scratch, room *r)
+HS_CHECKED static int room_create(const hs_deltas *x, const hs_deltas_statistic *st, size_t R, room *r)
 {
     int rc;
     *r = (room){.R = R};
     HS_TRY(hs_alloc(R, x->units * sizeof(double), &r->w));
     HS_TRY(hs_alloc(R, x->units * sizeof(double), &r->scaled));
-    if (x->all_gram != NULL) {
+    if (by_products(x, st)) {
         HS_TRY(hs_alloc(R, x->S * x->S * sizeof(double), &r->raw));
         HS_TRY(hs_alloc(R, x->units * x->S * sizeof(double), &r->T));
     } else {
         HS_TRY(hs_alloc(R, x->S * x->d * sizeof(double), &r->sum));
         HS_TRY(hs_alloc(R, x->d * sizeof(double), &r->unit));
+        HS_TRY(hs_alloc(x->d, sizeof(double), &r->step_all));
     }
+    HS_TRY(hs_alloc(R, sizeof(double), &r->all));
     HS_TRY(hs_alloc(x->S, x->S * sizeof(double), &r->M));
     HS_TRY(hs_alloc(x->S, x->S * sizeof(double), &r->plain));
     HS_TRY(hs_alloc(x->S, x->S * sizeof(double), &r->square_w));
     HS_TRY(hs_alloc(R, x->S * sizeof(double), &r->conc));
-    HS_TRY(hs_alloc(scratch, 1, &r->work));
+    HS_TRY(hs_alloc(st->scratch, 1, &r->work));
 out:
     return rc;
 }
@@ -98,8 +110,21 @@ out:
     return rc;
 }
 
-/* The same, and raw (rows, S, S), from the Gram matrices. */
-HS_CHECKED static int by_gram(const hs_deltas *x, size_t rows, room *r)
+/* Of each row w: w' G w, G (units, units). */
+HS_CHECKED static int quadratic(const hs_deltas *x, const double *G, size_t rows, room *r, double *out, size_t step)
+{
+    int rc;
+    size_t U = x->units;
+    HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, U, U, 1, r->w, U, G, U, 0, r->scaled, U));
+    for (size_t row = 0; row < rows; row++) {
+        out[row * step] = hs_dot_f64(U, r->scaled + row * U, r->w + row * U);
+    }
+out:
+    return rc;
+}
+
+/* raw (rows, S, S) <- from the Gram matrix of everything. */
+HS_CHECKED static int raw_pairs(const hs_deltas *x, size_t rows, room *r)
 {
     int rc = HS_OK;
     size_t S = x->S, U = x->units, all = U * S;
@@ -116,41 +141,119 @@ HS_CHECKED static int by_gram(const hs_deltas *x, size_t rows, room *r)
             }
         }
     }
-    for (size_t k = 0; k < S; k++) {
-        HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, U, U, 1, r->w, U, x->alike + k * U * U, U, 0, r->scaled, U));
-        for (size_t row = 0; row < rows; row++) {
-            concentration_of(x, k, row, hs_dot_f64(U, r->scaled + row * U, r->w + row * U), r);
-        }
-    }
 out:
     return rc;
 }
 
-/* M and plain (S, S) <- of one row of weights; M holds the inner products of the weighted sums. */
-static void products(const hs_deltas *x, const whole *all, const double *w, room *r)
+/* conc, all, and raw (of a diagonal statistic its diagonal), from the Gram matrices. */
+HS_CHECKED static int by_gram(const hs_deltas *x, int diagonal, size_t rows, room *r)
+{
+    int rc;
+    size_t S = x->S, U = x->units;
+    for (size_t k = 0; k < S; k++) {
+        HS_TRY(quadratic(x, x->alike + k * U * U, rows, r, r->all, 1));
+        for (size_t row = 0; row < rows; row++) {
+            concentration_of(x, k, row, r->all[row], r);
+        }
+        HS_TRY(diagonal ? quadratic(x, x->step_gram + k * U * U, rows, r, r->raw + k * (S + 1), S * S) : HS_OK);
+    }
+    HS_TRY(diagonal ? HS_OK : raw_pairs(x, rows, r));
+    HS_TRY(quadratic(x, x->whole_gram, rows, r, r->all, 1));
+out:
+    return rc;
+}
+
+/* The same from the sums themselves: conc, all, sum. */
+HS_CHECKED static int by_sums(const hs_deltas *x, size_t rows, room *r)
+{
+    int rc;
+    size_t S = x->S, d = x->d, per = S * d, U = x->units;
+    HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, per, U, 1, r->w, U, x->sum, per, 0, r->sum, per));
+    for (size_t row = 0; row < rows; row++) {
+        memcpy(r->step_all, r->sum + row * per, d * sizeof *r->step_all);
+        for (size_t k = 1; k < S; k++) {
+            const double *sum = r->sum + row * per + k * d;
+            for (size_t j = 0; j < d; j++) {
+                r->step_all[j] += sum[j];
+            }
+        }
+        r->all[row] = hs_dot_f64(d, r->step_all, r->step_all);
+    }
+    HS_TRY(concentrations(x, rows, r));
+out:
+    return rc;
+}
+
+/* M <- inner products of the weighted sums of a row. */
+HS_CHECKED static int raw_of(const hs_deltas *x, const hs_deltas_statistic *st, size_t row, room *r)
+{
+    size_t S = x->S, d = x->d;
+    if (by_products(x, st)) {
+        memcpy(r->M, r->raw + row * S * S, S * S * sizeof *r->M);
+        return HS_OK;
+    }
+    if (!st->diagonal) {
+        return hs_syrk_f64(S, d, 1, r->sum + row * S * d, d, 0, r->M, S);
+    }
+    for (size_t k = 0; k < S; k++) {
+        const double *sum = r->sum + (row * S + k) * d;
+        r->M[k * (S + 1)] = hs_dot_f64(d, sum, sum);
+    }
+    return HS_OK;
+}
+
+/* Weighted numbers of images: what turns inner products of sums into means over pairs. */
+typedef struct {
+    double images, pairs, same;
+} weighted;
+
+static weighted weighted_of(const hs_deltas *x, const double *w)
+{
+    weighted n = {0, 0, 0};
+    double squares = 0;
+    for (size_t u = 0; u < x->units; u++) {
+        n.images += w[u] * x->count[u];
+        squares += w[u] * w[u] * x->count[u] * x->count[u];
+        n.same += w[u] * x->count[u] * x->count[u];
+    }
+    n.pairs = n.images * n.images - squares;
+    return n;
+}
+
+/* *M, an inner product of weighted sums, becomes M_kl, and *plain the product of the means of as many images as there
+ * are; own2, own: sums over units of w^2 and of w times the unit's own inner product. */
+static void finish(const whole *all, const weighted *n, double own2, double own, double *M, double *plain)
+{
+    double off = all->images * all->images - all->squares;
+    *M = n->pairs > 0 ? (*M - own2) / n->pairs : NAN;
+    *plain = ((off > 0 ? off * *M : 0) + all->squares * own / n->same) / (all->images * all->images);
+}
+
+/* M and plain (S, S), or their diagonals, and M_all, plain_all <- of one row of weights; M holds what raw_of left,
+ * M_all |sum over all steps|^2. */
+static void products(const hs_deltas *x, const whole *all, const double *w, size_t step, room *r, double *M_all,
+                     double *plain_all)
 {
     size_t S = x->S, cells = S * S;
-    double images = 0, squares = 0;
+    weighted n = weighted_of(x, w);
+    double own2 = 0, own = 0;
     memset(r->plain, 0, cells * sizeof *r->plain);
     memset(r->square_w, 0, cells * sizeof *r->square_w);
     for (size_t u = 0; u < x->units; u++) {
         const double *gram = x->gram + u * cells;
-        images += w[u] * x->count[u];
-        squares += w[u] * w[u] * x->count[u] * x->count[u];
-        for (size_t c = 0; w[u] > 0 && c < cells; c++) {
+        for (size_t c = 0; w[u] > 0 && c < cells; c += step) {
             r->square_w[c] += w[u] * w[u] * gram[c];
             r->plain[c] += w[u] * gram[c];
         }
+        own2 += w[u] * w[u] * x->gram_all[u];
+        own += w[u] * x->gram_all[u];
     }
-    double pairs = images * images - squares, same = 0;
-    for (size_t u = 0; u < x->units; u++) {
-        same += w[u] * x->count[u] * x->count[u];
+    for (size_t c = 0; c < cells; c += step) {
+        finish(all, &n, r->square_w[c], r->plain[c], &r->M[c], &r->plain[c]);
     }
-    for (size_t c = 0; c < cells; c++) {
-        r->M[c] = pairs > 0 ? (r->M[c] - r->square_w[c]) / pairs : NAN;
-        double off = all->images * all->images - all->squares;
-        r->plain[c] = ((off > 0 ? off * r->M[c] : 0) + all->squares * r->plain[c] / same) / (all->images * all->images);
-    }
+    finish(all, &n, own2, own, M_all, plain_all);
+    *M_all /= (double)cells;
+    *plain_all /= (double)cells;
 }
 
 /* theta (rows, q) <- of each row of weights in the room. */
@@ -158,22 +261,15 @@ HS_CHECKED static int eval_rows(const hs_deltas *x, const whole *all, const hs_d
                                 room *r, double *theta)
 {
     int rc;
-    size_t S = x->S, per = S * x->d, U = x->units;
-    if (x->all_gram != NULL) {
-        HS_TRY(by_gram(x, rows, r));
-    } else {
-        HS_TRY(hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, rows, per, U, 1, r->w, U, x->sum, per, 0, r->sum, per));
-        HS_TRY(concentrations(x, rows, r));
-    }
+    size_t S = x->S, U = x->units;
+    HS_TRY(by_products(x, st) ? by_gram(x, st->diagonal, rows, r) : by_sums(x, rows, r));
     for (size_t row = 0; row < rows; row++) {
         const double *w = r->w + row * U;
         double images = 0, total = 0, image = 0;
-        if (x->all_gram != NULL) {
-            memcpy(r->M, r->raw + row * S * S, S * S * sizeof *r->M);
-        } else {
-            HS_TRY(hs_syrk_f64(S, x->d, 1, r->sum + row * per, x->d, 0, r->M, S));
-        }
-        products(x, all, w, r);
+        hs_deltas_moments m = {.S = S, .M = r->M, .plain = r->plain, .concentration = r->conc + row * S};
+        m.M_all = r->all[row];
+        HS_TRY(raw_of(x, st, row, r));
+        products(x, all, w, st->diagonal ? S + 1 : 1, r, &m.M_all, &m.plain_all);
         for (size_t u = 0; u < U; u++) {
             images += w[u] * x->count[u];
             image += w[u] * x->square_of_image[u];
@@ -181,7 +277,8 @@ HS_CHECKED static int eval_rows(const hs_deltas *x, const whole *all, const hs_d
                 total += w[u] * x->square[u * S + k];
             }
         }
-        hs_deltas_moments m = {S, r->M, r->plain, r->conc + row * S, total / (images * (double)S), image / images};
+        m.total = total / (images * (double)S);
+        m.image = image / images;
         st->eval(st->ctx, &m, theta + row * st->q, r->work);
     }
 out:
@@ -228,7 +325,7 @@ HS_CHECKED static int eval_all(const hs_deltas *x, const hs_bootstrap_options *o
 #pragma omp parallel num_threads(guard.threads)
     {
         room r;
-        int rc = room_create(x, R, st->scratch, &r);
+        int rc = room_create(x, st, R, &r);
 #pragma omp for schedule(dynamic, 1)
         for (size_t b = 0; b < blocks; b++) {
             size_t rows = count - b * R < R ? count - b * R : R;

@@ -40,7 +40,7 @@ out:
 }
 
 /* K (n, n) <- inner products of the units' means at step k, about their mean; power: their mean square before. */
-HS_CHECKED static int centred_gram(const hs_deltas *x, size_t k, size_t n, double *rows, double *K, double *power)
+HS_CHECKED static int centred_rows(const hs_deltas *x, size_t k, size_t n, double *rows, double *K, double *power)
 {
     int rc;
     size_t d = x->d;
@@ -55,13 +55,58 @@ HS_CHECKED static int centred_gram(const hs_deltas *x, size_t k, size_t n, doubl
         }
         *power += hs_dot_f64(d, rows + u * d, rows + u * d) / (double)n;
     }
-    for (size_t i = 0; i < n * d; i++) {
-        rows[i] -= mean[i % d];
+    for (size_t u = 0; u < n; u++) {
+        for (size_t j = 0; j < d; j++) {
+            rows[u * d + j] -= mean[j];
+        }
     }
     HS_TRY(hs_syrk_f64(n, d, 1, rows, d, 0, K, n));
 out:
     free(mean);
     return rc;
+}
+
+/* The same from the inner products of the sums; rows: n numbers of work. */
+static void centred_products(const hs_deltas *x, size_t k, size_t n, double *rows, double *K, double *power)
+{
+    const double *gram = x->step_gram + k * x->units * x->units;
+    double all = 0;
+    *power = 0;
+    for (size_t i = 0; i < n; i++) {
+        rows[i] = 0;
+        for (size_t j = 0; j < n; j++) {
+            K[i * n + j] = gram[i * x->units + j] / (x->count[i] * x->count[j]);
+            rows[i] += K[i * n + j] / (double)n;
+        }
+        *power += K[i * n + i] / (double)n;
+        all += rows[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            K[i * n + j] += all - rows[i] - rows[j];
+        }
+    }
+}
+
+static double trace_of(size_t n, const double *K)
+{
+    double trace = 0;
+    for (size_t i = 0; i < n; i++) {
+        trace += K[i * n + i] / (double)n;
+    }
+    return trace;
+}
+
+/* From the products where they are there and leave enough digits. */
+HS_CHECKED static int centred_gram(const hs_deltas *x, size_t k, size_t n, double *rows, double *K, double *power)
+{
+    if (x->step_gram != NULL) {
+        centred_products(x, k, n, rows, K, power);
+        if (trace_of(n, K) > 1e-9 * *power) {
+            return HS_OK;
+        }
+    }
+    return centred_rows(x, k, n, rows, K, power);
 }
 
 /* Directions sum_j z_ij x_j, i = 1 ... n: their mean cosine, from K alone. */
@@ -102,12 +147,9 @@ HS_CHECKED static int with_covariance(const hs_deltas *x, uint64_t seed, size_t 
         z[i] = (double)normal[i];
     }
     for (size_t k = 0; k < x->S; k++) {
-        double power, trace = 0, one;
+        double power, one;
         HS_TRY(centred_gram(x, k, n, rows, K, &power));
-        for (size_t i = 0; i < n; i++) {
-            trace += K[i * n + i] / (double)n;
-        }
-        if (!(trace > 1e-20 * power)) { /* rounding, no spread */
+        if (!(trace_of(n, K) > 1e-20 * power)) { /* rounding, no spread */
             *out = NAN;
             goto out;
         }

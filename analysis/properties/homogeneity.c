@@ -25,25 +25,21 @@ static const struct {
 static void shares(const void *ctx, const hs_deltas_moments *m, double *theta, void *work)
 {
     size_t S = m->S;
-    double diagonal = 0, all = 0, diagonal_plain = 0, all_plain = 0, concentration = 0, total = m->total;
+    double diagonal = 0, diagonal_plain = 0, concentration = 0, total = m->total;
     (void)ctx, (void)work;
     for (size_t k = 0; k < S; k++) {
-        for (size_t l = 0; l < S; l++) {
-            all += m->M[k * S + l];
-            all_plain += m->plain[k * S + l];
-        }
         diagonal += m->M[k * S + k];
         diagonal_plain += m->plain[k * S + k];
         concentration += m->concentration[k] / (double)S;
         theta[SCALARS + k] = m->concentration[k];
     }
     double s = (double)S, scale = total > 0 ? 1 / total : NAN;
-    double g = all_plain / (s * s) * scale, h = diagonal_plain / s * scale, a = m->image * scale - g;
+    double g = m->plain_all * scale, h = diagonal_plain / s * scale, a = m->image * scale - g;
     theta[G] = g;
     theta[TAU] = h - g;
     theta[A] = a;
     theta[R] = 1 - h - a;
-    theta[G_CORRECTED] = all / (s * s) * scale;
+    theta[G_CORRECTED] = m->M_all * scale;
     theta[H_CORRECTED] = diagonal / s * scale;
     theta[EFFECT] = concentration;
 }
@@ -70,7 +66,7 @@ out:
 HS_CHECKED static int intervals(const hs_deltas *x, const hs_homogeneity_options *o, hs_interval **ci)
 {
     int rc;
-    const hs_deltas_statistic st = {.q = SCALARS + x->S, .eval = shares};
+    const hs_deltas_statistic st = {.q = SCALARS + x->S, .eval = shares, .diagonal = 1};
     HS_TRY(hs_alloc(st.q, sizeof **ci, ci));
     HS_TRY(hs_deltas_bootstrap(x, &o->bootstrap, &st, o->progress, *ci));
 out:

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int hs_size_add(size_t a, size_t b, size_t *out)
 {
@@ -52,6 +54,14 @@ int hs_alloc(size_t n, size_t size, void *out)
     }
     *p = aligned_alloc(HS_ALIGN, padded / HS_ALIGN * HS_ALIGN);
     return *p != NULL ? HS_OK : hs_fail(HS_ENOMEM, "memory: %zu bytes could not be had", bytes);
+}
+
+void hs_alloc_sweeping(void *p, size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (page - (uintptr_t)p % page) % page;
+    if (bytes >= skip + ((size_t)4 << 20)) {
+        (void)madvise((char *)p + skip, (bytes - skip) / page * page, MADV_HUGEPAGE); /* advice only */
+    }
 }
 
 int hs_calloc(size_t n, size_t size, void *out)

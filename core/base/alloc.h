@@ -20,7 +20,9 @@ HS_CHECKED int hs_size_product(size_t rank, const uint64_t *dim, size_t *out);
 /* *out <- n * size bytes, 64-byte aligned, uninitialised; free with free().  n * size = 0 gives a
  * valid pointer.  HS_ENOMEM (which names the bytes) or HS_ELIMIT (overflow), *out = NULL. */
 HS_CHECKED int hs_alloc(size_t n, size_t size, void *out);
-/* The same, zeroed. */
+/* Asks for large pages under memory of hs_alloc that nothing has touched yet and that will be swept through often. */
+void hs_alloc_sweeping(void *p, size_t bytes);
+/* The same as hs_alloc, zeroed. */
 HS_CHECKED int hs_calloc(size_t n, size_t size, void *out);
 /* *out <- a copy of the terminated string; free with free(). */
 HS_CHECKED int hs_strdup(const char *s, char **out);

@@ -58,6 +58,11 @@ HS_CHECKED int hs_tensors_map(const char *path, hs_tensors **out);
 /* HS_EIO when a mapped file was changed since it was opened: then nothing that was computed from ts
  * since the last check counts.  HS_OK for NULL or what isn't mapped.  One fstat a file. */
 HS_CHECKED int hs_tensors_check(const hs_tensors *ts);
+/* out <- len bytes of t from byte `first` of its own; of a mapped file read from the file, so that no page of the
+ * mapping is touched.  May be called by several threads.  HS_ERANGE: beyond its end; HS_EIO. */
+HS_CHECKED int hs_tensors_copy(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len, void *out);
+/* Where t begins in the file it was mapped from, and that file's size; 0 where it isn't mapped. */
+int hs_tensors_place(const hs_tensors *ts, const hs_tensor *t, uint64_t *offset, uint64_t *size);
 /* Gives the memory of mapped files back; the bytes stay valid and come again when touched. */
 void hs_tensors_drop(const hs_tensors *ts);
 

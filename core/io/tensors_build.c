@@ -143,6 +143,42 @@ int hs_tensors_check(const hs_tensors *ts)
     return rc;
 }
 
+static const hs_mapping *mapping_of(const hs_tensors *ts, const hs_tensor *t)
+{
+    for (size_t i = 0; i < ts->n_map; i++) {
+        uintptr_t at = (uintptr_t)t->bytes, from = (uintptr_t)ts->map[i].bytes;
+        if (at >= from && at - from < ts->map[i].len) {
+            return &ts->map[i];
+        }
+    }
+    return NULL;
+}
+
+int hs_tensors_copy(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len, void *out)
+{
+    const hs_mapping *m = mapping_of(ts, t);
+    size_t all = t->count * hs_dtype_size(t->dtype);
+    if (first > all || len > all - first) {
+        return hs_fail(HS_ERANGE, "bytes %zu to %zu of a tensor of %zu", first, first + len, all);
+    }
+    if (m == NULL) {
+        memcpy(out, t->bytes + first, len);
+        return HS_OK;
+    }
+    const hs_file f = {.fd = m->fd, .size = m->len};
+    return hs_file_read_at(&f, "a mapped file", (uint64_t)(t->bytes - m->bytes) + first, out, len);
+}
+
+int hs_tensors_place(const hs_tensors *ts, const hs_tensor *t, uint64_t *offset, uint64_t *size)
+{
+    const hs_mapping *m = mapping_of(ts, t);
+    if (m != NULL) {
+        *offset = (uint64_t)(t->bytes - m->bytes);
+        *size = m->len;
+    }
+    return m != NULL;
+}
+
 void hs_tensors_drop(const hs_tensors *ts)
 {
     for (size_t i = 0; ts != NULL && i < ts->n_map; i++) {

@@ -25,7 +25,7 @@ static hs_deltas reduce(size_t n, size_t S, size_t d, const int *t, const float 
 {
     hs_deltas x = {0};
     array a = {S * d, v};
-    const hs_deltas_source s = {n, S, d, t, read_array, &a};
+    const hs_deltas_source s = {.n = n, .S = S, .d = d, .t = t, .read = read_array, .ctx = &a};
     assert_ok(hs_deltas_reduce(&s, limits, NULL, &x));
     return x;
 }

@@ -1,0 +1,266 @@
+/* One pass over the deltas: blocks of images, each read, measured and added to its unit by one thread. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/properties/deltas_internal.h"
+#include "core/base/alloc.h"
+#include "core/base/simd.h"
+#include "core/linalg/blas.h"
+
+enum { LANES = 16, TOGETHER = 8 };
+
+size_t hs_deltas_together(const hs_deltas *x, size_t n)
+{
+    size_t most = x->units > 0 ? n / (4 * x->units) : 1;
+    return !x->pooled || most < 1 ? 1 : most > TOGETHER ? TOGETHER : most;
+}
+
+/* One thread's block of images. */
+typedef struct {
+    size_t first, n;
+    float *v;      /* (n, S, d) */
+    double *norm2; /* (n, S) */
+    double *image; /* (n) |mean_k D|^2; NaN: not finite */
+    double *mean;  /* (d) */
+} block;
+
+static void block_free(block *b)
+{
+    free(b->v);
+    free(b->norm2);
+    free(b->image);
+    free(b->mean);
+}
+
+HS_CHECKED static int block_create(const hs_deltas *x, size_t most, block *b)
+{
+    int rc;
+    *b = (block){0};
+    HS_TRY(hs_alloc(most, x->S * x->d * sizeof *b->v, &b->v));
+    hs_alloc_sweeping(b->v, most * x->S * x->d * sizeof *b->v);
+    HS_TRY(hs_alloc(most, x->S * sizeof *b->norm2, &b->norm2));
+    HS_TRY(hs_alloc(most, sizeof *b->image, &b->image));
+    HS_TRY(hs_alloc(x->d, sizeof *b->mean, &b->mean));
+out:
+    return rc;
+}
+
+/* |v|^2, and v added to sum (d). */
+HS_SIMD static double square_and_add(size_t d, const float *restrict v, double *restrict sum)
+{
+    double s[LANES] = {0}, all = 0;
+    size_t j = 0;
+    for (; j + LANES <= d; j += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            double x = (double)v[j + l];
+            s[l] += x * x;
+            sum[j + l] += x;
+        }
+    }
+    for (; j < d; j++) {
+        s[j % LANES] += (double)v[j] * (double)v[j];
+        sum[j] += (double)v[j];
+    }
+    for (size_t l = 0; l < LANES; l++) {
+        all += s[l];
+    }
+    return all;
+}
+
+/* sum (d) += the sum of `rows` rows, u (d) of the rows times scale (rows); u NULL: not wanted. */
+HS_SIMD static void add_rows(size_t d, size_t rows, const float *v, size_t stride, const double *scale,
+                             double *restrict sum, double *restrict u)
+{
+    size_t j = 0;
+    for (; j + LANES <= d; j += LANES) {
+        double a[LANES] = {0}, b[LANES] = {0};
+        for (size_t i = 0; i < rows; i++) {
+            const float *x = v + i * stride + j;
+            double s = scale[i];
+            for (size_t l = 0; l < LANES; l++) {
+                a[l] += (double)x[l];
+                b[l] += s * (double)x[l];
+            }
+        }
+        for (size_t l = 0; l < LANES; l++) {
+            sum[j + l] += a[l];
+        }
+        for (size_t l = 0; u != NULL && l < LANES; l++) {
+            u[j + l] += b[l];
+        }
+    }
+    for (; j < d; j++) {
+        double a = 0, b = 0;
+        for (size_t i = 0; i < rows; i++) {
+            a += (double)v[i * stride + j];
+            b += scale[i] * (double)v[i * stride + j];
+        }
+        sum[j] += a;
+        if (u != NULL) {
+            u[j] += b;
+        }
+    }
+}
+
+/* Norms of image i of the block. */
+static void measure(const hs_deltas *x, size_t i, block *b)
+{
+    const float *v = b->v + i * x->S * x->d;
+    double steps = (double)x->S, finite = 0;
+    memset(b->mean, 0, x->d * sizeof *b->mean);
+    for (size_t k = 0; k < x->S; k++) {
+        b->norm2[i * x->S + k] = square_and_add(x->d, v + k * x->d, b->mean);
+        finite += 0 * b->norm2[i * x->S + k]; /* NaN of an infinite or undefined one */
+    }
+    b->image[i] = finite + hs_dot_f64(x->d, b->mean, b->mean) / (steps * steps);
+}
+
+/* Adds images [i, i + rows) of the block, all finite, to a unit. */
+static void add_images(hs_deltas *x, size_t unit, const block *b, size_t i, size_t rows)
+{
+    size_t S = x->S, d = x->d;
+    double scale[TOGETHER];
+    for (size_t k = 0; k < S; k++) {
+        size_t at = unit * S + k;
+        for (size_t r = 0; r < rows; r++) {
+            double norm2 = b->norm2[(i + r) * S + k];
+            scale[r] = norm2 > 0 ? 1 / sqrt(norm2) : 0;
+            x->square[at] += norm2;
+            x->nonzero[at] += norm2 > 0;
+        }
+        add_rows(d, rows, b->v + (i * S + k) * d, S * d, scale, x->sum + at * d,
+                 x->unit_sum != NULL ? x->unit_sum + at * d : NULL);
+    }
+    for (size_t r = 0; r < rows; r++) {
+        x->square_of_image[unit] += b->image[i + r];
+    }
+    x->count[unit] += (double)rows;
+}
+
+static void pass_over(hs_deltas *x, size_t image)
+{
+#pragma omp critical(hs_deltas_bad)
+    {
+        x->first_bad = x->bad == 0 || image < x->first_bad ? image : x->first_bad;
+        x->bad++;
+    }
+}
+
+static void add_block(hs_deltas *x, size_t together, const block *b)
+{
+    for (size_t i = 0, rows; i < b->n; i += rows) {
+        size_t unit = (b->first + i) / together % x->units, room = together - (b->first + i) % together;
+        for (rows = 0; rows < room && i + rows < b->n && isfinite(b->image[i + rows]); rows++) {
+        }
+        if (rows > 0) {
+            add_images(x, unit, b, i, rows);
+        } else {
+            pass_over(x, b->first + i);
+            rows = 1;
+        }
+    }
+}
+
+/* What all threads of a pass share. */
+typedef struct {
+    const hs_deltas_source *source;
+    const hs_progress *progress;
+    hs_deltas *x;
+    size_t together, rows; /* images of a unit at a time, of a block */
+    int rc;
+    char message[512];
+} pass;
+
+/* Keeps the first failure, whose message belongs to the thread. */
+static void note_failure(pass *p, int rc)
+{
+#pragma omp critical(hs_deltas_failure)
+    if (rc != HS_OK && p->rc == HS_OK) {
+        snprintf(p->message, sizeof p->message, "%s", hs_error_message());
+#pragma omp atomic write
+        p->rc = rc;
+    }
+}
+
+static int failed(const pass *p)
+{
+    int rc;
+#pragma omp atomic read
+    rc = p->rc;
+    return rc != HS_OK;
+}
+
+/* Reads the block and measures its images while they are fresh. */
+HS_CHECKED static int read_block(const pass *p, block *b)
+{
+    int rc = HS_OK;
+    const hs_deltas_source *s = p->source;
+    size_t per = s->S * s->d, step = s->parallel ? 1 : b->n;
+    for (size_t i = 0; i < b->n; i += step) {
+        HS_TRY(s->read(s->ctx, b->first + i, step, b->v + i * per));
+        for (size_t r = i; r < i + step && s->parallel; r++) {
+            measure(p->x, r, b);
+        }
+    }
+out:
+    return rc;
+}
+
+/* What must happen in order. */
+HS_CHECKED static int in_order(const pass *p, block *b)
+{
+    int rc;
+    const hs_deltas_source *s = p->source;
+    HS_TRY(hs_progress_tell(p->progress, "deltas", b->first, s->n));
+    HS_TRY(s->parallel ? HS_OK : read_block(p, b));
+    HS_TRY(s->seen != NULL ? s->seen(s->ctx, b->first, b->n, b->v) : HS_OK);
+out:
+    return rc;
+}
+
+/* Blocks of a round belong to different units, so that any thread may take any of them. */
+static void do_round(pass *p, size_t first, size_t n, block *b)
+{
+    const hs_deltas_source *s = p->source;
+    size_t blocks = (n + p->rows - 1) / p->rows;
+#pragma omp for ordered schedule(static, 1)
+    for (size_t k = 0; k < blocks; k++) {
+        b->first = first + k * p->rows;
+        b->n = first + n - b->first < p->rows ? first + n - b->first : p->rows;
+        if (s->parallel && !failed(p)) {
+            note_failure(p, read_block(p, b));
+        }
+#pragma omp ordered
+        if (!failed(p)) {
+            note_failure(p, in_order(p, b));
+        }
+        for (size_t i = 0; i < b->n && !s->parallel && !failed(p); i++) {
+            measure(p->x, i, b);
+        }
+        if (!failed(p)) {
+            add_block(p->x, p->together, b);
+        }
+    }
+}
+
+int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
+{
+    pass p = {.source = s, .progress = progress, .x = x, .together = hs_deltas_together(x, s->n), .rc = HS_OK};
+    size_t round = x->units * p.together, groups = ((size_t)1 << 20) / (s->S * s->d) / p.together;
+    groups = groups > x->units / 4 ? x->units / 4 : groups; /* something for each thread */
+    p.rows = p.together * (groups < 1 ? 1 : groups);
+#pragma omp parallel
+    {
+        block b;
+        note_failure(&p, block_create(x, p.rows, &b));
+#pragma omp barrier
+        for (size_t first = 0; first < s->n; first += round) {
+            do_round(&p, first, s->n - first < round ? s->n - first : round, &b);
+        }
+        block_free(&b);
+    }
+    x->n = s->n - x->bad;
+    return p.rc == HS_OK ? HS_OK : hs_fail(p.rc, "%s", p.message);
+}
