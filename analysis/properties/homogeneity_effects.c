@@ -59,39 +59,75 @@ static void evaluate(const void *ctx, const double *w, double *theta, void *scra
     theta[DIFFERENCE] = theta[SHARE] - theta[RIVAL];
 }
 
-static void share_and_error(const void *ctx, const double *w, double *theta, void *scratch)
+/* Studentised statistics, each on a scale where its error depends little on it. */
+enum { T_LOG_REST, T_LOG_CV, T_MEAN, T_STUDENTISED };
+
+static void with_errors(const void *ctx, const double *w, double *theta, void *scratch)
 {
     const sample *s = ctx;
+    double error, share = hs_common_share(s->n, s->e, w, &error), mean = hs_mean(s->n, s->e, w), weight = 0, cv2 = 0;
+    double sd = hs_sd(s->n, s->e, w), cv = sd / fabs(mean);
     (void)scratch;
-    theta[0] = hs_common_share(s->n, s->e, w, &theta[1]);
+    for (size_t i = 0; i < s->n; i++) {
+        double x = (s->e[i] - mean) / sd; /* influence on log cv: (x^2 - 1) / 2 - x cv sign of the mean */
+        double influence = (x * x - 1) / 2 - x * cv * (mean < 0 ? -1 : 1);
+        weight += w[i];
+        cv2 += w[i] * influence * influence;
+    }
+    theta[2 * T_LOG_REST] = log(1 - share);
+    theta[2 * T_LOG_REST + 1] = error / (1 - share);
+    theta[2 * T_LOG_CV] = log(cv);
+    theta[2 * T_LOG_CV + 1] = sqrt(cv2 / (weight * (weight - 1)));
+    theta[2 * T_MEAN] = mean;
+    theta[2 * T_MEAN + 1] = sd / sqrt(weight);
 }
 
-/* The interval of a few images' common share, by bootstrap-t. */
-HS_CHECKED static int studentised(const sample *s, const hs_bootstrap_options *o, hs_interval *out)
+/* x <- the interval t on the transformed scale, taken back; its value stays. */
+static void take_back(hs_interval t, double (*back)(double), int falls, hs_interval *x)
+{
+    x->reason = t.reason;
+    x->lo = t.reason == NULL ? back(falls ? t.hi : t.lo) : NAN;
+    x->hi = t.reason == NULL ? back(falls ? t.lo : t.hi) : NAN;
+}
+
+static double share_of_log(double rest)
+{
+    return 1 - exp(rest);
+}
+
+static double same(double x)
+{
+    return x;
+}
+
+/* The intervals of common share, cv and mean, by bootstrap-t. */
+HS_CHECKED static int studentised(const sample *s, const hs_bootstrap_options *o, hs_interval *ci)
 {
     int rc;
-    hs_interval ci[2];
-    double *both = NULL, *theta = NULL, *error = NULL;
-    const hs_statistic st = {.n = s->n, .q = 2, .eval = share_and_error, .ctx = s};
-    HS_TRY(hs_alloc(o->B, 2 * sizeof *both, &both));
-    HS_TRY(hs_alloc(o->B, sizeof *theta, &theta));
-    HS_TRY(hs_alloc(o->B, sizeof *error, &error));
-    HS_TRY(hs_bootstrap(&st, o, ci, both));
-    for (size_t b = 0; b < o->B; b++) {
-        theta[b] = both[2 * b];
-        error[b] = both[2 * b + 1];
+    hs_interval t[T_STUDENTISED];
+    const hs_statistic st = {.n = s->n, .q = 2 * T_STUDENTISED, .eval = with_errors, .ctx = s};
+    if (s->n > 1 && hs_sd(s->n, s->e, NULL) <= 1e-9 * fabs(ci[MEAN].value)) { /* all effects equal */
+        for (size_t j = SHARE; j <= MEAN; j++) {
+            ci[j].lo = ci[j].hi = ci[j].value;
+            ci[j].reason = isnan(ci[j].value) ? "there is no effect" : NULL;
+        }
+        return HS_OK;
     }
-    if (s->n > 1 && ci[1].value <= 1e-9) { /* all effects equal: nothing to studentise */
-        *out = (hs_interval){.value = ci[0].value, .lo = ci[0].value, .hi = ci[0].value};
-    } else {
-        *out = hs_bootstrap_t_interval(ci[0].value, ci[1].value, s->n, o->B, theta, error, o->level);
-        out->hi = fmin(out->hi, 1);
-    }
+    HS_TRY(hs_bootstrap_t(&st, o, t));
+    take_back(t[T_LOG_REST], share_of_log, 1, &ci[SHARE]);
+    take_back(t[T_LOG_CV], exp, 0, &ci[CV]);
+    take_back(t[T_MEAN], same, 0, &ci[MEAN]);
 out:
-    free(both);
-    free(theta);
-    free(error);
     return rc;
+}
+
+/* Of a share of images, Wilson's interval, which all images agreeing have too. */
+static void sign_interval(const sample *s, double level, hs_interval *ci)
+{
+    size_t hits = (size_t)lround(ci->value * (double)s->n);
+    if (!isnan(ci->value)) {
+        *ci = hs_wilson_interval(hits, s->n, level);
+    }
 }
 
 /* Index of the strength whose effects are judged: the largest positive one, else the largest of all. */
@@ -273,7 +309,7 @@ static void transferred(const void *ctx, const double *w, double *theta, void *s
         own2 += w[i] * t->own[i] * t->own[i];
         weight += w[i];
         for (size_t q = 0; q < t->R; q++) {
-            double p = w[i] * w[t->from[i * t->R + q]], e = t->other[i * t->R + q];
+            double p = w[i] + w[t->from[i * t->R + q]] - 1, e = t->other[i * t->R + q];
             mean += p * e;
             square += p * e * e;
             pairs += p;
@@ -331,11 +367,10 @@ HS_CHECKED static int put_scalars(const hs_effects *e, const hs_interval *ci, hs
 {
     int rc;
     HS_TRY(put(r, hs_estimate_of("common_share", ci[SHARE], e->n,
-                                 e->n < HS_LOW_N ? "(mean^2 - s^2 / N) / mean of squares; bootstrap-t"
-                                                 : "(mean^2 - s^2 / N) / mean of squares; BCa")));
-    HS_TRY(put(r, hs_estimate_of("sign_agreement", ci[SIGNS], e->n, "share with the sign of the mean; BCa")));
-    HS_TRY(put(r, hs_estimate_of("effect_cv", ci[CV], e->n, "sd / |mean|; BCa")));
-    HS_TRY(put(r, hs_estimate_of("effect_mean", ci[MEAN], e->n, "mean effect at the strength judged; BCa")));
+                                 "(mean^2 - s^2 / N) / mean of squares; bootstrap-t of log(1 - share)")));
+    HS_TRY(put(r, hs_estimate_of("sign_agreement", ci[SIGNS], e->n, "share with the sign of the mean; Wilson")));
+    HS_TRY(put(r, hs_estimate_of("effect_cv", ci[CV], e->n, "sd / |mean|; bootstrap-t of its log")));
+    HS_TRY(put(r, hs_estimate_of("effect_mean", ci[MEAN], e->n, "mean effect at the strength judged; bootstrap-t")));
     HS_TRY(
         put(r, hs_estimate_plain("strength", e->strength[judged(e)], e->n, "the one whose effects are judged", NULL)));
 out:
@@ -426,9 +461,8 @@ int hs_homogeneity_effects(const hs_effects *e, const hs_homogeneity_options *o,
     HS_TRY(sample_of(e, &s));
     const hs_statistic st = {.n = e->n, .q = SCALARS, .eval = evaluate, .ctx = &s};
     HS_TRY(hs_bootstrap_bca(&st, &o->bootstrap, ci));
-    if (e->n < HS_LOW_N) {
-        HS_TRY(studentised(&s, &o->bootstrap, &ci[SHARE]));
-    }
+    HS_TRY(studentised(&s, &o->bootstrap, ci));
+    sign_interval(&s, o->bootstrap.level, &ci[SIGNS]);
     HS_TRY(measure(e, o, &s, ci, &r));
     *out = r;
     memset(&r, 0, sizeof r);

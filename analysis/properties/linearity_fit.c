@@ -4,6 +4,7 @@
 
 #include "analysis/properties/linearity_internal.h"
 #include "core/base/alloc.h"
+#include "core/stats/bca.h"
 #include "core/stats/moments.h"
 #include "core/stats/regress.h"
 
@@ -314,6 +315,113 @@ static void saturation(const hs_effects *e, hs_line_answer *a)
     a->saturation_reason = isfinite(found) ? NULL : fabs(b0) > 0 ? "no saturation on the grid" : "no central slope";
 }
 
+/* Logs of 1 - index and of 1 - R^2 of all increments, each with its standard error. */
+enum { T_LOG_INDEX, T_LOG_R2, T_STUDENTISED };
+
+/* The standard error of log(sum a / sum b) by linearisation, times `scale`. */
+static double error_of_log(size_t n, const double *w, const double *a, const double *b, double scale)
+{
+    double sa = 0, sb = 0, weight = 0, square = 0;
+    for (size_t i = 0; i < n; i++) {
+        sa += w[i] * a[i];
+        sb += w[i] * b[i];
+        weight += w[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        double influence = scale * weight * (a[i] / sa - b[i] / sb);
+        square += w[i] * influence * influence;
+    }
+    return sqrt(square / (weight * (weight - 1)));
+}
+
+/* rest, total (n) <- of each image its squares about the common line, and about the mean of all increments. */
+static void squares_of_all(const context *c, const double *w, double *rest, double *total)
+{
+    const hs_effects *e = c->e;
+    size_t m = e->m;
+    double mean = 0, weight = 0, slope = 0;
+    for (size_t i = 0; i < e->n; i++) {
+        for (size_t j = 0; w[i] > 0 && j < m; j++) {
+            mean += w[i] * c->l->E[i * m + j] / (double)m;
+        }
+        weight += w[i];
+        slope += w[i] * c->l->b[i];
+    }
+    mean /= weight;
+    slope /= weight;
+    for (size_t i = 0; i < e->n; i++) {
+        rest[i] = total[i] = 0;
+        for (size_t j = 0; w[i] > 0 && j < m; j++) {
+            double y = c->l->E[i * m + j], r = y - slope * e->strength[j];
+            rest[i] += r * r;
+            total[i] += (y - mean) * (y - mean);
+        }
+    }
+}
+
+/* scratch: 2 n doubles. */
+static void with_errors(const void *ctx, const double *w, double *theta, void *scratch)
+{
+    const context *c = ctx;
+    const hs_line *l = c->l;
+    size_t n = c->e->n;
+    double *a = scratch, *b = a + n, sa = 0, sb = 0;
+    for (size_t i = 0; i < n; i++) {
+        b[i] = l->b[i] * l->b[i] * l->ss;
+    }
+    theta[2 * T_LOG_INDEX] = log(1 - index_of(n, l->ss, w, l->b, l->rest));
+    theta[2 * T_LOG_INDEX + 1] = error_of_log(n, w, l->rest, b, 0.5);
+    squares_of_all(c, w, a, b);
+    for (size_t i = 0; i < n; i++) {
+        sa += w[i] * a[i];
+        sb += w[i] * b[i];
+    }
+    theta[2 * T_LOG_R2] = log(sa / sb);
+    theta[2 * T_LOG_R2 + 1] = error_of_log(n, w, a, b, 1);
+}
+
+/* x <- 1 - exp of the interval t of log(1 - x). */
+static void take_back(hs_interval t, hs_interval *x)
+{
+    x->reason = t.reason;
+    x->lo = 1 - exp(t.hi);
+    x->hi = 1 - exp(t.lo);
+}
+
+/* Index and R^2 of the increments have limits by bootstrap-t: BCa leaves the truth out in 8 % at 32 images. */
+HS_CHECKED static int studentise(const context *c, const hs_bootstrap_options *o, hs_interval *ci)
+{
+    int rc;
+    hs_interval t[T_STUDENTISED];
+    hs_statistic st = {.n = c->e->n, .q = 2 * T_STUDENTISED, .eval = with_errors, .ctx = c};
+    if (is_exact(c->e, c->l)) {
+        return HS_OK;
+    }
+    HS_TRY(hs_size_mul(st.n, 2 * sizeof(double), &st.scratch));
+    HS_TRY(hs_bootstrap_t(&st, o, t));
+    if (!isnan(ci[HS_LINE_INDEX].value)) {
+        take_back(t[T_LOG_INDEX], &ci[HS_LINE_INDEX]);
+    }
+    if (!isnan(ci[HS_LINE_R2_ALL].value)) {
+        take_back(t[T_LOG_R2], &ci[HS_LINE_R2_ALL]);
+    }
+out:
+    return rc;
+}
+
+/* A rank correlation takes few values: BCa finds no interval among them where percentiles do. */
+HS_CHECKED static int rank_interval(const hs_statistic *st, const hs_bootstrap_options *o, hs_interval *out)
+{
+    int rc;
+    hs_interval *ci = NULL;
+    HS_TRY(hs_alloc(st->q, sizeof *ci, &ci));
+    HS_TRY(hs_bootstrap(st, o, ci, NULL));
+    *out = ci[HS_LINE_SPEARMAN];
+out:
+    free(ci);
+    return rc;
+}
+
 int hs_line_bootstrap(const hs_effects *e, const hs_line *l, const hs_bootstrap_options *o, hs_line_answer *out)
 {
     int rc = HS_OK;
@@ -322,7 +430,9 @@ int hs_line_bootstrap(const hs_effects *e, const hs_line *l, const hs_bootstrap_
     hs_statistic st = {.n = e->n, .q = HS_LINE_SCALARS + 2 * e->m, .eval = evaluate, .ctx = &ctx};
     HS_TRY(hs_size_mul(e->m, 2 * sizeof(double) + sizeof(size_t), &st.scratch));
     HS_TRY(hs_alloc(st.q, sizeof *a.ci, &a.ci));
-    HS_TRY(hs_bootstrap(&st, o, a.ci, NULL));
+    HS_TRY(hs_bootstrap_bca(&st, o, a.ci));
+    HS_TRY(rank_interval(&st, o, &a.ci[HS_LINE_SPEARMAN]));
+    HS_TRY(studentise(&ctx, o, a.ci));
     HS_TRY(lack_of_fit(e, l, &a));
     linear_range(e, &a);
     saturation(e, &a);

@@ -4,6 +4,7 @@
 
 #include "analysis/properties/linearity_internal.h"
 #include "core/base/alloc.h"
+#include "core/stats/bca.h"
 
 /* One shape statistic: its mean over strengths, then its means per strength. */
 typedef struct {
@@ -49,7 +50,7 @@ static int put_one(const hs_effects *e, const hs_bootstrap_options *o, const cha
     context ctx = {e->n, e->m, v};
     hs_statistic st = {.n = e->n, .q = e->m + 1, .scratch = (e->m + 1) * sizeof(double), .eval = evaluate, .ctx = &ctx};
     HS_TRY(hs_alloc(st.q, sizeof *ci, &ci));
-    HS_TRY(hs_bootstrap(&st, o, ci, NULL));
+    HS_TRY(hs_bootstrap_bca(&st, o, ci));
     for (size_t j = 0; j < st.q; j++) {
         hs_estimate s = hs_estimate_of(name, ci[j], e->n, estimator);
         if (j > 0) {

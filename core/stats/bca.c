@@ -23,7 +23,7 @@ static double share_below(double value, size_t k, const double *theta)
     return below / (double)k;
 }
 
-static double acceleration(size_t n, const double *loo)
+static double acceleration(size_t n, const double *loo, double value)
 {
     double mean = hs_mean(n, loo, NULL), square = 0, cube = 0;
     for (size_t i = 0; i < n; i++) {
@@ -31,8 +31,8 @@ static double acceleration(size_t n, const double *loo)
         square += d * d;
         cube += d * d * d;
     }
-    double below = 6 * pow(square, 1.5);
-    return below > 0 ? cube / below : isnan(square) ? NAN : 0;
+    double below = 6 * pow(square, 1.5), rounding = 1e-11 * value;
+    return square > (double)n * rounding * rounding && below > 0 ? cube / below : isnan(square) ? NAN : 0;
 }
 
 static double corrected_level(double z0, double a, double z)
@@ -50,7 +50,7 @@ hs_interval hs_bca_interval(double value, size_t n, size_t B, double *theta, con
     if (out.reason != NULL) {
         return out;
     }
-    double below = share_below(value, k, theta), a = acceleration(n, leave_one_out);
+    double below = share_below(value, k, theta), a = acceleration(n, leave_one_out, value);
     if (!(below > 0 && below < 1)) {
         return none(value, "all resamples lie on one side of the value");
     }
@@ -88,11 +88,12 @@ int hs_bootstrap_bca(const hs_statistic *st, const hs_bootstrap_options *o, hs_i
     HS_TRY(hs_alloc(o->B, sizeof *column, &column));
     HS_TRY(hs_bootstrap(st, o, out, theta));
     HS_TRY(st->n > 1 ? hs_statistic_under(st, st->n, leave_out, NULL, loo) : HS_OK);
+    double level = hs_expanded_level(o->level, st->n, o->B);
     for (size_t j = 0; j < st->q; j++) {
         for (size_t b = 0; b < o->B; b++) {
             column[b] = theta[b * st->q + j];
         }
-        out[j] = hs_bca_interval(out[j].value, st->n, o->B, column, loo + j * st->n, o->level);
+        out[j] = hs_bca_interval(out[j].value, st->n, o->B, column, loo + j * st->n, level);
     }
 out:
     free(theta);
@@ -125,6 +126,43 @@ hs_interval hs_bootstrap_t_interval(double value, double se, size_t n, size_t B,
     t.lo = lo;
     t.hi = hi;
     return t;
+}
+
+int hs_bootstrap_t(const hs_statistic *st, const hs_bootstrap_options *o, hs_interval *out)
+{
+    int rc;
+    size_t cells;
+    hs_interval *ci = NULL;
+    double *all = NULL, *theta = NULL, *error = NULL;
+    HS_TRY(hs_size_mul(st->q, o->B, &cells));
+    HS_TRY(hs_alloc(st->q, sizeof *ci, &ci));
+    HS_TRY(hs_alloc(cells, sizeof *all, &all));
+    HS_TRY(hs_alloc(o->B, sizeof *theta, &theta));
+    HS_TRY(hs_alloc(o->B, sizeof *error, &error));
+    HS_TRY(hs_bootstrap(st, o, ci, all));
+    for (size_t j = 0; j < st->q / 2; j++) {
+        for (size_t b = 0; b < o->B; b++) {
+            theta[b] = all[b * st->q + 2 * j];
+            error[b] = all[b * st->q + 2 * j + 1];
+        }
+        out[j] = hs_bootstrap_t_interval(ci[2 * j].value, ci[2 * j + 1].value, st->n, o->B, theta, error, o->level);
+    }
+out:
+    free(ci);
+    free(all);
+    free(theta);
+    free(error);
+    return rc;
+}
+
+hs_interval hs_wilson_interval(size_t hits, size_t n, double level)
+{
+    double N = (double)n, p = (double)hits / N, z = hs_normal_quantile(0.5 * (1 + level)), z2 = z * z / N;
+    double middle = (p + z2 / 2) / (1 + z2), half = z / (1 + z2) * sqrt(p * (1 - p) / N + z2 / (4 * N));
+    if (n < 2) {
+        return none(p, n == 0 ? "undefined" : "no interval from one image");
+    }
+    return (hs_interval){.value = p, .lo = fmax(0, middle - half), .hi = fmin(1, middle + half), .reason = NULL};
 }
 
 hs_interval hs_jackknife_interval(double value, size_t n, const double *leave_one_out, double level)

@@ -21,7 +21,7 @@
  * leave-one-out value is undefined, and where a quantile falls among the last 10 / 4 resamples of its side. */
 hs_interval hs_bca_interval(double value, size_t n, size_t B, double *theta, const double *leave_one_out, double level);
 
-/* As hs_bootstrap, with BCa intervals.  Cost: B + n + 1 evaluations. */
+/* As hs_bootstrap, with BCa intervals at the level expanded for few images.  Cost: B + n + 1 evaluations. */
 HS_CHECKED int hs_bootstrap_bca(const hs_statistic *st, const hs_bootstrap_options *o, hs_interval *out);
 
 /* The level whose normal quantile is sqrt(n / (n - 1)) t_{n-1}: a bootstrap distribution is narrower than the sampling
@@ -34,6 +34,13 @@ double hs_expanded_level(double level, size_t n, size_t B);
  * theta is overwritten.  No interval as for the percentiles, or where se is 0. */
 hs_interval hs_bootstrap_t_interval(double value, double se, size_t n, size_t B, double *theta, const double *se_star,
                                     double level);
+
+/* out (q) <- bootstrap-t intervals of st's q / 2 statistics, each followed by its standard error, both on the scale
+ * that the caller takes for closest to normal; the limits are on that scale too.  Errors and cost as hs_bootstrap. */
+HS_CHECKED int hs_bootstrap_t(const hs_statistic *st, const hs_bootstrap_options *o, hs_interval *out);
+
+/* Wilson's interval of a share: `hits` of n.  J. American Statistical Association 22, 1927. */
+hs_interval hs_wilson_interval(size_t hits, size_t n, double level);
 
 /* From leave-one-out values alone; no interval for n < 3 or an undefined one. */
 hs_interval hs_jackknife_interval(double value, size_t n, const double *leave_one_out, double level);
