@@ -297,7 +297,7 @@ out:
 
 enum { RATIO, T_SHARE, LOWER, OWN_MEAN, T_EFFECT, T_SCALARS };
 
-/* Pairs (i, j) count w_i w_j; common share over all pairs of transfers of different images, by their products:
+/* Pairs (i, j) count w_i + w_j - 1; common share over all pairs of transfers of different images, by their products:
  * (sum e)^2 - sum e^2 over the same pairs. */
 static void transferred(const void *ctx, const double *w, double *theta, void *scratch)
 {

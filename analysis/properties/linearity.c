@@ -188,7 +188,7 @@ static int measure(const hs_effects *e, const hs_linearity_options *o, const hs_
     snprintf(r->direction, sizeof r->direction, "%s", e->direction);
     r->standard = o->standard;
     r->primary = hs_estimate_of("linearity_index", a->ci[HS_LINE_INDEX], e->n,
-                                "1 - rms residual / rms fit, one slope an image; percentile bootstrap over images");
+                                "1 - rms residual / rms fit, one slope an image; bootstrap-t of log(1 - index)");
     r->effect = hs_estimate_of("effect", a->ci[HS_LINE_EFFECT], e->n, "rms over images at the largest strength");
     HS_TRY(set_null(e, line->far, r));
     set_rival(a, e->n, r);

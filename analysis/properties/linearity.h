@@ -27,8 +27,9 @@
  * hold: where L would hold but the interval of the mean slope contains 0, or the mean slope is less than half
  * the root mean square of the b_i, the verdict is inconclusive, with that reason.
  *
- * Intervals: percentile bootstrap over images.  jacobian_cosine and additivity need derivatives and pairs
- * of directions; they are there without a value. */
+ * Intervals over images: bootstrap-t of log(1 - x) for the index and r2_increments, percentiles for spearman, BCa for
+ * the rest.  jacobian_cosine and additivity need derivatives and pairs of directions; they are there without a value.
+ */
 #ifndef HS_PROPERTIES_LINEARITY_H
 #define HS_PROPERTIES_LINEARITY_H
 

@@ -59,8 +59,14 @@ hs_interval hs_bca_interval(double value, size_t n, size_t B, double *theta, con
     }
     double z0 = hs_normal_quantile(below), z = hs_normal_quantile(0.5 * (1 + level));
     double lo = corrected_level(z0, a, -z), hi = corrected_level(z0, a, z), few = 2.5 / (double)k;
-    if (lo >= hi || lo < few || hi > 1 - few) {
-        return none(value, "too skewed for an interval from so few resamples");
+    if (lo >= hi) {
+        return none(value, "too skewed for an interval");
+    }
+    if (lo < few ||
+        hi > 1 - few) { /* one image may do that: as far as the resamples reach, never less than percentiles */
+        out.lo = fmin(out.lo, hs_quantile_sorted(k, theta, fmax(lo, few)));
+        out.hi = fmax(out.hi, hs_quantile_sorted(k, theta, fmin(hi, 1 - few)));
+        return out;
     }
     out.lo = hs_quantile_sorted(k, theta, lo);
     out.hi = hs_quantile_sorted(k, theta, hi);

@@ -17,8 +17,9 @@
 #include "core/stats/bootstrap.h"
 
 /* The interval of one statistic from its B replicates (sorted here) and the n leave-one-out values.  No interval, with
- * the reason, where hs_percentile_interval has none, where every replicate lies on one side (z0 infinite), where a
- * leave-one-out value is undefined, and where a quantile falls among the last 10 / 4 resamples of its side. */
+ * the reason, where hs_percentile_interval has none, where every replicate lies on one side (z0 infinite), and where a
+ * leave-one-out value is undefined.  Where a quantile falls among the last 10 / 4 resamples of its side, as one image
+ * far from all others makes it, it ends there, and neither limit lies inside that of the percentiles. */
 hs_interval hs_bca_interval(double value, size_t n, size_t B, double *theta, const double *leave_one_out, double level);
 
 /* As hs_bootstrap, with BCa intervals at the level expanded for few images.  Cost: B + n + 1 evaluations. */

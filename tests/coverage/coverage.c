@@ -1,6 +1,7 @@
 #include "tests/coverage/coverage.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "tests/support/support.h"
 
@@ -58,4 +59,32 @@ double coverage_share(const coverage_row *row)
 double coverage_bias(const coverage_row *row)
 {
     return row->sum / (double)(row->sets - row->undefined) / row->truth - 1;
+}
+
+/* The k-th case of that property and truth, around and around. */
+static size_t case_number(const char *property, verdict_truth truth, size_t k)
+{
+    for (size_t c = 0;; c = (c + 1) % verdict_cases_n) {
+        const verdict_case *v = &verdict_cases[c];
+        if (v->truth == truth && strcmp(v->property, property) == 0 && k-- == 0) {
+            return c;
+        }
+    }
+}
+
+void verdicts_measure(const char *property, verdict_truth truth, size_t n, size_t sets, verdict_row *row,
+                      size_t (*kind)[4])
+{
+    *row = (verdict_row){0};
+    for (size_t k = 0; k < sets; k++) {
+        size_t c = case_number(property, truth, k);
+        hs_verdict v = verdict_cases[c].run(n, 1000000 + k);
+        row->sets++;
+        row->verdict[v]++;
+        row->clear += verdict_cases[c].clear != 0;
+        row->certain[v] += verdict_cases[c].clear != 0;
+        if (kind != NULL) {
+            kind[c][v]++;
+        }
+    }
 }

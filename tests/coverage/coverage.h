@@ -54,4 +54,14 @@ typedef struct {
 extern const verdict_case verdict_cases[];
 extern const size_t verdict_cases_n;
 
+/* Verdicts of the planted sets of one property that have one truth, all their kinds in turn. */
+typedef struct {
+    size_t sets, clear;            /* of which clear */
+    size_t verdict[4], certain[4]; /* of all, and of the clear ones; by hs_verdict */
+} verdict_row;
+
+/* row <- of `sets` data sets of n images; kind (verdict_cases_n), or NULL: adds the same by kind. */
+void verdicts_measure(const char *property, verdict_truth truth, size_t n, size_t sets, verdict_row *row,
+                      size_t (*kind)[4]);
+
 #endif

@@ -1,4 +1,5 @@
-/* coverage [SETS [ONLY]]: coverage of intervals and rates of verdicts, as two tables in Markdown. */
+/* coverage [SETS [ONLY]]: coverage of intervals on SETS data sets and verdicts on a fifth of that of each kind of
+ * truth, as tables in Markdown.  ONLY: part of a family's name, or `verdicts`. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,47 @@ static void print_study(const coverage_study *study, size_t sets)
     }
 }
 
+static void print_verdicts(const char *property, size_t n, size_t sets, size_t (*kind)[4])
+{
+    static const char *const truth[] = {"positives", "negatives", "no effect, no range"};
+    for (int t = VERDICT_POSITIVE; t <= VERDICT_NOTHING; t++) {
+        verdict_row r;
+        verdicts_measure(property, (verdict_truth)t, n, sets, &r, kind);
+        printf("| %s | %s | %zu | %zu | %zu | %zu | %zu | %zu |", property, truth[t], n, r.sets,
+               r.verdict[HS_VERDICT_HOLDS], r.verdict[HS_VERDICT_FAILS], r.verdict[HS_VERDICT_INCONCLUSIVE],
+               r.verdict[HS_VERDICT_NO_EFFECT]);
+        if (t != VERDICT_NOTHING) {
+            hs_verdict right = t == VERDICT_POSITIVE ? HS_VERDICT_HOLDS : HS_VERDICT_FAILS;
+            printf(" %.1f %% of %zu |\n", 100 * (double)r.certain[right] / (double)r.clear, r.clear);
+        } else {
+            printf(" |\n");
+        }
+        fflush(stdout);
+    }
+}
+
+static void print_all_verdicts(size_t sets)
+{
+    static const char *const property[] = {"homogeneity", "linearity", "robustness", "consistency"};
+    static const char *const truth[] = {"+", "-", "0"};
+    size_t(*kind)[4] = calloc(verdict_cases_n, sizeof *kind);
+    printf("\n| property | planted | n | sets | holds | fails | inconclusive | no effect | clear ones told |\n"
+           "|---|---|---|---|---|---|---|---|---|\n");
+    for (size_t p = 0; p < 4; p++) {
+        print_verdicts(property[p], 32, sets, kind);
+        print_verdicts(property[p], 128, sets, kind);
+    }
+    printf("\n| property | kind | truth | clear | holds | fails | inconclusive | no effect "
+           "|\n|---|---|---|---|---|---|---|---|\n");
+    for (size_t c = 0; c < verdict_cases_n && kind != NULL; c++) {
+        const verdict_case *v = &verdict_cases[c];
+        printf("| %s | %s | %s | %s | %zu | %zu | %zu | %zu |\n", v->property, v->kind, truth[v->truth],
+               v->clear ? "yes" : "no", kind[c][HS_VERDICT_HOLDS], kind[c][HS_VERDICT_FAILS],
+               kind[c][HS_VERDICT_INCONCLUSIVE], kind[c][HS_VERDICT_NO_EFFECT]);
+    }
+    free(kind);
+}
+
 int main(int argc, char **argv)
 {
     size_t sets = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
@@ -43,6 +85,9 @@ int main(int argc, char **argv)
         if (strstr(coverage_studies[s].family, only) != NULL) {
             print_study(&coverage_studies[s], sets);
         }
+    }
+    if (only[0] == 0 || strcmp(only, "verdicts") == 0) {
+        print_all_verdicts(sets / 5 < 20 ? 20 : sets / 5);
     }
     return 0;
 }

@@ -29,7 +29,7 @@ static double uniform(uint64_t set, uint64_t stream, size_t i)
     return hs_rng_uniform((hs_rng){set, HS_RNG_TEST, stream}, i);
 }
 
-static double sign_of(double flip, uint64_t set, size_t i)
+double planted_sign_of(double flip, uint64_t set, size_t i)
 {
     return flip > 0 && uniform(set, FLIP, i) < flip ? -1 : 1;
 }
@@ -41,7 +41,7 @@ float *planted_values(const deltas_plan *p, size_t n, uint64_t set)
     enum { PER = PLANTED_STEPS * PLANTED_D };
     float *v = deltas_planted(n, PLANTED_STEPS, PLANTED_D, p->g, p->tau, 0.5, set);
     for (size_t i = 0; i < n; i++) {
-        double a = sign_of(p->flip, set, i) * fmax(0.1, 1 + p->gain_sd * planted_normal(set, GAIN, i));
+        double a = planted_sign_of(p->flip, set, i) * fmax(0.1, 1 + p->gain_sd * planted_normal(set, GAIN, i));
         a = i == 0 && p->outlier > 0 ? p->outlier : a;
         for (size_t j = 0; j < PER; j++) {
             v[i * PER + j] = (float)(a * (double)v[i * PER + j]);
@@ -130,6 +130,11 @@ double planted_turning(double s)
     return s - 0.25 * s * s * s;
 }
 
+double planted_returning(double s)
+{
+    return s - 0.35 * s * s * s;
+}
+
 double planted_soft(double s)
 {
     return s - 0.02 * s * s * s;
@@ -139,7 +144,7 @@ static double gain_of(const sweep_plan *p, uint64_t set, size_t i)
 {
     double a = p->skew > 0 ? 1 - p->skew - p->skew * log(1 - uniform(set, SIZE, i))
                            : 1 + p->gain_sd * planted_normal(set, GAIN, i);
-    return p->scale * (i == 0 && p->outlier > 0 ? p->outlier : sign_of(p->flip, set, i) * a);
+    return p->scale * (i == 0 && p->outlier > 0 ? p->outlier : planted_sign_of(p->flip, set, i) * a);
 }
 
 hs_effects planted_sweep(const sweep_plan *p, size_t n, uint64_t set)

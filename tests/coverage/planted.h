@@ -12,6 +12,8 @@
 /* Standard normal numbers first ... of a stream of a data set. */
 void planted_normals(uint64_t set, uint64_t stream, size_t first, size_t n, float *z);
 double planted_normal(uint64_t set, uint64_t stream, size_t i);
+/* -1 for a share `flip` of the images, by chance. */
+double planted_sign_of(double flip, uint64_t set, size_t i);
 
 /* Deltas D_ik = a_i (sqrt(g) e + sqrt(tau) e_k + noise) as deltas_planted (tests/support/delta_sample.h), a_i normal
  * about 1; some images flipped, image 0 larger. */
@@ -47,8 +49,9 @@ double planted_saturated(double s); /* tanh 4 s */
 double planted_bent(double s);      /* s + .15 s^2 */
 double planted_square(double s);
 double planted_sign(double s);
-double planted_turning(double s); /* s - .25 s^3: no line, falls at the ends */
-double planted_soft(double s);    /* s - .02 s^3: nearly a line */
+double planted_turning(double s);   /* s - .25 s^3: no line, falls at the ends */
+double planted_returning(double s); /* s - .35 s^3: the other way at the ends */
+double planted_soft(double s);      /* s - .02 s^3: nearly a line */
 
 /* Damage floor_i + a_i l^4 / (l^4 + s^4) + noise, a_i = exp(spread z) of mean 1, levels 0 and half octaves from 1/16 to
  * `top` or so; a s of 0: no such arm. */

@@ -259,12 +259,18 @@ static size_t of_turning_line(size_t n, uint64_t set, coverage_number *out)
     return k - 4;
 }
 
-/* Linear to .6 and flat from 1.2 on: off its central slope by 8 % at .6, by 18 % at .9; local slopes .62 of it up to .9,
- * .40 up to 1.2. */
+/* Linear to .6 and flat from 1.2 on: off its central slope by 8 % at .6, by 18 % at .9; local slopes .62 of it up to
+ * .9, .40 up to 1.2. */
 static size_t of_saturation(size_t n, uint64_t set, coverage_number *out)
 {
-    static const sweep_plan p = {
-        .g = planted_tanh, .m = 17, .reach = 2.4, .scale = 1.5, .gain_sd = 0.3, .noise = 0.02, .spread = 1, .null = 0.1};
+    static const sweep_plan p = {.g = planted_tanh,
+                                 .m = 17,
+                                 .reach = 2.4,
+                                 .scale = 1.5,
+                                 .gain_sd = 0.3,
+                                 .noise = 0.02,
+                                 .spread = 1,
+                                 .null = 0.1};
     hs_effects e = planted_sweep(&p, n, set);
     hs_linearity_options o = HS_LINEARITY_OPTIONS_INIT;
     hs_linearity l;
