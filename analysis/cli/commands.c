@@ -37,6 +37,7 @@ const hs_command *const hs_commands[] = {
     &hs_cmd_consistency,
     &hs_cmd_similarity,
     &hs_cmd_compare,
+    &hs_cmd_geometry,
     &hs_cmd_plot,
     &hs_cmd_report,
     &hs_cmd_bench,

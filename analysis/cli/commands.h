@@ -33,6 +33,7 @@ extern const hs_command hs_cmd_linearity;
 extern const hs_command hs_cmd_robustness;
 extern const hs_command hs_cmd_homogeneity;
 extern const hs_command hs_cmd_consistency;
+extern const hs_command hs_cmd_geometry;
 extern const hs_command hs_cmd_plot;
 extern const hs_command hs_cmd_report;
 extern const hs_command hs_cmd_similarity;

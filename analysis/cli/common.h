@@ -100,6 +100,8 @@ typedef struct {
  * read yet.  steps: what images are inverted over (NULL: x_T is never asked of images).  Everything
  * passed is borrowed until hs_source_free. */
 HS_CHECKED int hs_source_open(hs_cmd *c, const hs_model *m, const hs_steps *steps, hs_source *out);
+/* The same where none need be given: then `otherwise` samples from the prior. */
+HS_CHECKED int hs_source_open_or(hs_cmd *c, const hs_model *m, const hs_steps *steps, size_t otherwise, hs_source *out);
 /* The images of a list of files and folders alone (invert). */
 HS_CHECKED int hs_source_open_images(hs_cmd *c, const char *opt, const hs_model *m, const hs_steps *steps,
                                      hs_source *out);

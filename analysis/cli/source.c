@@ -178,10 +178,15 @@ out:
 
 int hs_source_open(hs_cmd *c, const hs_model *m, const hs_steps *steps, hs_source *out)
 {
+    return hs_source_open_or(c, m, steps, 0, out);
+}
+
+int hs_source_open_or(hs_cmd *c, const hs_model *m, const hs_steps *steps, size_t otherwise, hs_source *out)
+{
     int prior = hs_cmd_given(c, "N"), array = hs_cmd_str(c, "x-T") != NULL;
     int images = has_images(c), rc = HS_OK;
     hs_source s = source_of(c, m, steps);
-    if (prior + array + images != 1) {
+    if (prior + array + images + (otherwise > 0) < 1 || prior + array + images > 1) {
         return hs_fail(HS_ERANGE, "%s: %s given; wanted exactly one",
                        hs_val_find(c, "images") != NULL ? "-N, --images, --x-T" : "-N, --x-T",
                        prior + array + images == 0 ? "none" : "several");
@@ -193,7 +198,7 @@ int hs_source_open(hs_cmd *c, const hs_model *m, const hs_steps *steps, hs_sourc
         return hs_source_open_array(c, "x-T", m, out);
     }
     s.kind = HS_SOURCE_PRIOR;
-    s.n = (size_t)hs_cmd_int(c, "N");
+    s.n = prior ? (size_t)hs_cmd_int(c, "N") : otherwise;
     HS_TRY(label_samples(c, &s, "prior"));
     *out = s;
     return HS_OK;
