@@ -7,6 +7,7 @@
 #include "analysis/cli/compare_dirs.h"
 #include "analysis/cli/compare_effects.h"
 #include "analysis/cli/compare_in.h"
+#include "analysis/cli/compare_many.h"
 #include "analysis/cli/compare_out.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
@@ -18,6 +19,8 @@
 static const hs_opt options[] = {
     {"a", 0, HS_OPT_STR, NULL, 0, 0, NULL, "ACTS|M", "Input", "one side: a store, an array .npy (n, d), or a model"},
     {"b", 0, HS_OPT_STR, NULL, 0, 0, NULL, "ACTS|M", "Input", "the other: the same images, in the same order"},
+    {"model", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "M...", "Input",
+     "two or more models or stores instead of --a and --b; of more than two every pair of h"},
     {"directions-a", 0, HS_OPT_STR, NULL, 0, 0, NULL, "D.h5[:NAME]", "Input",
      "directions of a, each carried into b and held against its namesake (else by order)"},
     {"directions-b", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.h5[:NAME]", "Input", "directions of b"},
@@ -187,41 +190,75 @@ out:
     return rc;
 }
 
+/* *specs (free()) <- the sides: --a and --b, or those of --model. */
+HS_CHECKED static int list_sides(const hs_cmd *c, size_t *count, const char ***specs)
+{
+    int rc;
+    const char *const *model;
+    const char *a = hs_cmd_str(c, "a"), *b = hs_cmd_str(c, "b");
+    size_t models = hs_cmd_list(c, "model", &model);
+    if ((models > 0) == (a != NULL || b != NULL) || models == 1 || (models == 0 && (a == NULL || b == NULL))) {
+        return hs_fail(HS_ERANGE, "--a and --b, or --model two times or more: %zu given; usage: %s",
+                       models + (a != NULL) + (b != NULL), hs_cmd_compare.usage);
+    }
+    if (models > 2 && (hs_cmd_given(c, "directions-a") || hs_cmd_given(c, "directions-b"))) {
+        return hs_fail(HS_ERANGE, "--directions-a, --directions-b: of two models; %zu given", models);
+    }
+    *count = models > 0 ? models : 2;
+    HS_TRY(hs_alloc(*count, sizeof **specs, specs));
+    for (size_t i = 0; i < *count; i++) {
+        (*specs)[i] = models > 0 ? model[i] : i == 0 ? a : b;
+    }
+out:
+    return rc;
+}
+
+HS_CHECKED static int check_outputs(hs_cmd *c)
+{
+    int rc;
+    HS_TRY(hs_cmd_need_out(c));
+    HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
+    HS_TRY(hs_plot_check(c, hs_cmd_str(c, "plot")));
+    if (hs_cmd_str(c, "plot") != NULL && hs_cmd_out(c) == NULL) {
+        rc = hs_fail(HS_ERANGE, "--plot: drawn from the result file, but there is no -o");
+    }
+out:
+    return rc;
+}
+
 static int run(hs_cmd *c)
 {
     int rc;
-    const char *spec[2] = {hs_cmd_str(c, "a"), hs_cmd_str(c, "b")};
     const char *const path = hs_cmd_out(c), *plot = hs_cmd_str(c, "plot");
-    hs_compared list[2] = {{0}, {0}};
-    HS_TRY(hs_cmd_need(c, "a"));
-    HS_TRY(hs_cmd_need(c, "b"));
-    HS_TRY(hs_cmd_need_out(c));
-    HS_TRY(hs_cmd_check_file(c, path));
-    HS_TRY(hs_plot_check(c, plot));
-    if (plot != NULL && path == NULL) {
-        rc = hs_fail(HS_ERANGE, "--plot: drawn from the result file, but there is no -o");
-        goto out;
+    const char **spec = NULL;
+    size_t count = 0, open = 0;
+    hs_compared *list = NULL;
+    HS_TRY(list_sides(c, &count, &spec));
+    HS_TRY(check_outputs(c));
+    HS_TRY(hs_calloc(count, sizeof *list, &list));
+    for (; open < count; open++) {
+        HS_TRY(hs_compared_open(c, spec[open], &list[open]));
     }
-    for (size_t i = 0; i < 2; i++) {
-        HS_TRY(hs_compared_open(c, spec[i], &list[i]));
-    }
-    HS_TRY(hs_compared_match(c, 2, list));
+    HS_TRY(hs_compared_match(c, count, list));
     if (hs_cmd_dry_run(c)) {
-        hs_cmd_say(c, "%zu images x %zu timesteps, %zu and %zu numbers each\n", list[0].n, list[0].view.S, list[0].d,
-                   list[1].d);
+        hs_cmd_say(c, "%zu images x %zu timesteps in each of %zu\n", list[0].n, list[0].view.S, count);
         goto out;
     }
-    HS_TRY(pair(c, list));
+    const hs_compare_options o = options_of(c);
+    HS_TRY(count == 2 ? pair(c, list) : hs_compare_many(c, count, list, &o));
     HS_TRY(plot != NULL ? hs_plot_files(c, &path, 1, plot) : HS_OK);
 out:
-    hs_compared_free(&list[0]);
-    hs_compared_free(&list[1]);
+    while (open > 0) {
+        hs_compared_free(&list[--open]);
+    }
+    free(list);
+    free(spec);
     return rc;
 }
 
 const hs_command hs_cmd_compare = {
     .name = "compare",
-    .usage = "--a ACTS|M --b ACTS|M [--directions-a D --directions-b E] -o R.h5",
+    .usage = "(--a ACTS|M --b ACTS|M | --model M...) [--directions-a D --directions-b E] -o R.h5",
     .purpose = "Measures whether two models share their h-space, and directions in it.",
     .examples =
         "hspace compare --a faces-a --b random:tiny -N 64 --steps 10 -o twin.h5\n"

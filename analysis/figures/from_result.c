@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/figures/compare.h"
 #include "analysis/figures/curves.h"
 #include "analysis/figures/linearity.h"
 #include "analysis/figures/matrix.h"
@@ -460,6 +461,66 @@ out:
     return rc;
 }
 
+/* Directions and their profiles, where the comparison had any. */
+static int read_directions(sources *s, hs_figure_comparison *c)
+{
+    int rc = HS_OK;
+    size_t one = 0, three[3] = {0, 0, 0};
+    double *v;
+    if (!hs_result_has(s->file[0], "direction_over")) {
+        return HS_OK;
+    }
+    HS_TRY(get_array(s, 0, "direction_over", 1, &one, &v));
+    c->D = one;
+    c->over = v;
+    HS_TRY(get_array(s, 0, "direction_over_low", 1, &one, &v));
+    c->over_lo = v;
+    HS_TRY(get_array(s, 0, "direction_over_high", 1, &one, &v));
+    c->over_hi = v;
+    HS_TRY(read_labels(s, "direction", c->D, &c->direction));
+    if (!hs_result_has(s->file[0], "profile_a")) {
+        return HS_OK;
+    }
+    for (int i = 0; i < 2; i++) {
+        three[0] = c->D;
+        HS_TRY(get_array(s, 0, i == 0 ? "profile_a" : "profile_b", 3, three, &v));
+        c->profile[i] = v;
+    }
+    c->F = three[1];
+    c->m = three[2];
+    HS_TRY(get_array(s, 0, "strength", 1, &c->m, &v));
+    c->strength = v;
+    HS_TRY(read_labels(s, "factor", c->F, &c->factor));
+out:
+    return rc;
+}
+
+static int plot_compare(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    static const char *const name[] = {"timestep", "aligned_cosine", "aligned_cosine_back", "ceiling",
+                                       "aligned_cosine_null"};
+    int rc = HS_OK;
+    size_t dim[2] = {0, 0};
+    double *v;
+    hs_figure_comparison c = {.n = get_count(s, 0, "n"), .standard = get_number(s, 0, "standard")};
+    const double **const to[] = {&c.t, &c.aligned, &c.back, &c.ceiling, &c.null};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+        HS_TRY(get_array(s, 0, name[i], 1, &c.S, &v));
+        *to[i] = v;
+    }
+    HS_TRY(get_array(s, 0, "cka_debiased", 2, dim, &v));
+    c.M = dim[0];
+    c.cka = v;
+    HS_TRY(read_labels(s, "row", c.M, &c.label));
+    HS_TRY(get_text(s, 0, "a", "a", &c.a));
+    HS_TRY(get_text(s, 0, "b", "b", &c.b));
+    HS_TRY(get_text(s, 0, "verdict", "no verdict", &c.verdict));
+    HS_TRY(read_directions(s, &c));
+    HS_TRY(hs_figure_compare(&c, opt, drawn));
+out:
+    return rc;
+}
+
 static const struct {
     const char *kind;
     int (*plot)(sources *s, const hs_figure_options *opt, int *drawn);
@@ -471,6 +532,7 @@ static const struct {
              {"consistency", plot_property, 1},
              {"pca", plot_pca, 1},
              {"similarity", plot_similarity, 1},
+             {"compare", plot_compare, 1},
              {"curves", plot_curves, 1},
              {"robustness", plot_robustness, 1},
              {"theorem1", plot_theorem1, HS_FIGURE_COLOURS}};
@@ -509,7 +571,7 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
         HS_TRY(
             hs_fail(HS_ERANGE,
                     "%s: no figure of kind \"%s\"; there are homogeneity, linearity, robustness, consistency, sweep, "
-                    "interpolation, pca, similarity, "
+                    "interpolation, pca, similarity, compare, "
                     "curves, theorem1",
                     path[0], kind));
     }

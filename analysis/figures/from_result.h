@@ -11,6 +11,9 @@
  * similarity    /similarity (row, column), texts or numbers /row and /column, attributes metric and n
  * curves        /distance_p and /distance_x (timestep), /timestep rising, attributes distance, n, threshold_edit,
  *               threshold_boost, t_edit, t_boost
+ * compare       /aligned_cosine, _back, _null, /ceiling (timestep), /timestep, /cka_debiased (row, column), /row; where
+ *               there are directions /direction, /direction_over, _low, _high, and /profile_a, _b (direction, factor,
+ *               strength), /factor, /strength; attributes a, b, verdict, standard, n
  * theorem1      /symmetric and /asymmetric (timestep), /timestep: the files are the curves
  *
  * A file whose attribute untrained is 1 has that word stamped on its picture. */

@@ -326,6 +326,12 @@ static int add_sections(report *r)
     HS_TRY(hs_verdicts_read(results, result, r->opt->n_controls, r->opt->control, &verdicts));
     HS_TRY(hs_report_verdicts(r->page, verdicts));
     add_stores(r);
+    HS_TRY(
+        add_kind(r, "compare", "Across models",
+                 "Whether two models share their h-space: held-out images under an alignment fitted to others, beside "
+                 "the same with shuffled pairs and the ceiling that each space reaches with itself; directions carried "
+                 "from one to the other; what each does in either model; debiased CKA of all pairs of timesteps.",
+                 1, 6.75));
     HS_TRY(add_kind(r, "pca", "Principal components",
                     "How much of the variance of h over samples each component carries, at several timesteps. "
                     "Direction pc0 is the first component at each timestep, scaled to one standard deviation.",

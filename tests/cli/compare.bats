@@ -82,7 +82,7 @@ verdict() { # ARGS...: the verdict; the exit code must be that of the verdict
 }
 
 @test "usage errors" {
-    fails 2 "--b" "$HSPACE" compare --a a.h5 --json
+    fails 2 "1 given" "$HSPACE" compare --a a.h5 --json
     fails 2 "-N" "$HSPACE" compare --a faces-a --b faces-a --json
     dump random:tiny 0 a.h5
     fails 2 "no -o" "$HSPACE" compare --a a.h5 --b a.h5 --json --plot f.pdf
@@ -114,4 +114,26 @@ verdict() { # ARGS...: the verdict; the exit code must be that of the verdict
     jq -e '[.results.statistics[].name] | contains(["profile_correlation[pc0]", "effect_ratio[pc1]"])' o.json
     fails 2 "wanted 0 and a positive" "$HSPACE" compare --a faces-a --b faces-a -N 12 --steps 2 --directions-a d.h5 \
         --directions-b d.h5 --strengths 1,2 --json -q
+}
+
+@test "three models: a matrix, its order and a verdict of each pair" {
+    dump random:tiny 0 a.h5
+    dump random:tiny:1 0 b.h5
+    [ "$(verdict --model a.h5,b.h5,a.h5 -o m.h5)" != shared ]
+    jq -e '.results | (.pairs | length) == 3 and .pairs[1].verdict == "shared" and .matrix[0][2] > 0.999999
+        and (.matrix[0][1] - .matrix[1][2] | fabs) < 1e-9 and (.order | sort) == [0, 1, 2] and .order[1] != 1' o.json
+    "$HSPACE" info m.h5 --json | jq -e '.results.kind == "similarity"'
+    fails 2 "of two models" "$HSPACE" compare --model a.h5,b.h5,a.h5 --directions-a a.h5 --directions-b a.h5 --json
+}
+
+@test "the figure and the report show a comparison" {
+    command -v gnuplot || skip "gnuplot is absent"
+    dump random:tiny 0 a.h5
+    "$HSPACE" pca a.h5 -k 2 -q -o d.h5
+    "$HSPACE" compare --a a.h5 --b a.h5 --directions-a d.h5 --directions-b d.h5 --bootstrap 400 -q -o r.h5 --plot r.svg
+    grep -q "held-out aligned cosine" r.svg
+    grep -q "debiased CKA" r.svg
+    "$HSPACE" report r.h5 -q -o report.html
+    grep -q "Across models" report.html
+    grep -q "shared" report.html
 }
