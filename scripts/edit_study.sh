@@ -89,13 +89,13 @@ for method in $methods; do
             # shellcheck disable=SC2086
             make_once "$work/f-attr-$factor.h5" $hspace direction asyrp --model "$model" --readout "attr:$factor" \
                 --by "$([ "$factor" = glasses ] && echo 8 || echo 2)" -N 64 $steps --trajectories 25 --t-edit 200 --seed 3
-            sweep "$out" "$work/f-attr-$factor.h5" 0,0.0625,0.125,0.1875,0.25,0.5 "$n" 7 "$all,feat,x0"
+            sweep "$out" "$work/f-attr-$factor.h5" 0,0.0625,0.125,0.1875,0.25,0.375,0.5,0.625 "$n" 7 "$all,feat,x0" --t-edit 200
             ;;
         asyrp-clip)
             # shellcheck disable=SC2086
             make_once "$work/f-clip-$factor.h5" $hspace direction asyrp --model "$model" --source "a face" \
                 --target "$(target_text "$factor")" -N 64 $steps --trajectories 25 --t-edit 200 --seed 3
-            sweep "$out" "$work/f-clip-$factor.h5" 0,0.25,0.5,0.75,1,1.5 "$n" 7 "$all,feat,x0"
+            sweep "$out" "$work/f-clip-$factor.h5" 0,0.25,0.5,0.75,1,1.5 "$n" 7 "$all,feat,x0" --t-edit 200
             ;;
         pca)
             make_once "$work/pca.h5" $hspace pca "$work/acts.h5" -k 5

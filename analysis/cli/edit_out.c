@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/cli/strip_out.h"
+#include "analysis/sweep/sweep.h"
 #include "core/base/alloc.h"
 
 static size_t pixels_of(const hs_edit_out *e)
@@ -32,7 +33,7 @@ void hs_edit_out_report(hs_cmd *c, const hs_edit_out *e)
     json_t *r = hs_cmd_results(c), *effects = json_array(), *strengths = json_array(), *none = json_array();
     for (size_t j = 0; j < e->cells; j++) {
         double effect = effect_of(e, j), s1 = e->s1[j % e->m1], s2 = e->m2 > 0 ? e->s2[j / e->m1] : 0;
-        int no_effect = (s1 != 0 || s2 != 0) && effect <= e->noise_floor;
+        int no_effect = (s1 != 0 || s2 != 0) && effect <= HS_SWEEP_NOTHING * e->noise_floor;
         json_array_append_new(effects, hs_json_num(effect));
         json_array_append_new(none, json_boolean(no_effect));
         if (e->m2 > 0) {

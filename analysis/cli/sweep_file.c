@@ -111,7 +111,7 @@ static void guard(hs_cmd *c, const hs_sweep_file *f, size_t p)
     for (size_t j = 0; j < f->sweep.m; j++) {
         most = fmax(most, hs_sweep_effect(&f->sweep, p, f->phi[p].features, j, hs_sweep_file_zero(f)));
     }
-    if (most <= f->sweep.noise_floor[p]) {
+    if (most <= HS_SWEEP_NOTHING * f->sweep.noise_floor[p]) {
         hs_cmd_warn(c, "%s: no effect, the largest change %.3g is within the numerical noise %.3g", f->phi[p].name,
                     most, f->sweep.noise_floor[p]);
     }

@@ -14,6 +14,8 @@ typedef struct {
     float **value;
     double *noise_floor; /* (n_phi) norm of phi(plain) - phi(plain at another batch size), image 0 */
 } hs_sweep;
+/* An edit that moves phi by no more than so many noise floors, one draw of rounding, did nothing. */
+#define HS_SWEEP_NOTHING 4
 
 /* Runs the plan on x_T (n, c R R) and fills out; x_0 (n, m, c R R) gets the images (NULL: not kept).
  * HS_ERANGE: a read-out at a step the sampler doesn't reach; else as hs_edit_run. */

@@ -156,6 +156,15 @@ P
     [ ! -e x.h5 ]
 }
 
+@test "edit: a change within rounding is said to be none, of a single image and with noise, too" {
+    "$HSPACE" dump --model faces-a --steps 3 -N 2 -q -o f.h5
+    "$HSPACE" pca f.h5 -k 1 -q -o fp.h5
+    for more in "-N 1" "-N 2" "-N 2 --batch 1" "-N 1 --eta 1"; do
+        "$HSPACE" edit --model faces-a --steps 3 $more --direction fp.h5:pc0 --strength 1e-9,1 -o e.npy -f --json -q 2>/dev/null |
+            jq -e --arg m "$more" '.results.no_effect == [true, false] or ("\($m): \(.results)" | error)'
+    done
+}
+
 @test "t_edit and t_boost: given curves by the paper's thresholds, and auto by the model's own" {
     link
     seq 1 999 | awk '{ print $1 "\t" $1 / 1000 }' >p.tsv
