@@ -154,13 +154,15 @@ out:
     return rc;
 }
 
-/* Means over pairs of a type; a cosine that isn't a number between networks of one family is an error. */
+/* Means over pairs of the most frequent type; a cosine that isn't a number between networks of one family is an error.
+ */
 HS_CHECKED static int conclude(const work *w, hs_networks *r)
 {
     const double *const table[5] = {r->raw, r->minus_mean, r->minus_start, r->weights, r->updates};
-    size_t most = 0;
+    size_t most = 0, largest = 0;
     for (size_t f = 0; f < w->K; f++) {
-        most = w->members[f] > most ? w->members[f] : most;
+        largest = w->members[f] > most ? f : largest;
+        most = w->members[largest];
     }
     r->null = most > 2 ? -1 / (double)(most - 1) : (double)NAN;
     for (size_t k = 0; k < 5; k++) {
@@ -169,7 +171,7 @@ HS_CHECKED static int conclude(const work *w, hs_networks *r)
         for (size_t a = 0; a < w->K; a++) {
             for (size_t b = a + 1; b < w->K; b++) {
                 double v = table[k][a * w->K + b];
-                int wanted = w->family[a] == w->family[b] && w->members[w->family[a]] > (k == 0 || k == 3 ? 1 : 2);
+                int wanted = w->family[a] == largest && w->family[b] == largest && (k == 0 || k == 3 || most > 2);
                 if (wanted && isnan(v)) {
                     return hs_fail(HS_EDEGENERATE, "networks %zu and %zu: nothing is left to compare", a, b);
                 }
