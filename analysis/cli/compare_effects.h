@@ -34,8 +34,8 @@ HS_CHECKED int hs_compared_effects_run(hs_cmd *c, const hs_compared *list, const
                                        const hs_carrier *carrier, hs_compared_effects *out);
 void hs_compared_effects_free(hs_compared_effects *e);
 
-/* Lowers verdicts by the effects: a direction that is aligned but whose carried effect does not beat random ones in
- * both models is inconclusive. */
+/* Lowers verdicts by the effects: a direction that is aligned but whose carried effect does not beat random ones, in a
+ * model whose own does, is inconclusive. */
 void hs_compared_effects_decide(const hs_compared_effects *e, hs_direction_answer *answer);
 /* Adds effect_ratio, profile_correlation ... to the objects of results.directions, and results.crosstalk, .profiles. */
 void hs_compared_effects_json(const hs_compared_effects *e, const hs_compared_dirs *dirs, json_t *results);

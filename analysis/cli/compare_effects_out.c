@@ -7,17 +7,21 @@
 #include "analysis/cli/compare_effects.h"
 #include "core/base/alloc.h"
 
-/* Whether the carried effect is of the right sign and above random ones, both ways. */
-static int carried_beats(const hs_compared_effect *r)
+/* Whether the carried effect falls short in one of the models: judged where the model's own beats random ones. */
+static int falls_short(const hs_compared_effect *r)
 {
-    return r->ratio[0].value > r->ratio_null[0] && r->ratio[1].value > r->ratio_null[1];
+    int short_of = 0;
+    for (size_t way = 0; way < 2; way++) {
+        short_of |= r->ratio_null[way] < 1 && !(r->ratio[way].value > r->ratio_null[way]);
+    }
+    return short_of;
 }
 
 void hs_compared_effects_decide(const hs_compared_effects *e, hs_direction_answer *answer)
 {
     for (size_t j = 0; j < e->D; j++) {
         const hs_compared_effect *r = &e->effect[j];
-        if (answer[j].verdict == HS_VERDICT_HOLDS && !carried_beats(r)) {
+        if (answer[j].verdict == HS_VERDICT_HOLDS && falls_short(r)) {
             answer[j].verdict = HS_VERDICT_INCONCLUSIVE;
             snprintf(
                 answer[j].reason, sizeof answer[j].reason,
@@ -57,8 +61,11 @@ static void add_to(json_t *o, const hs_compared_effects *e, const hs_compared_ef
     json_object_set_new(o, "effect_b", hs_json_num(r->effect[1]));
     json_object_set_new(o, "effect_carried", hs_json_num(r->carried[0]));
     json_object_set_new(o, "effect_carried_back", hs_json_num(r->carried[1]));
-    json_object_set_new(o, "effect_ratio", estimate("effect_ratio", &r->ratio[0], e->held, how));
-    json_object_set_new(o, "effect_ratio_back", estimate("effect_ratio_back", &r->ratio[1], e->held, how));
+    json_object_set_new(o, "effect_ratio", hs_json_num(r->ratio[0].value));
+    json_object_set_new(o, "effect_ratio_back", hs_json_num(r->ratio[1].value));
+    json_object_set_new(o, "effect_ratio_estimate", estimate("effect_ratio", &r->ratio[0], e->held, how));
+    json_object_set_new(o, "effect_ratio_back_estimate", estimate("effect_ratio_back", &r->ratio[1], e->held, how));
+    json_object_set_new(o, "effect_judged", json_boolean(r->ratio_null[0] < 1 || r->ratio_null[1] < 1));
     json_object_set_new(o, "effect_ratio_null", hs_json_num(r->ratio_null[0]));
     json_object_set_new(o, "effect_ratio_null_back", hs_json_num(r->ratio_null[1]));
 }
@@ -120,16 +127,26 @@ void hs_compared_effects_json(const hs_compared_effects *e, const hs_compared_di
 
 /* ---- Text ---- */
 
+static void say_interval(hs_cmd *c, const hs_interval *v)
+{
+    hs_cmd_say(c, isnan(v->lo) ? "%.2f (no interval)" : "%.2f [%.2f, %.2f]", v->value, v->lo, v->hi);
+}
+
 void hs_compared_effects_say(hs_cmd *c, const hs_compared_effects *e, const hs_compared_dirs *dirs)
 {
+    static const char *const from[2] = {"a", "b"};
     for (size_t j = 0; j < e->D; j++) {
         const hs_compared_effect *r = &e->effect[j];
-        hs_cmd_say(c, "%s on %s: %.3f sd in a, %.3f in b; profiles correlate %.3f [%.3f, %.3f]\n", dirs->pair[j].name_a,
-                   e->factor[r->own], r->effect[0], r->effect[1], r->profile.value, r->profile.lo, r->profile.hi);
-        hs_cmd_say(c, "  carried from a into b %.3f sd, %.2f [%.2f, %.2f] of b's own (random %.2f)\n", r->carried[0],
-                   r->ratio[0].value, r->ratio[0].lo, r->ratio[0].hi, r->ratio_null[0]);
-        hs_cmd_say(c, "  carried from b into a %.3f sd, %.2f [%.2f, %.2f] of a's own (random %.2f)\n", r->carried[1],
-                   r->ratio[1].value, r->ratio[1].lo, r->ratio[1].hi, r->ratio_null[1]);
+        hs_cmd_say(c, "%s on %s: %.3f sd in a, %.3f in b; profiles correlate ", dirs->pair[j].name_a, e->factor[r->own],
+                   r->effect[0], r->effect[1]);
+        say_interval(c, &r->profile);
+        for (size_t way = 0; way < 2; way++) {
+            hs_cmd_say(c, "\n  carried from %s into %s %.3f sd: ", from[way], from[1 - way], r->carried[way]);
+            say_interval(c, &r->ratio[way]);
+            hs_cmd_say(c, " of %s's own (random %.2f%s)", from[1 - way], r->ratio_null[way],
+                       r->ratio_null[way] < 1 ? "" : ", so not judged");
+        }
+        hs_cmd_say(c, "\n");
     }
 }
 

@@ -107,8 +107,8 @@ verdict() { # ARGS...: the verdict; the exit code must be that of the verdict
     "$HSPACE" dump --model faces-a -N 12 --steps 2 -q -o a.h5
     "$HSPACE" pca a.h5 -k 2 -q -o d.h5
     verdict --a faces-a --b faces-a -N 12 --steps 2 --directions-a d.h5 --directions-b d.h5 --strengths 0,1 -o r.h5
-    jq -e '.results.directions | length == 2 and all(.profile_correlation.value > 0.999999 and .effect_ratio.value != null
-        and .effect_ratio_back.value != null and .effect_ratio_null > 0 and .effect_a == .effect_b)' o.json
+    jq -e '.results.directions | length == 2 and all(.profile_correlation.value > 0.999999 and .effect_ratio != null
+        and .effect_ratio_back_estimate.value == .effect_ratio_back and .effect_ratio_null > 0 and .effect_a == .effect_b)' o.json
     jq -e '.results.crosstalk | .a == .b and (.a | length) == 2 and (.a[0] | length) == (.factors | length)' o.json
     jq -e '.results.profiles | (.a[0][0] | length) == 2 and .a[0][0][0] == 0' o.json
     jq -e '[.results.statistics[].name] | contains(["profile_correlation[pc0]", "effect_ratio[pc1]"])' o.json
