@@ -147,10 +147,11 @@ HS_CHECKED static int cka(hs_cmd *c, hs_mat A, hs_mat B, json_t *list, double *v
     return rc;
 }
 
-HS_CHECKED static int cca(hs_cmd *c, hs_mat A, hs_mat B, json_t *list, double *value)
+/* metric: cca, svcca (99 % of the variance unless --keep says otherwise) or pwcca (weighted by what explains A). */
+HS_CHECKED static int cca(hs_cmd *c, const char *metric, hs_mat A, hs_mat B, json_t *list, double *value)
 {
     double keep = hs_cmd_num(c, "keep");
-    if (!hs_cmd_given(c, "keep") && A.rows <= A.cols + B.cols) {
+    if (!hs_cmd_given(c, "keep") && (A.rows <= A.cols + B.cols || metric[0] == 's')) {
         keep = 0.99;
     }
     json_object_set_new(hs_cmd_params(c), "keep", hs_json_num(keep));
@@ -159,7 +160,7 @@ HS_CHECKED static int cca(hs_cmd *c, hs_mat A, hs_mat B, json_t *list, double *v
     if (rc == HS_OK) {
         const char *how =
             keep < 1 ? "mean canonical correlation of the leading components (SVCCA)" : "mean canonical correlation";
-        *value = r.mean;
+        *value = metric[0] == 'p' ? r.pwcca_x : r.mean;
         put(list, "cca_mean", r.mean, NAN, A.rows, how);
         put(list, "pwcca_a", r.pwcca_x, NAN, A.rows, "weighted by how much of A each variate explains");
         put(list, "pwcca_b", r.pwcca_y, NAN, A.rows, "weighted by how much of B each variate explains");
@@ -204,8 +205,8 @@ int hs_similarity(hs_cmd *c, hs_mat A, hs_mat B, json_t *statistics, double *val
         rc = cosine(A, B, statistics, value);
     } else if (strcmp(metric, "cka") == 0) {
         rc = cka(c, A, B, statistics, value);
-    } else if (strcmp(metric, "cca") == 0) {
-        rc = cca(c, A, B, statistics, value);
+    } else if (strstr(metric, "cca") != NULL) {
+        rc = cca(c, metric, A, B, statistics, value);
     } else if (strcmp(metric, "procrustes") == 0) {
         rc = procrustes(A, B, statistics, value);
     } else {

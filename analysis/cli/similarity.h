@@ -28,6 +28,8 @@ HS_CHECKED int hs_side_read(const hs_side *s, size_t k, float *out);
  *   cosine      mean over rows of cos(a_i, b_i)
  *   cka         debiased, with the biased one beside it
  *   cca         mean canonical correlation (of the components that keep --keep of the variance)
+ *   svcca       the same of the components that keep 99 %
+ *   pwcca       weighted by how much of A each variate explains
  *   procrustes  sum of the singular values of A^T B, both centred and of unit norm
  *   rsa         Spearman correlation of the images' squared distances */
 HS_CHECKED int hs_similarity(hs_cmd *c, hs_mat A, hs_mat B, json_t *statistics, double *value);

@@ -137,3 +137,19 @@ verdict() { # ARGS...: the verdict; the exit code must be that of the verdict
     grep -q "Across models" report.html
     grep -q "shared" report.html
 }
+
+@test "two trainings of one network: the reference values of similarity, and shared" {
+    local data="$BATS_TEST_DIRNAME/../../../shared/data/svcca"
+    [ -d "$data" ] || skip "shared data are absent"
+    local a="$data/SVHN_model_0_lay06.npy" b="$data/SVHN_model_1_lay06.npy"
+    near() { # METRIC VALUE
+        "$HSPACE" similarity "$a" "$b" --metric "$1" --json | jq -e "(.results.value - $2 | fabs) < 1e-9"
+    }
+    near svcca 0.5499794816184271
+    near pwcca 0.6651709758560749
+    near cca 0.5481822298951848
+    near procrustes 0.7859888093486914
+    near cka 0.8678531324997877
+    [ "$(verdict --a "$a" --b "$b")" = shared ]
+    jq -e '.results.statistics | any(.name == "cka_debiased[0,0]" and (.value - 0.8678531324997877 | fabs) < 1e-6)' o.json
+}
