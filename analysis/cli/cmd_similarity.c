@@ -9,7 +9,8 @@
 #include "core/geom/angle.h"
 
 static const hs_opt options[] = {
-    {"metric", 0, HS_OPT_STR, "cka", 0, 0, "cosine|cka|cca|svcca|pwcca|procrustes|rsa", "NAME", "Statistics", "what is computed"},
+    {"metric", 0, HS_OPT_STR, "cka", 0, 0, "cosine|cka|cca|svcca|pwcca|procrustes|rsa", "NAME", "Statistics",
+     "what is computed"},
     {"t", 0, HS_OPT_INT, NULL, 0, 0x1p30, NULL, "T", "Statistics", "this timestep only; all common ones when left out"},
     {"split", 0, HS_OPT_INT, "1", 1, 1000, NULL, "S", "Statistics",
      "also on each of S interleaved parts of the images"},
