@@ -9,11 +9,11 @@
 #include "core/base/text.h"
 #include "core/io/result.h"
 
-enum { TEXTS = 8, NUMBERS = 5, CELL = 160 };
-enum { PROPERTY, DIRECTION, VERDICT, SPECIFIC, REASON, READOUT, PRIMARY, NOTES };
+enum { TEXTS = 10, NUMBERS = 5, CELL = 160, CARD = 1024 };
+enum { PROPERTY, DIRECTION, VERDICT, SPECIFIC, REASON, READOUT, PRIMARY, NOTES, RUN, NOT_RUN };
 enum { VALUE, LOW, HIGH, STANDARD, IMAGES };
-static const char *const text_name[TEXTS] = {"property", "direction", "verdict", "specific",
-                                             "reason",   "readout",   "primary", "notes"};
+static const char *const text_name[TEXTS] = {"property", "direction", "verdict", "specific",     "reason",
+                                             "readout",  "primary",   "notes",   "controls_run", "controls_not_run"};
 static const char *const number_name[NUMBERS] = {"primary_value", "primary_low", "primary_high", "standard", "images"};
 static const char *const order[] = {"homogeneity", "linearity", "robustness", "consistency"};
 
@@ -152,12 +152,58 @@ static int is_one_of(const char *text, const char *a, const char *b)
     return strcmp(text, a) == 0 || strcmp(text, b) == 0;
 }
 
-static void fill_card(const answer *a, char title[CELL], char number[CELL], char text[512], hs_page_card *card)
+/* The verdict that a line "name: verdict; reason" has behind its name; NULL: a control without one. */
+static const char *verdict_in(const char *after)
+{
+    static const char *const verdict[] = {"no effect", "inconclusive", "holds", "fails"};
+    for (size_t k = 0; k < sizeof verdict / sizeof *verdict; k++) {
+        size_t n = strlen(verdict[k]);
+        if (strncmp(after, verdict[k], n) == 0 && after[n] == ';') {
+            return verdict[k];
+        }
+    }
+    return NULL;
+}
+
+/* " LEAD: a (fails), b." of lines "name: verdict; reason" and "name: reason". */
+static void name_controls(const char *lines, const char *lead, hs_str *out)
+{
+    const char *line = lines;
+    while (line != NULL && *line != '\0') {
+        size_t length = strcspn(line, "\n"), name = strcspn(line, ":\n");
+        const char *verdict = name + 2 < length ? verdict_in(line + name + 2) : NULL;
+        hs_str_addf(out, "%s%s%s%.*s%s%s%s", line == lines ? " " : ", ", line == lines ? lead : "",
+                    line == lines ? ": " : "", (int)name, line, verdict != NULL ? " (" : "",
+                    verdict != NULL ? verdict : "", verdict != NULL ? ")" : "");
+        line += length + (line[length] == '\n');
+    }
+    hs_str_add(out, line != lines ? "." : "");
+}
+
+/* The card's text: the reason, what is special to h, and the controls. */
+HS_CHECKED static int say_card(const answer *a, char text[CARD])
+{
+    const char *reason = a->text[REASON] != NULL ? a->text[REASON] : "";
+    const char *specific = a->text[SPECIFIC] != NULL ? a->text[SPECIFIC] : "not tested";
+    hs_str all = {0};
+    hs_str_addf(&all, "%.400s.", reason);
+    if (strcmp(a->text[PROPERTY], "compare") != 0) {
+        hs_str_addf(&all, " Special to h: %.20s.", specific);
+    }
+    name_controls(a->text[RUN], "Controls", &all);
+    name_controls(a->text[NOT_RUN], "Not run", &all);
+    int rc = hs_str_ok(&all);
+    snprintf(text, CARD, "%s", rc == HS_OK ? all.s : "");
+    hs_str_free(&all);
+    return rc;
+}
+
+HS_CHECKED static int fill_card(const answer *a, char title[CELL], char number[CELL], char text[CARD],
+                                hs_page_card *card)
 {
     const char *readout = a->text[READOUT] != NULL ? a->text[READOUT] : "";
     snprintf(title, CELL, "%.40s%s%.90s", a->text[PROPERTY], readout[0] != '\0' ? " of " : "", readout);
-    const char *verdict = a->text[VERDICT], *reason = a->text[REASON] != NULL ? a->text[REASON] : "";
-    const char *specific = a->text[SPECIFIC] != NULL ? a->text[SPECIFIC] : "not tested";
+    const char *verdict = a->text[VERDICT];
     if (isfinite(a->v[VALUE]) && isfinite(a->v[LOW])) {
         snprintf(number, CELL, "%.3g [%.3g, %.3g]; standard %.3g", a->v[VALUE], a->v[LOW], a->v[HIGH], a->v[STANDARD]);
     } else if (isfinite(a->v[VALUE])) {
@@ -165,9 +211,6 @@ static void fill_card(const answer *a, char title[CELL], char number[CELL], char
     } else {
         snprintf(number, CELL, "no number; standard %.3g", a->v[STANDARD]);
     }
-    int plain = strcmp(a->text[PROPERTY], "compare") == 0;
-    snprintf(text, 512, "%.400s.%s%.20s%s", reason, plain ? "" : " Special to h: ", plain ? "" : specific,
-             plain ? "" : ".");
     *card = (hs_page_card){.title = title,
                            .answer = verdict,
                            .number = number,
@@ -175,6 +218,7 @@ static void fill_card(const answer *a, char title[CELL], char number[CELL], char
                            .tone = is_one_of(verdict, "holds", "shared")       ? HS_TONE_GOOD
                                    : is_one_of(verdict, "fails", "not shared") ? HS_TONE_BAD
                                                                                : HS_TONE_OPEN};
+    return say_card(a, text);
 }
 
 /* The cards of one direction, in the paper's order of the properties, then any other. */
@@ -182,7 +226,7 @@ HS_CHECKED static int add_row(hs_page *page, size_t n, answer *list, const char 
 {
     enum { PROPERTIES = sizeof order / sizeof *order };
     hs_page_card *card = NULL;
-    char(*number)[2][CELL] = NULL, (*text)[512] = NULL, heading[CELL];
+    char(*number)[2][CELL] = NULL, (*text)[CARD] = NULL, heading[CELL];
     size_t cards = 0;
     int rc = HS_OK;
     HS_TRY(hs_alloc(n, sizeof *card, &card));
@@ -193,7 +237,7 @@ HS_CHECKED static int add_row(hs_page *page, size_t n, answer *list, const char 
             answer *a = &list[i];
             int here = !a->shown && a->control == control && strcmp(direction_of(a), direction) == 0;
             if (here && (p == PROPERTIES || strcmp(a->text[PROPERTY], order[p]) == 0)) {
-                fill_card(a, number[cards][0], number[cards][1], text[cards], &card[cards]);
+                HS_TRY(fill_card(a, number[cards][0], number[cards][1], text[cards], &card[cards]));
                 cards++;
                 a->shown = 1;
             }
@@ -262,14 +306,15 @@ out:
     return rc;
 }
 
-HS_CHECKED static int add_notes(hs_page *page, const char *notes)
+/* LEAD: the lines, one behind another; nothing without any. */
+HS_CHECKED static int add_lines(hs_page *page, const char *lead, const char *notes)
 {
     hs_str text = {0};
     int rc = HS_OK;
     if (notes == NULL || notes[0] == '\0') {
         return HS_OK;
     }
-    hs_str_add(&text, "Notes: ");
+    hs_str_addf(&text, "%s: ", lead);
     for (const char *c = notes; *c != '\0'; c++) {
         hs_str_add_bytes(&text, *c == '\n' ? "; " : c, *c == '\n' ? 2 : 1);
     }
@@ -290,7 +335,9 @@ HS_CHECKED static int add_statistics_of(hs_page *page, const answer *a)
              readout);
     hs_page_subsection(page, heading);
     HS_TRY(add_table(page, &a->statistic));
-    HS_TRY(add_notes(page, a->text[NOTES]));
+    HS_TRY(add_lines(page, "Notes", a->text[NOTES]));
+    HS_TRY(add_lines(page, "Controls", a->text[RUN]));
+    HS_TRY(add_lines(page, "Controls not run", a->text[NOT_RUN]));
 out:
     return rc;
 }
