@@ -100,11 +100,11 @@ int hs_direction_shuffled(const hs_direction *d, size_t *n, hs_direction **out)
     if (d->net != NULL || d->S == 0 || d->file[0] == '\0') {
         return HS_OK;
     }
+    HS_TRY(index_of(d, &i)); /* before the file is opened for the arrays: one handle at a time */
     HS_TRY(hs_result_open(d->file, &r));
     if (!hs_result_has(r, hs_direction_shuffled_array(d->space))) {
         goto out;
     }
-    HS_TRY(index_of(d, &i));
     HS_TRY(read_twins(r, d, i, &count, &all));
     HS_TRY(hs_calloc(count, sizeof *list, &list));
     for (; made < count; made++) {
