@@ -24,8 +24,9 @@
  *
  * each per strength (NAME[s]) and as the mean over images of its mean over the strengths but 0 and s0.
  * One slope an image makes a direction that flips its sign between images perfectly linear.  It is not said to
- * hold: where L would hold but the interval of the mean slope contains 0, or the mean slope is less than half
- * the root mean square of the b_i, the verdict is inconclusive, with that reason.
+ * hold: where L would hold but the interval of the mean slope contains 0, or the mean slope is less than half the root
+ * mean square of the b_i, or the lower limit of the share of images with its sign is below 2/3, the
+ * verdict is inconclusive, with that reason.
  *
  * Intervals over images: bootstrap-t of log(1 - x) for the index and r2_increments, percentiles for spearman, BCa for
  * the rest.  jacobian_cosine and additivity need derivatives and pairs of directions; they are there without a value.

@@ -219,3 +219,58 @@ PY
     run "$HSPACE" homogeneity --model random:tiny --steps 4 --direction f.h5 -N 5 --deltas holds.npy --json
     [ "$status" -eq 2 ]
 }
+
+@test "the same numbers as scripts/deltas_numpy.py; groups of images change the pairs only" {
+    export SCRIPTS="$BATS_TEST_DIRNAME/../../scripts"
+    /usr/bin/python3 - <<'PY'
+import os, sys
+import numpy as np
+
+sys.path.insert(0, os.environ["SUPPORT"])
+from planted import planted
+np.save("small.npy", planted(50, 4, 30, 0.4, 0.2))
+np.save("many.npy", planted(3000, 4, 30, 0.4, 0.2))
+PY
+    for f in small many; do
+        "$HSPACE" homogeneity --deltas $f.npy --json >h.json || true
+        "$HSPACE" consistency --deltas $f.npy --json >c.json || true
+        /usr/bin/python3 "$SCRIPTS/deltas_numpy.py" $f.npy >want.json
+        /usr/bin/python3 - $f <<'PY'
+import json, sys
+
+got = {}
+for name in "h.json", "c.json":
+    for s in json.load(open(name))["results"]["statistics"]:
+        got[s["name"]] = s["value"]
+want = json.load(open("want.json"))
+pooled = sys.argv[1] == "many"
+for key, value in want.items():
+    if key in ("n", "seconds"):
+        continue
+    pairs = "corrected" in key or "disattenuated" in key or key in ("concentration", "share_consistent")
+    tolerance = 2e-3 if pooled and pairs else 1e-6
+    rows = value if isinstance(value, list) else None
+    if rows is None:
+        cells = {key: value}
+    elif isinstance(rows[0], list):
+        cells = {f"{key}[{k},{l}]": rows[k][l] for k in range(4) for l in range(k + 1, 4)}
+    else:
+        cells = {f"{key}[{k}]": v for k, v in enumerate(rows)}
+    for name, v in cells.items():
+        assert abs(got[name] - v) <= tolerance, (name, got[name], v)
+PY
+    done
+}
+
+@test "a large file is read once: its GMAC for the SHA-256, little memory" {
+    command -v openssl >/dev/null || skip "openssl is absent"
+    /usr/bin/python3 - <<'PY'
+import numpy as np
+a = np.lib.format.open_memmap("large.npy", mode="w+", dtype="f4", shape=(320, 4, 55000)) # sparse: 268 MiB
+a[:, :, :3] = 1 + np.random.default_rng(3).normal(size=(320, 4, 3))
+PY
+    "$HSPACE" homogeneity --deltas large.npy --bootstrap 400 --json >l.json || true
+    want=$(openssl mac -cipher AES-128-GCM -macopt "hexkey:$(printf %032d 0)" -macopt "hexiv:$(printf %024d 0)" -in large.npy GMAC)
+    jq -e --arg want "$want" '.inputs == [{"path": "large.npy", "gmac": ($want | ascii_downcase)}]' l.json
+    jq -e '.results.primary.value > 0.4 and .results.primary.n == 320' l.json
+}

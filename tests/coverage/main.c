@@ -1,5 +1,5 @@
 /* coverage [SETS [ONLY]]: coverage of intervals on SETS data sets and verdicts on a fifth of that of each kind of
- * truth, as tables in Markdown.  ONLY: part of a family's name, or `verdicts`. */
+ * truth, as tables in Markdown.  ONLY: part of a family's name, a property, or `verdicts`. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static void print_verdicts(const char *property, size_t n, size_t sets, size_t (
     }
 }
 
-static void print_all_verdicts(size_t sets)
+static void print_all_verdicts(size_t sets, const char *only)
 {
     static const char *const property[] = {"homogeneity", "linearity", "robustness", "consistency"};
     static const char *const truth[] = {"+", "-", "0"};
@@ -60,6 +60,9 @@ static void print_all_verdicts(size_t sets)
     printf("\n| property | planted | n | sets | holds | fails | inconclusive | no effect | clear ones told |\n"
            "|---|---|---|---|---|---|---|---|---|\n");
     for (size_t p = 0; p < 4; p++) {
+        if (only[0] != 0 && strcmp(only, property[p]) != 0 && strcmp(only, "verdicts") != 0) {
+            continue;
+        }
         print_verdicts(property[p], 32, sets, kind);
         print_verdicts(property[p], 128, sets, kind);
     }
@@ -86,8 +89,6 @@ int main(int argc, char **argv)
             print_study(&coverage_studies[s], sets);
         }
     }
-    if (only[0] == 0 || strcmp(only, "verdicts") == 0) {
-        print_all_verdicts(sets / 5 < 20 ? 20 : sets / 5);
-    }
+    print_all_verdicts(sets / 5 < 20 ? 20 : sets / 5, only);
     return 0;
 }
