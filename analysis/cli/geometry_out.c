@@ -158,7 +158,8 @@ HS_CHECKED static int put_pullback(hs_result *r, const hs_geometry_pullback *p)
     static const char *const map[HS_PULLBACK_MAPS] = {"h/x", "x0/h"};
     static const char *const name[5] = {"trace", "trace_low", "trace_high", "rank", "residual"};
     const size_t dim[4] = {HS_PULLBACK_MAPS, p->S, p->n, p->r}, cells = dim[0] * dim[1] * dim[2];
-    double *v = NULL;
+    const size_t mean[3] = {dim[0], dim[1], dim[3]};
+    double *v = NULL, *spectrum = NULL;
     int rc = HS_OK;
     if (p->S == 0) {
         return HS_OK;
@@ -171,13 +172,20 @@ HS_CHECKED static int put_pullback(hs_result *r, const hs_geometry_pullback *p)
             v[k * cells + i] = one[k];
         }
     }
+    HS_TRY(hs_calloc(dim[0] * dim[1], p->r * sizeof *spectrum, &spectrum));
+    for (size_t i = 0; i < cells * p->r; i++) {
+        const size_t cell = i / p->r;
+        spectrum[cell / p->n * p->r + i % p->r] += p->sigma[i] / p->sigma[cell * p->r] / (double)p->n;
+    }
     HS_TRY(hs_result_put_strings(r, "map", "map", HS_PULLBACK_MAPS, map));
+    HS_TRY(hs_result_put_f64(r, "spectrum", "map,timestep,direction", 3, mean, spectrum));
     HS_TRY(hs_result_put_f64(r, "sigma", "map,timestep,sample,direction", 4, dim, p->sigma));
     for (size_t k = 0; k < 5; k++) {
         HS_TRY(hs_result_put_f64(r, name[k], "map,timestep,sample", 3, dim, v + k * cells));
     }
 out:
     free(v);
+    free(spectrum);
     return rc;
 }
 

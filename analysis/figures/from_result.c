@@ -8,6 +8,7 @@
 
 #include "analysis/figures/compare.h"
 #include "analysis/figures/curves.h"
+#include "analysis/figures/geometry.h"
 #include "analysis/figures/linearity.h"
 #include "analysis/figures/matrix.h"
 #include "analysis/figures/robustness.h"
@@ -521,6 +522,11 @@ out:
     return rc;
 }
 
+static int plot_geometry(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    return hs_figure_geometry(s->file[0], s->path[0], opt, drawn);
+}
+
 static const struct {
     const char *kind;
     int (*plot)(sources *s, const hs_figure_options *opt, int *drawn);
@@ -535,6 +541,7 @@ static const struct {
              {"compare", plot_compare, 1},
              {"curves", plot_curves, 1},
              {"robustness", plot_robustness, 1},
+             {"geometry", plot_geometry, 1},
              {"theorem1", plot_theorem1, HS_FIGURE_COLOURS}};
 
 int hs_figure_from_results(const char *const *path, size_t n, const char *kind, const hs_figure_options *opt,
@@ -572,7 +579,7 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
             hs_fail(HS_ERANGE,
                     "%s: no figure of kind \"%s\"; there are homogeneity, linearity, robustness, consistency, sweep, "
                     "interpolation, pca, similarity, compare, "
-                    "curves, theorem1",
+                    "curves, geometry, theorem1",
                     path[0], kind));
     }
 out:

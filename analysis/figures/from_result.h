@@ -14,6 +14,7 @@
  * compare       /aligned_cosine, _back, _null, /ceiling (timestep), /timestep, /cka_debiased (row, column), /row; where
  *               there are directions /direction, /direction_over, _low, _high, and /profile_a, _b (direction, factor,
  *               strength), /factor, /strength; attributes a, b, verdict, standard, n
+ * geometry      see geometry.h
  * theorem1      /symmetric and /asymmetric (timestep), /timestep: the files are the curves
  *
  * A file whose attribute untrained is 1 has that word stamped on its picture. */

@@ -7,6 +7,7 @@
 
 #include "analysis/figures/from_result.h"
 #include "analysis/report/edits.h"
+#include "analysis/report/geometry.h"
 #include "analysis/report/page.h"
 #include "analysis/report/verdicts.h"
 #include "core/base/alloc.h"
@@ -270,6 +271,27 @@ out:
     return rc;
 }
 
+/* The shape of h-space, a file after the other, each with its figure. */
+static int add_geometry(report *r)
+{
+    int rc = HS_OK;
+    const char **path = NULL;
+    size_t n;
+    HS_TRY(of_kind(r, "geometry", &n, &path));
+    for (size_t i = 0; i < n; i++) {
+        hs_page_section(r->page, "The shape of h-space");
+        HS_TRY(hs_report_geometry(r->page, path[i]));
+        rc = add_figure(r, "Geometry", 1, path + i, 6.75);
+        if (rc == HS_ESHAPE) { /* of sections that no figure shows */
+            rc = HS_OK;
+        }
+        HS_TRY(rc);
+    }
+out:
+    free(path);
+    return rc;
+}
+
 static int add_provenance(report *r)
 {
     static const char *const head[] = {"file", "kind", "SHA-256 (first 16)"};
@@ -356,6 +378,7 @@ static int add_sections(report *r)
     HS_TRY(add_kind(r, "interpolation", "Interpolation", "Read-outs on the way from one sample's h to another's.", 1,
                     4.5));
     HS_TRY(add_strips(r, NULL, 1));
+    HS_TRY(add_geometry(r));
     HS_TRY(add_kind(r, "similarity", "Similarity", "Between timesteps, stores or directions.", 1, 4.5));
     HS_TRY(add_strips(r, "Pictures", 0));
     HS_TRY(hs_report_statistics(r->page, verdicts));

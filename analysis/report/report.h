@@ -17,9 +17,9 @@ typedef struct {
 
 /* Writes OUT.html from result files, activation stores (.h5) and PNG strips, told apart by content:
  * verdicts, activations, principal components, sweeps (with the strips that share their name), linearity, similarities,
- * what edits did, other strips, and where each file comes from.  *undrawn <- figures left out because gnuplot is
- * missing. HS_ERANGE (no input, or out exists and force is 0), HS_EFORMAT (an input that is neither), HS_EIO, and what
- * hs_figure_from_results and hs_page_png say. */
+ * what edits did, geometry, other strips, and where each file comes from.  *undrawn <- figures left out because gnuplot
+ * is missing. HS_ERANGE (no input, or out exists and force is 0), HS_EFORMAT (an input that is neither), HS_EIO, and
+ * what hs_figure_from_results and hs_page_png say. */
 HS_CHECKED int hs_report_write(const char *const *path, size_t n, const hs_report_options *opt, const char *out,
                                size_t *undrawn);
 
