@@ -178,8 +178,8 @@ HS_CHECKED static int put_pullback(hs_result *r, const hs_geometry_pullback *p)
         spectrum[cell / p->n * p->r + i % p->r] += p->sigma[i] / p->sigma[cell * p->r] / (double)p->n;
     }
     HS_TRY(hs_result_put_strings(r, "map", "map", HS_PULLBACK_MAPS, map));
-    HS_TRY(hs_result_put_f64(r, "spectrum", "map,timestep,direction", 3, mean, spectrum));
-    HS_TRY(hs_result_put_f64(r, "sigma", "map,timestep,sample,direction", 4, dim, p->sigma));
+    HS_TRY(hs_result_put_f64(r, "spectrum", "map,timestep,singular", 3, mean, spectrum));
+    HS_TRY(hs_result_put_f64(r, "sigma", "map,timestep,sample,singular", 4, dim, p->sigma));
     for (size_t k = 0; k < 5; k++) {
         HS_TRY(hs_result_put_f64(r, name[k], "map,timestep,sample", 3, dim, v + k * cells));
     }

@@ -30,8 +30,8 @@ void hs_geometry_json(hs_cmd *c, const hs_geometry_results *g);
 void hs_geometry_say(hs_cmd *c, const hs_geometry_results *g);
 /* Kind geometry: /statistic, /statistic_value, _low, _high, _reason, _n, _estimator, _null, _null_low, _null_high,
  * _null_what; of the sections that ran /share, /share_low, /share_high, /share_x (timestep, part), /distance (timestep,
- * pair), /sigma, /trace, /trace_low, /trace_high, /rank, /residual (map, timestep, sample[, direction]), /spectrum
- * (map, timestep, direction: mean over samples of sigma over the first), /skip_rms, /skip_cosine (timestep, skip),
+ * pair), /sigma, /trace, /trace_low, /trace_high, /rank, /residual (map, timestep, sample[, singular]), /spectrum
+ * (map, timestep, singular: mean over samples of sigma over the first), /skip_rms, /skip_cosine (timestep, skip),
  * /h_rms, and /gromov_delta and /midpoint_deviation with _low, _high, _null, _null_low, _null_high (timestep). */
 HS_CHECKED int hs_geometry_write(hs_cmd *c, const hs_geometry_results *g, const char *path);
 /* x0hat along the paths: a row straight, a row relaxed, for every pair. */

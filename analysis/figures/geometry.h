@@ -9,7 +9,7 @@
 #include "analysis/figures/figure.h"
 #include "core/io/result.h"
 
-/* Draws the file: /timestep, and /share and /share_x (timestep, part), /spectrum (map, timestep, direction),
+/* Draws the file: /timestep, and /share and /share_x (timestep, part), /spectrum (map, timestep, singular),
  * /gromov_delta with _low, _high, _null, _null_low, _null_high (timestep), where there.  HS_ESHAPE: nothing to draw, or
  * arrays that don't fit; HS_EFORMAT; else as hs_figure_finish.  path: for messages. */
 HS_CHECKED int hs_figure_geometry(hs_result_in *r, const char *path, const hs_figure_options *opt, int *drawn);
