@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/geom/rows_sum.h"
 #include "core/linalg/blas.h"
 
 enum { SUB = 128, BLOCK = 256, COV_ROWS = 512 };
@@ -31,6 +32,30 @@ typedef struct {
     double *K;
 } gram_pass;
 
+static size_t rank_of(const hs_team *team)
+{
+    return team != NULL ? team->rank : 0;
+}
+
+/* Who makes a block of rows of K: in turn, since later ones are longer. */
+static size_t owner(const hs_team *team, size_t block)
+{
+    return team != NULL ? block % team->size : 0;
+}
+
+/* Every block of rows goes from the rank that made it to all. */
+static int exchange(const gram_pass *p)
+{
+    int rc = HS_OK;
+    size_t n = p->c->rows->n;
+    for (size_t r = 0; r < n && p->c->team != NULL; r += p->sub) {
+        size_t count = n - r < p->sub ? n - r : p->sub;
+        HS_TRY(hs_team_broadcast(p->c->team, owner(p->c->team, r / p->sub), p->K + r * n, count * n * sizeof(double)));
+    }
+out:
+    return rc;
+}
+
 static void centre_tile(const gram_pass *p, size_t c, const hs_tile *tile)
 {
     size_t d = p->c->rows->d, at = c * HS_ROWS_CHUNK, w = hs_rows_chunk_width(d, c);
@@ -46,8 +71,8 @@ static int gram_block(const gram_pass *p, size_t i, const hs_tile *tile)
     size_t h = p->count - r0 < p->sub ? p->count - r0 : p->sub;
     double *a = p->scratch + (size_t)tile->thread * p->sub * HS_ROWS_CHUNK;
     double *K = p->K + (p->first + r0) * n + tile->first;
-    if (tile->first > p->first + r0) {
-        return HS_OK; /* above the diagonal */
+    if (tile->first > p->first + r0 || owner(p->c->team, (p->first + r0) / p->sub) != rank_of(p->c->team)) {
+        return HS_OK; /* above the diagonal, or another rank's */
     }
     for (size_t c = 0; c < hs_rows_chunks(d); c++) {
         size_t at = c * HS_ROWS_CHUNK, w = hs_rows_chunk_width(d, c);
@@ -89,28 +114,40 @@ out:
     return rc;
 }
 
+static int all_panels(gram_pass *p, size_t panel, const hs_progress *progress)
+{
+    int rc = HS_OK;
+    const hs_rows *rows = p->c->rows;
+    for (p->first = 0; p->first < rows->n; p->first += panel) {
+        p->count = rows->n - p->first < panel ? rows->n - p->first : panel;
+        HS_TRY(rows->read(rows->ctx, p->first, p->count, p->panel));
+        hs_walk walk = {2,
+                        {hs_rows_chunks(rows->d), (p->count + p->sub - 1) / p->sub},
+                        gram_task,
+                        p,
+                        omp_get_max_threads(),
+                        progress,
+                        "Gram matrix"};
+        HS_TRY(hs_rows_walk(rows, 0, p->first + p->count, p->sub, &walk));
+    }
+out:
+    return rc;
+}
+
 int hs_gram(const hs_centring *c, const hs_progress *progress, double *K)
 {
     const hs_rows *rows = c->rows;
     gram_pass p = {.c = c, .sub = hs_rows_tile(rows->d, SUB), .K = K};
     size_t panel = panel_rows(rows->d, p.sub);
-    int threads = omp_get_max_threads(), rc = HS_OK;
+    size_t threads = (size_t)omp_get_max_threads();
+    int rc = HS_OK;
     panel = panel < rows->n ? panel : rows->n;
     HS_TRY(hs_alloc(panel * rows->d, sizeof *p.panel, &p.panel));
     HS_TRY(hs_alloc(p.sub * rows->d, sizeof *p.centred, &p.centred));
-    HS_TRY(hs_alloc((size_t)threads * p.sub * HS_ROWS_CHUNK, sizeof *p.scratch, &p.scratch));
-    for (p.first = 0; p.first < rows->n; p.first += panel) {
-        p.count = rows->n - p.first < panel ? rows->n - p.first : panel;
-        HS_TRY(rows->read(rows->ctx, p.first, p.count, p.panel));
-        hs_walk walk = {2,
-                        {hs_rows_chunks(rows->d), (p.count + p.sub - 1) / p.sub},
-                        gram_task,
-                        &p,
-                        threads,
-                        progress,
-                        "Gram matrix"};
-        HS_TRY(hs_rows_walk(rows, 0, p.first + p.count, p.sub, &walk));
-    }
+    HS_TRY(hs_alloc(threads * p.sub * HS_ROWS_CHUNK, sizeof *p.scratch, &p.scratch));
+    rc = all_panels(&p, panel, progress);
+    HS_TRY(hs_team_agree(c->team, rc));
+    HS_TRY(exchange(&p));
     mirror(rows->n, K);
 out:
     free(p.panel);
@@ -141,13 +178,20 @@ static int cov_task(void *ctx, size_t phase, size_t i, const hs_tile *tile)
     }
     size_t r0 = p->block[i][0] * BLOCK, c0 = p->block[i][1] * BLOCK;
     size_t h = d - r0 < BLOCK ? d - r0 : BLOCK, w = d - c0 < BLOCK ? d - c0 : BLOCK;
-    return hs_gemm_f64(HS_TRANS, HS_NO_TRANS, h, w, tile->count, 1, p->X + r0, d, p->X + c0, d, tile->first > 0,
+    return hs_gemm_f64(HS_TRANS, HS_NO_TRANS, h, w, tile->count, 1, p->X + r0, d, p->X + c0, d, !tile->fresh,
                        p->C + r0 * d + c0, d);
 }
 
 int hs_covariance_bytes(size_t d, size_t *bytes)
 {
-    return hs_size_product(3, (uint64_t[]){hs_rows_tile(d, COV_ROWS), d, 2 * sizeof(float) + sizeof(double)}, bytes);
+    size_t tree;
+    int rc = HS_OK;
+    HS_TRY(hs_size_product(3, (uint64_t[]){hs_rows_tile(d, COV_ROWS), d, 2 * sizeof(float) + sizeof(double)}, bytes));
+    HS_TRY(hs_size_mul(d, d, &tree));
+    HS_TRY(hs_sum_bytes(tree, &tree));
+    HS_TRY(hs_size_add(*bytes, tree, bytes));
+out:
+    return rc;
 }
 
 int hs_covariance(const hs_centring *c, const hs_progress *progress, double *C)
@@ -166,7 +210,7 @@ int hs_covariance(const hs_centring *c, const hs_progress *progress, double *C)
     }
     p.block = (const size_t(*)[2])block;
     hs_walk walk = {2, {hs_rows_chunks(d), count}, cov_task, &p, omp_get_max_threads(), progress, "covariance matrix"};
-    HS_TRY(hs_rows_walk(c->rows, 0, c->rows->n, tile, &walk));
+    HS_TRY(hs_rows_sum(c->rows, c->team, tile, &walk, 1, &(hs_sum){C, d * d}));
     mirror(d, C);
 out:
     free(p.X);

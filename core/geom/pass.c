@@ -7,6 +7,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/simd.h"
+#include "core/geom/rows_sum.h"
 #include "core/linalg/blas.h"
 
 enum { SLICES = 16, MOST_ROWS = 512 };
@@ -52,6 +53,7 @@ HS_SIMD static void add_floats(size_t n, const float *from, double *to)
 static int forward(hs_pass *s, size_t c, const hs_tile *tile)
 {
     size_t d = s->c->rows->d, at = c * HS_ROWS_CHUNK, w = hs_rows_chunk_width(d, c);
+    s->energy[c] = tile->fresh ? 0 : s->energy[c];
     for (size_t r = 0; r < tile->count; r++) {
         float *x = tile->data + r * d + at;
         hs_centre_f32(s->c, tile->first + r, c, x, x);
@@ -84,14 +86,14 @@ static int backward(hs_pass *s, size_t i, const hs_tile *tile)
 {
     size_t d = s->c->rows->d, k = s->k;
     if (i == 0) {
-        return hs_gemm_f64(HS_TRANS, HS_NO_TRANS, k, k, tile->count, 1, s->Yd, k, s->Yd, k, tile->first > 0, s->G, k);
+        return hs_gemm_f64(HS_TRANS, HS_NO_TRANS, k, k, tile->count, 1, s->Yd, k, s->Yd, k, !tile->fresh, s->G, k);
     }
     size_t at = (i - 1) * HS_ROWS_CHUNK, w = hs_rows_chunk_width(d, i - 1);
     float *T = s->T + (size_t)tile->thread * s->most * HS_ROWS_CHUNK;
     int rc = hs_gemm_f32(HS_TRANS, HS_NO_TRANS, k, w, tile->count, 1, s->Y, k, tile->data + at, d, 0, T, w);
     for (size_t j = 0; rc == HS_OK && j < k; j++) {
         double *z = s->Z + j * d + at;
-        if (tile->first == 0) {
+        if (tile->fresh) {
             memset(z, 0, w * sizeof *z);
         }
         add_floats(w, T + j * w, z);
@@ -106,12 +108,15 @@ static int pass_task(void *ctx, size_t phase, size_t i, const hs_tile *tile)
 
 int hs_pass_bytes(size_t d, size_t k, size_t *bytes)
 {
-    size_t tile = hs_rows_tile(d, MOST_ROWS), threads = (size_t)omp_get_max_threads(), part, scratch, rows;
+    size_t tile = hs_rows_tile(d, MOST_ROWS), threads = (size_t)omp_get_max_threads(), part, scratch, rows, tree;
     int rc = HS_OK;
     HS_TRY(hs_size_product(3, (uint64_t[]){2 * tile, d, sizeof(float)}, &rows));
     HS_TRY(hs_size_product(4, (uint64_t[]){hs_rows_chunks(d) + 3, tile, k, sizeof(float)}, &part));
     HS_TRY(hs_size_product(4, (uint64_t[]){threads, k, HS_ROWS_CHUNK, sizeof(float)}, &scratch));
     HS_TRY(hs_size_add(rows, part, &rows));
+    HS_TRY(hs_size_product(2, (uint64_t[]){k, d + k}, &tree));
+    HS_TRY(hs_sum_bytes(tree + hs_rows_chunks(d), &tree));
+    HS_TRY(hs_size_add(rows, tree, &rows));
     HS_TRY(hs_size_add(rows, scratch, bytes));
 out:
     return rc;
@@ -164,9 +169,9 @@ int hs_pass_apply(void *ctx, size_t k, const float *V, double *Z, double *G)
     s->V = V;
     s->Z = Z;
     s->G = G;
-    memset(s->energy, 0, s->chunks * sizeof *s->energy);
+    const hs_sum sum[] = {{Z, k * s->c->rows->d}, {G, k * k}, {s->energy, s->chunks}};
     hs_walk walk = {3, {s->chunks, SLICES, s->chunks + 1}, pass_task, s, s->threads, s->progress, "components"};
-    return hs_rows_walk(s->c->rows, 0, s->c->rows->n, s->tile, &walk);
+    return hs_rows_sum(s->c->rows, s->c->team, s->tile, &walk, 3, sum);
 }
 
 double hs_pass_energy(const hs_pass *s)

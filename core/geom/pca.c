@@ -9,6 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/geom/gram.h"
 #include "core/geom/pass.h"
+#include "core/geom/rows_sum.h"
 #include "core/linalg/blas.h"
 #include "core/linalg/factor.h"
 #include "core/linalg/krylov.h"
@@ -67,14 +68,16 @@ out:
 /* dsyevr's input and eigenvectors, beside the scratch that made the matrix. */
 static int exact_bytes(const hs_rows *r, size_t k, hs_pca_solver solver, size_t *bytes)
 {
-    size_t side = solver == HS_PCA_GRAM ? r->n : r->d, square, vectors, scratch, v;
+    size_t side = solver == HS_PCA_GRAM ? r->n : r->d, square, vectors, scratch, v, tree;
     int rc = HS_OK;
     HS_TRY(hs_size_product(3, (uint64_t[]){side, side, sizeof(double)}, &square));
     HS_TRY(hs_size_product(3, (uint64_t[]){2 * k, side, sizeof(double)}, &vectors));
     HS_TRY(hs_size_product(3, (uint64_t[]){k, r->d, sizeof(double)}, &v));
+    HS_TRY(hs_sum_bytes(k * r->d, &tree));
+    HS_TRY(hs_size_add(v, tree, &v));
     HS_TRY(solver == HS_PCA_GRAM ? hs_gram_bytes(r->d, &scratch) : hs_covariance_bytes(r->d, &scratch));
+    HS_TRY(hs_size_add(vectors, v, &vectors));
     HS_TRY(hs_size_add(square, scratch > vectors ? scratch : vectors, bytes));
-    HS_TRY(hs_size_add(*bytes, v, bytes));
 out:
     return rc;
 }
@@ -128,7 +131,7 @@ static int back_task(void *ctx, size_t phase, size_t c, const hs_tile *tile)
         hs_centre_f64(p->c, tile->first + r, c, tile->data + r * d + at, x + r * w);
     }
     return hs_gemm_f64(HS_NO_TRANS, HS_NO_TRANS, p->k, w, tile->count, 1, p->U + tile->first, p->c->rows->n, x, w,
-                       tile->first > 0, p->V + at, d);
+                       !tile->fresh, p->V + at, d);
 }
 
 static int back_project(const hs_centring *c, const hs_pca_options *o, const double *U, double *V)
@@ -137,7 +140,7 @@ static int back_project(const hs_centring *c, const hs_pca_options *o, const dou
     int threads = omp_get_max_threads(), rc = HS_OK;
     HS_TRY(hs_alloc((size_t)threads * p.tile * HS_ROWS_CHUNK, sizeof *p.X, &p.X));
     hs_walk walk = {1, {hs_rows_chunks(c->rows->d)}, back_task, &p, threads, o->progress, "components"};
-    rc = hs_rows_walk(c->rows, 0, c->rows->n, p.tile, &walk);
+    rc = hs_rows_sum(c->rows, c->team, p.tile, &walk, 1, &(hs_sum){V, o->k * c->rows->d});
 out:
     free(p.X);
     return rc;
@@ -335,7 +338,7 @@ int hs_pca_fit(const hs_rows *rows, const hs_pca_options *opt, hs_pca **out)
     hs_pca_solver solver;
     int found = HS_OK, rc = HS_OK;
     HS_TRY(check_options(rows, opt, &solver));
-    HS_TRY(hs_centring_new(rows, opt->progress, &c));
+    HS_TRY(hs_centring_shared(rows, opt->team, opt->progress, &c));
     HS_TRY(result_new(rows, opt->k, solver, &p));
     if (solver == HS_PCA_GRAM || solver == HS_PCA_COVARIANCE) {
         HS_TRY(exact(&c, opt, p));

@@ -13,8 +13,8 @@
  *               in double, one read of the rows a sweep, until every residual is within tol
  *   randomized  subspace iteration from a random start, `sweeps` reads; residuals are only reported
  *   auto        gram or covariance where min(n, d) <= 2048, else block; never randomized
- * The choice, tiles and blocks depend on n, d, k and the options only: the same bits for every thread count and
- * whatever the memory; over its limit it is HS_ELIMIT, never another method.
+ * The choice, tiles and blocks depend on n, d, k and the options only: the same bits for every number of threads
+ * and of ranks, and whatever the memory; over its limit it is HS_ELIMIT, never another method.
  *
  * Sources: ecosystem's conventions (own centring before any product, sums in double, sign rule); Musco & Musco,
  * arXiv:1504.05477; Halko, Martinsson & Tropp, arXiv:0909.4061. */
@@ -38,8 +38,9 @@ typedef struct {
     uint64_t seed; /* of the random start */
     size_t memory; /* bytes; HS_ELIMIT when the solver needs more; 0: no limit */
     const hs_progress *progress;
+    hs_team *team; /* shares the passes over the rows; every rank gets the result.  NULL: alone */
 } hs_pca_options;
-#define HS_PCA_OPTIONS ((hs_pca_options){20, HS_PCA_AUTO, 1e-5, 0, 0, (size_t)256 << 20, NULL})
+#define HS_PCA_OPTIONS ((hs_pca_options){20, HS_PCA_AUTO, 1e-5, 0, 0, (size_t)256 << 20, NULL, NULL})
 
 typedef struct {
     size_t n, d, groups, k;

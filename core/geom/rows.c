@@ -8,6 +8,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/simd.h"
+#include "core/geom/rows_sum.h"
 #include "core/linalg/blas.h"
 
 static int mat_read(void *ctx, size_t first, size_t count, float *out)
@@ -52,7 +53,7 @@ typedef struct {
     const hs_walk *walk;
     size_t from, to, tile;
     float *buffer[2];
-    int failed;
+    int fresh; /* of the tile at hand */
 } walker;
 
 static int read_tile(walker *w, size_t first, float *out)
@@ -70,7 +71,7 @@ static int walk_tile(walker *w, size_t first, float *now, float *next)
     int read_rc = HS_OK, task_rc = HS_OK;
 #pragma omp parallel num_threads(k->threads)
     {
-        hs_tile tile = {now, first, count, omp_get_thread_num()};
+        hs_tile tile = {now, first, count, omp_get_thread_num(), w->fresh};
 #pragma omp master
         {
             read_rc = first + count < w->to ? read_tile(w, first + count, next) : HS_OK;
@@ -92,26 +93,44 @@ static int walk_tile(walker *w, size_t first, float *now, float *next)
     return read_rc;
 }
 
-int hs_rows_walk(const hs_rows *rows, size_t from, size_t to, size_t tile, const hs_walk *walk)
+static int nothing(void *ctx, size_t i)
 {
-    walker w = {.rows = rows, .walk = walk, .from = from, .to = to, .tile = tile};
-    size_t floats;
+    (void)ctx;
+    (void)i;
+    return HS_OK;
+}
+
+int hs_rows_walk_blocks(const hs_rows *rows, size_t to, size_t tile, const hs_walk *walk, size_t n,
+                        const size_t *border, int (*done)(void *ctx, size_t i), void *ctx)
+{
+    walker w = {.rows = rows, .walk = walk, .from = n > 0 ? border[0] : to, .to = to, .tile = tile};
+    size_t floats, block = 0;
     int rc = HS_OK;
     hs_blas_serial guard = hs_blas_serial_begin();
     HS_TRY(hs_size_mul(tile, rows->d, &floats));
     HS_TRY(hs_alloc(floats, sizeof(float), &w.buffer[0]));
     HS_TRY(hs_alloc(floats, sizeof(float), &w.buffer[1]));
-    if (from < to) {
-        HS_TRY(read_tile(&w, from, w.buffer[0]));
+    if (w.from < to) {
+        HS_TRY(read_tile(&w, w.from, w.buffer[0]));
     }
-    for (size_t first = from, turn = 0; first < to; first += tile, turn ^= 1) {
+    for (size_t first = w.from, turn = 0; first < to; first += tile, turn ^= 1) {
+        w.fresh = first == border[block];
         HS_TRY(walk_tile(&w, first, w.buffer[turn], w.buffer[turn ^ 1]));
+        if (first + tile >= (block + 1 < n ? border[block + 1] : to)) {
+            HS_TRY(done(ctx, block));
+            block++;
+        }
     }
 out:
     hs_blas_serial_end(guard);
     free(w.buffer[0]);
     free(w.buffer[1]);
     return rc;
+}
+
+int hs_rows_walk(const hs_rows *rows, size_t from, size_t to, size_t tile, const hs_walk *walk)
+{
+    return hs_rows_walk_blocks(rows, to, tile, walk, 1, &from, nothing, NULL);
 }
 
 /* ---- Centring ------------------------------------------------------------------------------------- */
@@ -181,22 +200,21 @@ static int mean_task(void *ctx, size_t phase, size_t c, const hs_tile *tile)
     mean_pass *p = ctx;
     size_t d = p->rows->d, at = c * HS_ROWS_CHUNK, w = hs_rows_chunk_width(d, c);
     (void)phase;
+    for (size_t g = 0; tile->fresh && g < p->rows->groups; g++) {
+        memset(p->sum + g * d + at, 0, w * sizeof *p->sum);
+    }
     for (size_t i = 0; i < tile->count; i++) {
         size_t row = tile->first + i, g = row % p->rows->groups;
         const float *x = tile->data + i * d + at;
-        if (row < p->rows->groups) {
-            memcpy(p->shift + g * d + at, x, w * sizeof *x);
-        }
         double most = add_shifted(w, x, p->shift + g * d + at, p->sum + g * d + at);
         p->spread[c] = fmax(p->spread[c], most);
-        if (!all_finite(w, p->sum + g * d + at)) {
+        if (p->bad[2 * c] == SIZE_MAX && !all_finite(w, p->sum + g * d + at)) {
             size_t j = 0;
             while (j < w && isfinite(x[j])) {
                 j++;
             }
             p->bad[2 * c] = row;
             p->bad[2 * c + 1] = at + j;
-            return HS_EDEGENERATE;
         }
     }
     return HS_OK;
@@ -252,6 +270,28 @@ static int check_rows(const hs_rows *r)
 
 int hs_centring_new(const hs_rows *rows, const hs_progress *progress, hs_centring *out)
 {
+    return hs_centring_shared(rows, NULL, progress, out);
+}
+
+/* The sums over this rank's rows, or the name of the first value among them that isn't finite. */
+static int sum_rows(mean_pass *p, hs_team *team, const hs_progress *progress, size_t all)
+{
+    size_t chunks = hs_rows_chunks(p->rows->d);
+    const hs_sum sum = {p->sum, all};
+    hs_walk walk = {1, {chunks}, mean_task, p, omp_get_max_threads(), progress, "means"};
+    int rc = hs_rows_sum(p->rows, team, hs_rows_tile(p->rows->d, 512), &walk, 1, &sum);
+    if (rc != HS_OK) {
+        return rc;
+    }
+    for (size_t c = 0; c < chunks && rc == HS_OK; c++) {
+        rc = p->bad[2 * c] != SIZE_MAX ? name_bad(p) : HS_OK;
+    }
+    rc = hs_team_agree(team, rc); /* on the first, which the lowest rank of them has found */
+    return rc != HS_OK ? rc : hs_team_max(team, p->spread, chunks);
+}
+
+int hs_centring_shared(const hs_rows *rows, hs_team *team, const hs_progress *progress, hs_centring *out)
+{
     mean_pass p = {.rows = rows};
     size_t chunks = hs_rows_chunks(rows->d), all;
     double *mean = NULL, scale = 1;
@@ -260,21 +300,14 @@ int hs_centring_new(const hs_rows *rows, const hs_progress *progress, hs_centrin
     HS_TRY(hs_size_mul(rows->groups, rows->d, &all));
     HS_TRY(hs_alloc(all, sizeof *mean, &mean));
     HS_TRY(hs_alloc(all, sizeof *p.shift, &p.shift));
-    HS_TRY(hs_calloc(all, sizeof *p.sum, &p.sum));
+    HS_TRY(hs_alloc(all, sizeof *p.sum, &p.sum));
     HS_TRY(hs_calloc(chunks, sizeof *p.spread, &p.spread));
     HS_TRY(hs_alloc(2 * chunks, sizeof *p.bad, &p.bad));
     memset(p.bad, 0xff, 2 * chunks * sizeof *p.bad);
-    hs_walk walk = {1, {chunks}, mean_task, &p, omp_get_max_threads(), progress, "means"};
-    rc = hs_rows_walk(rows, 0, rows->n, hs_rows_tile(rows->d, 512), &walk);
-    for (size_t c = 0; c < chunks; c++) {
-        if (p.bad[2 * c] != SIZE_MAX) {
-            rc = name_bad(&p);
-            break;
-        }
-    }
-    HS_TRY(rc);
+    HS_TRY(rows->read(rows->ctx, 0, rows->groups, p.shift));
+    HS_TRY(sum_rows(&p, team, progress, all));
     HS_TRY(sums_to_means(&p, mean, &scale));
-    *out = (hs_centring){rows, mean, scale};
+    *out = (hs_centring){rows, mean, scale, team};
     mean = NULL;
 out:
     free(mean);

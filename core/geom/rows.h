@@ -2,7 +2,8 @@
  * centred without being rewritten.
  *
  * What makes results independent of threads, and of memory: tiles are cut by row index and chunks by
- * column index, at borders that depend on d only; each sum has one owner, which adds tiles in order. */
+ * column index, at borders that depend on d only; each sum has one owner, which adds tiles in order, within blocks
+ * of rows that are added along a tree (team.h). */
 #ifndef HS_GEOM_ROWS_H
 #define HS_GEOM_ROWS_H
 
@@ -10,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/geom/team.h"
 #include "core/tensor/view.h"
 
 typedef struct {
@@ -31,12 +33,16 @@ typedef struct {
     const hs_rows *rows; /* borrowed */
     double *mean;        /* (groups, d) */
     double scale;        /* a power of two: |x - mean| * scale <= 1 */
+    hs_team *team;       /* borrowed; NULL: this process alone */
 } hs_centring;
 
 /* HS_EDEGENERATE when a value is NaN or infinite (the first row that has one, and its first such feature,
  * are named), when n <= groups, or when the rows of every group coincide; HS_ERANGE when n, d or groups
  * is 0; HS_ENOMEM; HS_ESTOPPED; or what read fails with. */
 HS_CHECKED int hs_centring_new(const hs_rows *rows, const hs_progress *progress, hs_centring *out);
+/* The same by a team (NULL: alone), whose every rank gets the means, or the failure of any; what is made with *out
+ * later is made by the team too. */
+HS_CHECKED int hs_centring_shared(const hs_rows *rows, hs_team *team, const hs_progress *progress, hs_centring *out);
 void hs_centring_free(hs_centring *c);
 
 /* out (A.rows, A.cols) <- A column-centred, in double, times a power of two that makes it about 1 at most.  Errors as
@@ -56,6 +62,7 @@ typedef struct {
     float *data; /* (count, d); tasks may write to it, the next reader overwrites it */
     size_t first, count;
     int thread; /* of the running task: 0 ... threads - 1 */
+    int fresh;  /* the first of a block of rows: sums start anew with it (rows_sum.h) */
 } hs_tile;
 
 /* What is done with each tile: phases one after the other, the tasks of a phase in parallel, in any order,
