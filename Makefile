@@ -59,8 +59,8 @@ JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) # all cores, unless -j
 all: deps-build ## the program at build/hspace and the library
 	@$(MAKE) --no-print-directory $(JOBS) build/hspace
 
-build/hspace: $(B)/hspace
-	@ln -f $< $@ 2>/dev/null || cp $< $@
+build/hspace: $(PROGRAM)
+	@ln -f $(PROGRAM) $@ 2>/dev/null || cp $(PROGRAM) $@; touch $@
 
 $(B)/hspace: $(B)/analysis/cli/main.o $(B)/libhspace_app.a $(B)/libhspace.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)

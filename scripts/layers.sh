@@ -40,6 +40,7 @@ jerror.h:core/io
 zip.h:core/io
 utf8proc.h:core/io
 dnnl.h:core/nn
+mpi.h:analysis/cli
 T
 }
 bad=0

@@ -3,6 +3,7 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/common.h"
+#include "analysis/cli/team.h"
 #include "analysis/directions/dir_pca.h"
 
 static const hs_opt options[] = {
@@ -90,28 +91,49 @@ static void report(hs_cmd *c, const hs_store *store, const hs_dir_pca_options *o
     }
 }
 
-static int run(hs_cmd *c)
+/* What may fail on one rank and not on another. */
+HS_CHECKED static int open_input(hs_cmd *c, hs_store **store)
 {
     int rc;
     const char *const *in;
-    hs_store *store = NULL;
-    hs_result *r = NULL;
-    hs_dir_pca p = {0};
-    hs_dir_pca_options o = read_options(c);
     hs_cmd_inputs(c, &in);
     HS_TRY(hs_cmd_need_out(c));
     HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
-    HS_TRY(hs_store_open(in[0], &store));
+    HS_TRY(hs_store_open(in[0], store));
     HS_TRY(hs_cmd_input(c, in[0]));
+out:
+    return rc;
+}
+
+HS_CHECKED static int open_output(hs_cmd *c, hs_result **r)
+{
+    int rc = HS_OK;
+    if (hs_cmd_out(c) != NULL) {
+        HS_TRY(hs_result_create(hs_cmd_out(c), "pca", hs_cmd_force(c), r));
+        HS_TRY(hs_common_provenance(c, *r));
+    }
+out:
+    return rc;
+}
+
+static int run(hs_cmd *c)
+{
+    int rc;
+    hs_store *store = NULL;
+    hs_result *r = NULL;
+    hs_team *team = NULL;
+    hs_dir_pca p = {0};
+    hs_dir_pca_options o = read_options(c);
+    HS_TRY(hs_team_begin(c, &team));
+    HS_TRY(hs_team_agree(team, open_input(c, &store)));
+    HS_TRY(hs_team_check(c, team, hs_store_attr(store, "hspace_store_id")));
     if (hs_cmd_dry_run(c)) {
         hs_cmd_say(c, "%zu samples x %zu timesteps of %zu numbers\n", hs_store_n(store), hs_store_S(store),
                    hs_chw_size(hs_store_h(store)));
         goto out;
     }
-    if (hs_cmd_out(c) != NULL) {
-        HS_TRY(hs_result_create(hs_cmd_out(c), "pca", hs_cmd_force(c), &r));
-        HS_TRY(hs_common_provenance(c, r));
-    }
+    HS_TRY(hs_team_agree(team, team == NULL || team->rank == 0 ? open_output(c, &r) : HS_OK));
+    o.pca.team = team;
     HS_TRY(hs_dir_pca_put(store, &o, r, &p));
     HS_TRY(r != NULL ? hs_result_commit(r) : HS_OK);
     report(c, store, &o, &p);
@@ -119,7 +141,7 @@ out:
     hs_dir_pca_free(&p);
     hs_result_free(r);
     hs_store_close(store);
-    return rc;
+    return hs_team_end(team, rc);
 }
 
 const hs_command hs_cmd_pca = {
@@ -128,6 +150,7 @@ const hs_command hs_cmd_pca = {
     .purpose = "Principal components of h as directions pc0, pc1, ... in units of one standard deviation.",
     .examples = "hspace pca acts.h5 -o pca.h5\n"
                 "hspace pca acts.h5 --scope pooled -k 50 -o pooled.h5\n"
+                "mpirun -n 4 hspace pca acts.h5 -o pca.h5   # built by make MPI=1: the same bits\n"
                 "hspace pca acts.h5 --json -o pca.h5 | jq '.results.steps[0].explained_variance_ratio'",
     .options = tables,
     .min_inputs = 1,

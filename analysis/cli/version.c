@@ -3,6 +3,7 @@
 
 #include "analysis/cli/command.h"
 #include "analysis/cli/libraries.h"
+#include "analysis/cli/team.h"
 
 #ifndef HS_VERSION
 #define HS_VERSION "0.1.0"
@@ -28,7 +29,7 @@ const char *hs_version_long(void)
     hs_lib_blas(blas, sizeof blas);
     hs_lib_dnnl(dnnl, sizeof dnnl);
     hs_lib_hdf5(hdf5, sizeof hdf5);
-    snprintf(text, sizeof text, "hspace %s (%s)\ncompiler: %s\nBLAS: %s\noneDNN: %s\nHDF5: %s", HS_VERSION,
-             HS_GIT_DESCRIBE, __VERSION__, blas, dnnl, hdf5);
+    snprintf(text, sizeof text, "hspace %s (%s)\ncompiler: %s\nBLAS: %s\noneDNN: %s\nHDF5: %s%s", HS_VERSION,
+             HS_GIT_DESCRIBE, __VERSION__, blas, dnnl, hdf5, hs_team_version());
     return text;
 }

@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# pca by several processes: the same bits for any number of them, one line when one fails, a clean end when one dies.
+load support
+
+unset ${!SLURM_*} ${!OMPI_*} ${!PMI_*}
+
+setup_file() {
+    command -v mpirun >/dev/null && pkg-config --exists ompi-c || skip "Open MPI is absent"
+    make -s -C "$BATS_TEST_DIRNAME/../.." build/release/hspace-mpi >/dev/null 2>&1 || skip "make build/release/hspace-mpi fails"
+    export PARALLEL_HSPACE="$BATS_TEST_DIRNAME/../../build/release/hspace-mpi"
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    cd "$BATS_FILE_TMPDIR"
+    for i in 0 1 2; do
+        "$PARALLEL_HSPACE" dump --model random:tiny --steps 12 -N 300 --batch 8 --shard $i/3 -q -o acts.h5
+    done
+    "$PARALLEL_HSPACE" merge acts.h5 -q -o one.h5
+}
+
+ranks() { OMP_NUM_THREADS=1 timeout 120 mpirun --oversubscribe -n "$@"; }
+digest() { # of what a PCA found
+    for what in component mean explained_variance delta_h; do
+        "$PARALLEL_HSPACE" export "$1" --what $what -q -o x.npy
+        cat x.npy
+        rm x.npy
+    done | sha256sum
+}
+
+@test "1, 2, 3 and 4 ranks on an index, and one process on the merged store: one hash" {
+    in=$BATS_FILE_TMPDIR
+    for how in "--scope step --solver gram" "--scope pooled --solver block" "--scope pooled --solver covariance"; do
+        "$PARALLEL_HSPACE" pca $in/one.h5 -k 4 $how -q -f -o alone.h5
+        want=$(digest alone.h5)
+        for n in 1 2 3 4; do
+            rm -f p.h5
+            ranks $n "$PARALLEL_HSPACE" pca $in/acts.h5 -k 4 $how -q -o p.h5
+            [ "$(digest p.h5)" = "$want" ]
+        done
+    done
+}
+
+@test "what fails on all ranks is told once, with its exit code; without MPI several processes are refused" {
+    rc=0
+    ranks 3 "$PARALLEL_HSPACE" pca absent.h5 -o p.h5 2>err.txt || rc=$?
+    [ $rc -eq 5 ]
+    [ "$(grep -c '^hspace: absent.h5: ' err.txt)" -eq 1 ]
+    ranks 2 "$PARALLEL_HSPACE" pca "$BATS_FILE_TMPDIR/acts.h5" -k 2 --json -o p.h5 2>/dev/null | jq -e '.params.ranks == 2'
+    rc=0
+    ranks 1 "$PARALLEL_HSPACE" pca "$BATS_FILE_TMPDIR/acts.h5" -k 2 -q -o a.h5 : \
+        -n 1 "$PARALLEL_HSPACE" pca "$BATS_FILE_TMPDIR/acts.h5" -k 3 -q -o a.h5 2>err.txt || rc=$?
+    [ $rc -eq 2 ]
+    [ "$(grep -c '^hspace: ranks 0 and 1: not the same' err.txt)" -eq 1 ]
+    "$HSPACE" --version | grep -q '^MPI' ||
+        fails 2 'built without MPI' env OMPI_COMM_WORLD_SIZE=2 "$HSPACE" pca "$BATS_FILE_TMPDIR/acts.h5" -q -o b.h5
+    [ ! -e a.h5 ] && [ ! -e b.h5 ]
+}
+
+@test "a rank killed in the middle: the others end within 10 s, resumable; the same command then gives the same hash" {
+    cat >rank.sh <<'END'
+trap : TERM # mpirun ends this shell too
+"$@" &
+echo $! >pid.$OMPI_COMM_WORLD_RANK
+wait $!
+rc=$?
+while kill -0 $! 2>/dev/null; do wait $!; rc=$?; done
+echo $rc >rc.$OMPI_COMM_WORLD_RANK
+exit $rc
+END
+    args="pca $BATS_FILE_TMPDIR/acts.h5 --scope pooled --solver block -k 20"
+    # Never good enough: it would go on for a hundred sweeps.
+    ranks 3 --mca odls_base_sigkill_timeout 5 sh rank.sh "$PARALLEL_HSPACE" $args --tol 1e-12 -o p.h5 2>err.txt &
+    job=$!
+    until ls p.h5.tmp* >/dev/null 2>&1 && [ -s pid.1 ]; do
+        kill -0 $job
+        sleep 0.1
+    done
+    sleep 0.5
+    kill -9 "$(cat pid.1)"
+    SECONDS=0
+    while kill -0 "$(cat pid.0)" 2>/dev/null || kill -0 "$(cat pid.2)" 2>/dev/null; do
+        [ $SECONDS -lt 10 ]
+        sleep 0.1
+    done
+    wait $job && return 1
+    for r in 0 2; do
+        [ "$(cat rc.$r)" -eq 75 ] || [ "$(cat rc.$r)" -eq 5 ]
+    done
+    [ "$(grep -c '^hspace: ' err.txt)" -le 2 ] # one each
+    [ -z "$(ls | grep 'p\.h5')" ]
+    ranks 3 "$PARALLEL_HSPACE" $args -q -o p.h5
+    "$PARALLEL_HSPACE" $args -q -o alone.h5
+    [ "$(digest p.h5)" = "$(digest alone.h5)" ]
+}
