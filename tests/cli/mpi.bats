@@ -3,12 +3,12 @@
 load support
 
 unset ${!SLURM_*} ${!OMPI_*} ${!PMI_*}
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 setup_file() {
     command -v mpirun >/dev/null && pkg-config --exists ompi-c || skip "Open MPI is absent"
     make -s -C "$BATS_TEST_DIRNAME/../.." build/release/hspace-mpi >/dev/null 2>&1 || skip "make build/release/hspace-mpi fails"
     export PARALLEL_HSPACE="$BATS_TEST_DIRNAME/../../build/release/hspace-mpi"
-    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     cd "$BATS_FILE_TMPDIR"
     for i in 0 1 2; do
         "$PARALLEL_HSPACE" dump --model random:tiny --steps 12 -N 300 --batch 8 --shard $i/3 -q -o acts.h5
