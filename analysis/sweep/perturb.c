@@ -142,6 +142,27 @@ static void step_row(run_state *r, size_t step, size_t row, size_t at)
     hs_ddim_step(&r->plan->steps->step[step], 0, r->plan->clip, r->d_x, x, p, d, NULL, x, NULL);
 }
 
+/* Where an image's columns are one state, its first one stands for it; those that change x_t are states of their own.
+ */
+static int is_state(const run_state *r, size_t column)
+{
+    return column == 0 || column >= r->m - r->own;
+}
+
+/* The end of the rows from r0 that are encoded at once. */
+static size_t batch_end(const run_state *r, size_t r0, size_t rows, int shared)
+{
+    size_t end = r0, states = 0;
+    for (; end < rows; end++) {
+        int own = end == r0 || !shared || is_state(r, end % r->m);
+        if (own && states == r->states) {
+            break;
+        }
+        states += (size_t)own;
+    }
+    return end;
+}
+
 /* Rows [r0, r1) at the step; shared: columns of an image before the own ones are one state. */
 HS_CHECKED static int run_rows(run_state *r, size_t step, size_t r0, size_t r1, int shared, size_t *state_of)
 {
@@ -149,8 +170,7 @@ HS_CHECKED static int run_rows(run_state *r, size_t step, size_t r0, size_t r1, 
     const hs_unet *u = r->plan->model->unet;
     size_t states = 0;
     for (size_t row = r0; row < r1; row++) {
-        size_t j = row % r->m;
-        if (row == r0 || !shared || j == 0 || j >= r->m - r->own) {
+        if (row == r0 || !shared || is_state(r, row % r->m)) {
             r->of[states] = r->first + row / r->m;
             r->t[states] = r->plan->steps->step[step].t;
             memcpy(r->in + states++ * r->d_x, r->x + row * r->d_x, r->d_x * sizeof *r->x);
@@ -183,10 +203,8 @@ HS_CHECKED static int run_step(run_state *r, size_t step, size_t *state_of)
     for (size_t i = 0; r->span->x_seen != NULL && step == r->span->seen && i < r->group; i++) {
         memcpy(r->span->x_seen + (r->first + i) * r->d_x, r->x + i * r->m * r->d_x, r->d_x * sizeof *r->x);
     }
-    int whole = step == from && r->room / r->m * (1 + r->own) <= r->states; /* images whose columns share states */
-    size_t most = whole ? r->room : r->states;
-    for (size_t r0 = 0; r0 < rows; r0 += most) {
-        size_t r1 = rows - r0 < most ? rows : r0 + most;
+    for (size_t r0 = 0, r1; r0 < rows; r0 = r1) {
+        r1 = batch_end(r, r0, rows, step == from);
         HS_TRY(run_rows(r, step, r0, r1, step == from, state_of));
     }
     HS_TRY(hs_progress_tell(r->plan->progress, r->plan->what,

@@ -81,7 +81,7 @@ int hs_conv_plan_with(hs_conv *c, const hs_conv_backend *backend, size_t n, size
 
 int hs_conv_plan(hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w, size_t *scratch_bytes)
 {
-    const hs_conv_backend *backend = hs_conv_select(c, mode, n, h, w);
+    const hs_conv_backend *backend = hs_conv_select(c, mode, h, w);
     int rc = hs_conv_plan_with(c, backend, n, h, w, scratch_bytes);
     if (rc != HS_OK && rc != HS_ENOMEM && backend != &hs_conv_im2col) {
         rc = hs_conv_plan_with(c, &hs_conv_im2col, n, h, w, scratch_bytes); /* a shape its library lacks */

@@ -64,9 +64,9 @@ extern const hs_conv_backend hs_conv_dnnl;
 #endif
 extern const hs_conv_weight_backend hs_conv_weight_im2col, hs_conv_weight_direct, hs_conv_weight_winograd;
 
-/* The table: the backend for this shape and this processor.  A matter of arithmetic, never of
- * timing, so that the same machine always gives the same bits. */
-const hs_conv_backend *hs_conv_select(const hs_conv *c, hs_conv_mode mode, size_t n, size_t h, size_t w);
+/* The table: the backend for this shape and this processor.  A matter of arithmetic, never of timing nor of how many
+ * images there are, so that the same machine always gives the same image the same bits. */
+const hs_conv_backend *hs_conv_select(const hs_conv *c, hs_conv_mode mode, size_t h, size_t w);
 
 /* The same for the gradient of the weights. */
 const hs_conv_weight_backend *hs_conv_select_weight(const hs_conv *c, hs_conv_mode mode);

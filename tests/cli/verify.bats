@@ -10,6 +10,8 @@ prepare() {
     "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on --space eps -q -o e.h5
     "$HSPACE" direction random --like d.h5 --seed 3 -q -o r.h5
 }
+# same A.json B.json: every number and every word of the answers but the commands, which name threads and batch.
+same() { [ "$(jq -cS '.results | del(.commands)' "$1")" = "$(jq -cS '.results | del(.commands)' "$2")" ]; }
 V="verify --model random:tiny -D d.h5 --control r.h5:random0 --rival e.h5 -N 16 --steps 3 --null 2 --seed 5 -o v/"
 
 @test "verify: measurements and controls apart, one page, one JSON; the same command measures nothing again" {
@@ -31,7 +33,7 @@ V="verify --model random:tiny -D d.h5 --control r.h5:random0 --rival e.h5 -N 16 
     [ "$(jq -c '[.results.work[] | [.encodes, .decodes]]' plan.json)" = "$(jq -c '[.results.work[] | [.encodes, .decodes]]' out.json)" ]
 }
 
-@test "verify: stopped and killed, it goes on; the numbers are those of an undisturbed run" {
+@test "verify: stopped and killed, it goes on; the numbers are those of an undisturbed run, with any threads and batch" {
     prepare
     "$HSPACE" $V --json >whole.json 2>/dev/null || true
     rm -r v
@@ -39,8 +41,10 @@ V="verify --model random:tiny -D d.h5 --control r.h5:random0 --rival e.h5 -N 16 
     rc=0
     timeout -s TERM 2 "$HSPACE" $V >/dev/null 2>&1 || rc=$?
     [ $rc -eq 124 ] || [ $rc -eq 75 ] || [ $rc -eq 11 ] || [ $rc -eq 10 ]
-    "$HSPACE" $V --threads 1 --json >other.json 2>/dev/null || true
-    [ "$(jq -c .results.measurements other.json)" = "$(jq -c .results.measurements whole.json)" ]
+    "$HSPACE" $V --json >resumed.json 2>/dev/null || true
+    same whole.json resumed.json
+    "$HSPACE" $V --threads 1 --batch 3 --json >other.json 2>/dev/null || true
+    same whole.json other.json
 }
 
 @test "verify: the plan alone, and what it refuses" {

@@ -1,0 +1,25 @@
+#!/usr/bin/env bats
+# The same command with other threads and in other batches: the same bits.
+load support
+
+@test "samples of a real network are the same bytes whatever the batch and the threads" {
+    "$HSPACE" sample --model faces-a -N 9 --steps 2 --seed 4 -q -o eight.npy
+    for o in "--batch 1" "--batch 3" "--batch 17" "--batch 4 --threads 1"; do
+        "$HSPACE" sample --model faces-a -N 9 --steps 2 --seed 4 $o -q -f -o other.npy
+        cmp eight.npy other.npy || { echo "$o"; false; }
+    done
+}
+
+@test "a delta network's sweep, and robustness, have the same numbers whatever the batch and the threads" {
+    net="$BATS_TEST_DIRNAME/../../datasets/models/faces-a/smile-clip.h5"
+    S="sweep --model faces-a --direction $net --strengths=-1,0,1 --null 1 --controls none --readout attr:smile,x0 -N 3 --steps 3 -f -o s.h5 --json"
+    R="robustness --model faces-a -N 3 --steps 3 --levels 0.2,1.2 -f -o r.h5 --json"
+    for c in "$S" "$R"; do
+        "$HSPACE" $c >one.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
+        for o in "--batch 2" "--batch 5 --threads 1"; do
+            "$HSPACE" $c $o >two.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
+            jq -e '.results.encodes > 0' two.json
+            [ "$(jq -cS .results one.json)" = "$(jq -cS .results two.json)" ] || { echo "$c $o"; false; }
+        done
+    done
+}
