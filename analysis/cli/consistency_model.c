@@ -441,6 +441,7 @@ HS_CHECKED static int measure(const hs_consistency_work *w, size_t p, int *twins
                          .E = e->E,
                          .whole = e->whole,
                          .K = harder ? Kt : w->K,
+                         .twins = harder,
                          .null = harder ? w->twins[p] : random,
                          .shuffled = !w->variants || w->constant || w->m.edited < 2 ? NULL : e->shuffled,
                          .mean = w->variants && w->m.delta != NULL ? e->mean : NULL,

@@ -289,7 +289,8 @@ int hs_control_add(hs_measurement *m, hs_control_kind kind, hs_measurement *of)
 
 /* ---- Nulls ---- */
 
-HS_CHECKED static int limit(size_t n, size_t m, size_t zero, size_t far, size_t K, const double *null, double *out)
+HS_CHECKED static int limit(size_t n, size_t m, size_t zero, size_t far, size_t K, const double *null, int twins,
+                            double *out)
 {
     int rc;
     double *effect = NULL;
@@ -302,7 +303,7 @@ HS_CHECKED static int limit(size_t n, size_t m, size_t zero, size_t far, size_t 
         }
         effect[k] = sqrt(sum / (double)n);
     }
-    *out = hs_null_limit(K, effect);
+    *out = (twins ? hs_twin_limit : hs_null_limit)(K, effect);
 out:
     free(effect);
     return rc;
@@ -313,8 +314,8 @@ int hs_control_harder(size_t n, size_t m, size_t zero, size_t far, size_t Ka, co
 {
     int rc = HS_OK;
     double la = 0, lb = 0;
-    HS_TRY(Ka > 0 ? limit(n, m, zero, far, Ka, a, &la) : HS_OK);
-    HS_TRY(Kb > 0 ? limit(n, m, zero, far, Kb, b, &lb) : HS_OK);
+    HS_TRY(Ka > 0 ? limit(n, m, zero, far, Ka, a, 0, &la) : HS_OK);
+    HS_TRY(Kb > 0 ? limit(n, m, zero, far, Kb, b, 1, &lb) : HS_OK);
     *harder = Kb > 0 && (Ka == 0 || lb > la);
 out:
     return rc;

@@ -77,8 +77,8 @@ HS_CHECKED int hs_control_add(hs_measurement *m, hs_control_kind kind, hs_measur
  * alike, along any direction. */
 #define HS_UNTRAINED "the network is untrained"
 
-/* True where null b (Kb, n, m) of the same effects is harder to beat than a: prediction limits of the root mean square
- * of the increments at column `far` against `zero`. */
+/* True where null b (Kb, n, m), of twins, of the same effects is harder to beat than a: prediction limits of the root
+ * mean square of the increments at column `far` against `zero`. */
 HS_CHECKED int hs_control_harder(size_t n, size_t m, size_t zero, size_t far, size_t Ka, const double *a, size_t Kb,
                                  const double *b, int *harder);
 /* The same of effects: a (Ka, n), b (Kb, n). */

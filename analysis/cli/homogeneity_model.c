@@ -305,6 +305,7 @@ HS_CHECKED static int table_of(const hs_homogeneity_work *w, size_t p, double *o
     }
     HS_TRY(
         hs_effects_create(w->m.job.dir[0].name, n, 2, strength, value, K, null, w->rival != NULL ? rival : NULL, out));
+    out->twins = *twins;
 out:
     free(base);
     free(value);

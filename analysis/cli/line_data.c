@@ -233,6 +233,7 @@ HS_CHECKED static int add_control(const swept *s, size_t full, const cut_arrays 
     }
     HS_TRY(harder_null(s, random, s->null, o->K, own, &K, &null, &twins));
     HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, score, K, null, NULL, &out->effects));
+    out->effects.twins = twins;
     out->noise_floor = o->noise_floor;
     out->spread = o->spread;
 out:
@@ -259,6 +260,7 @@ HS_CHECKED static int add_swept(hs_line_data *d, const swept *s, size_t full, co
     }
     HS_TRY(harder_null(s, s->K, s->null, s->K > 0 ? twins : 0, twin, &K, &null, &item->twins));
     HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, K, null, s->rival, &item->effects));
+    item->effects.twins = item->twins;
     d->n++;
     for (int k = 0; k < HS_CONTROLS && s->missing != NULL; k++) {
         snprintf(item->missing[k], sizeof item->missing[k], "%s", s->missing[k]);

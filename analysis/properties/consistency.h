@@ -32,6 +32,7 @@ typedef struct {
     const double *E;     /* (n, P, P): increment of image i; row k where applied, column l where found */
     const double *whole; /* (n) of the direction at all its steps */
     size_t K;
+    int twins;               /* they are twins of it (hs_twin_limit) */
     const double *null;      /* (K, n) of random directions with its norms */
     const double *shuffled;  /* (n) with the steps in another order, each at its step's norm; or NULL */
     const double *mean;      /* (n) with the mean over samples, or NULL */

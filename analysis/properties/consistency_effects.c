@@ -74,7 +74,7 @@ HS_CHECKED static int set_null(const hs_step_effects *f, hs_measurement *r)
         effect[k] = hs_rms(f->n, f->null + k * f->n, NULL);
     }
     r->has_null = f->K > 0;
-    r->null = hs_estimate_plain("null", hs_null_limit(f->K, effect), f->K,
+    r->null = hs_estimate_plain("null", (f->twins ? hs_twin_limit : hs_null_limit)(f->K, effect), f->K,
                                 "limit of the rms effect of n random directions with the direction's norms", NULL);
 out:
     free(effect);

@@ -14,6 +14,7 @@ typedef struct {
     double *strength; /* (m) */
     double *value;    /* (n, m) */
     double *null;     /* (K, n, m): under K random directions of equal norm; NULL for K = 0 */
+    int twins;        /* the nulls are twins of the direction (hs_twin_limit) */
     double *rival;    /* (n, m): the same recipe in eps-space; or NULL */
 } hs_effects;
 

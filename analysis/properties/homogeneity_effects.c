@@ -175,7 +175,7 @@ HS_CHECKED static int set_null(const hs_effects *e, hs_measurement *r)
         increments(e, e->null + k * e->n * e->m, farthest(e), one);
         effect[k] = hs_rms(e->n, one, NULL);
     }
-    r->null = hs_estimate_plain("null", hs_null_limit(e->K, effect), e->K,
+    r->null = hs_estimate_plain("null", (e->twins ? hs_twin_limit : hs_null_limit)(e->K, effect), e->K,
                                 e->K < 3 ? "three times the larger rms effect of n random directions"
                                          : "upper 97.5 % prediction limit of the rms effect of n random directions",
                                 e->K == 0 ? "no null column" : NULL);

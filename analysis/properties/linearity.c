@@ -114,7 +114,7 @@ static int set_null(const hs_effects *e, size_t far, hs_measurement *r)
     r->has_null = e->K > 0;
     HS_TRY(hs_alloc(e->K, sizeof *effect, &effect));
     null_effects(e, far, effect);
-    r->null = hs_estimate_plain("null", hs_null_limit(e->K, effect), e->K,
+    r->null = hs_estimate_plain("null", (e->twins ? hs_twin_limit : hs_null_limit)(e->K, effect), e->K,
                                 e->K == 0  ? "none"
                                 : e->K < 3 ? "three times the larger rms effect of n random directions"
                                            : "upper 97.5 % prediction limit of the rms effect of n random directions",

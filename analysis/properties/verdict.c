@@ -19,6 +19,12 @@ double hs_null_limit(size_t K, const double *effect)
     return hs_mean(K, effect, NULL) + hs_student_quantile(0.975, k - 1) * hs_sd(K, effect, NULL) * sqrt(1 + 1 / k);
 }
 
+double hs_twin_limit(size_t K, const double *effect)
+{
+    return K == 0 ? NAN
+                  : fmax(hs_null_limit(K, effect), hs_student_quantile(0.9875, (double)K) * hs_rms(K, effect, NULL));
+}
+
 static void answer(hs_measurement *m, hs_verdict v, const char *fmt, ...) HS_PRINTF(3, 4);
 
 static void answer(hs_measurement *m, hs_verdict v, const char *fmt, ...)

@@ -20,6 +20,11 @@
  * 46 % of runs. */
 double hs_null_limit(size_t K, const double *effect);
 
+/* The same of K twins of the direction: not below t_{K, .9875} times their root mean square either, which is the 97.5 %
+ * limit of one more where the effect is common to the images, normal over twins and of either sign; the limit above
+ * lets 5 % of those through, whatever K. */
+double hs_twin_limit(size_t K, const double *effect);
+
 typedef struct {
     double noise_floor;     /* of the effect: the same unedited computation twice; 0 when exact */
     double spread;          /* 1 sd of the read-out over unedited images; the effect must reach it */

@@ -233,6 +233,63 @@ static void test_of_eps(void **state)
     assert_code(hs_direction_open(path, &d), HS_EFORMAT);
 }
 
+/* Twins beside a direction come at its norms; a file without them has none; what doesn't fit is refused. */
+static void test_twins_of_shuffled_labels(void **state)
+{
+    (void)state;
+    enum { R = 2 };
+    static const char *const name = "smile";
+    hs_direction_set set = {.method = "mean-diff",
+                            .tap = "",
+                            .model_sha256 = "",
+                            .shape = {C, H, W},
+                            .n = 1,
+                            .name = &name,
+                            .S = S,
+                            .t = T};
+    for (int zero = 0; zero < 2; zero++) {
+        const char *path = temp_path("twins.h5");
+        float row[S * D], twin[R * S * D];
+        hs_result *r = NULL;
+        hs_direction d, *list = NULL;
+        size_t n = 9;
+        for (size_t j = 0; j < S * D; j++) {
+            row[j] = value(0, j / D, j % D) + 1;
+            twin[j] = 3 * row[j];
+            twin[S * D + j] = zero ? 0 : -row[j] / 2;
+        }
+        assert_ok(hs_result_create(path, "directions", 1, &r));
+        assert_ok(hs_direction_put(r, &set));
+        assert_ok(hs_direction_put_shuffled(r, &set, R));
+        assert_ok(hs_result_put_rows(r, "delta_h", 0, 1, row));
+        assert_ok(hs_result_put_rows(r, hs_direction_shuffled_array(HS_SPACE_H), 0, 1, twin));
+        assert_ok(hs_result_commit(r));
+        hs_result_free(r);
+        assert_ok(hs_direction_open(path, &d));
+        if (zero) {
+            assert_code(hs_direction_shuffled(&d, &n, &list), HS_EFORMAT);
+        } else {
+            assert_ok(hs_direction_shuffled(&d, &n, &list));
+            assert_int_equal(n, R);
+            for (size_t j = 0; j < S * D; j++) {
+                assert_near((double)list[0].dh[j], (double)row[j], 1e-4);
+                assert_near((double)list[1].dh[j], -(double)row[j], 1e-4);
+            }
+            assert_true(list[1].S == S && list[1].t[1] == T[1] && list[1].match == d.match);
+            hs_direction_free(&list[0]);
+            hs_direction_free(&list[1]);
+            free(list);
+        }
+        hs_direction_free(&d);
+    }
+    hs_direction d, *list = NULL;
+    size_t n = 9;
+    open_named(write_set("none.h5", ""), "pc0", &d);
+    assert_ok(hs_direction_shuffled(&d, &n, &list));
+    assert_true(n == 0 && list == NULL);
+    hs_direction_free(&d);
+}
+
 /* S/S~ of the paper: 40 steps of training used with 20 doubles; alpha weights give nearly the same. */
 static void test_step_count_rule(void **state)
 {
@@ -335,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_matching_of_timesteps),
         cmocka_unit_test(test_directions_of_their_own_form),
         cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_twins_of_shuffled_labels),
         cmocka_unit_test(test_of_eps),
         cmocka_unit_test(test_step_count_rule),
         cmocka_unit_test(test_random_has_the_norms_and_depends_on_seed_and_index),

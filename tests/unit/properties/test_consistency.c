@@ -83,6 +83,28 @@ static void test_closed_form(void **state)
     hs_consistency_free(&c);
 }
 
+/* A rival whose E_kl have the ratio 0.4 less: specific. */
+static void test_rival(void **state)
+{
+    (void)state;
+    data d, other;
+    fill(&d, 0.8, 0.1);
+    fill(&other, 0.4, 0.1);
+    hs_step_effects f = effects_of(&d);
+    f.rival = other.E;
+    hs_consistency c = measure(&f);
+    assert_near(c.result.rival.value, 0.4, 0.05);
+    assert_near(c.result.difference_rival.value, c.result.primary.value - c.result.rival.value, 1e-12);
+    assert_true(c.result.has_rival && c.result.difference_rival.lo > 0);
+    assert_int_equal(c.result.specific, HS_SPECIFIC_YES);
+    hs_consistency_free(&c);
+    f.rival = d.E;
+    c = measure(&f);
+    assert_near(c.result.difference_rival.value, 0, 0);
+    assert_true(c.result.specific != HS_SPECIFIC_YES);
+    hs_consistency_free(&c);
+}
+
 static hs_verdict verdict_of(const hs_step_effects *f, const char *reason)
 {
     hs_consistency c = measure(f);
@@ -129,6 +151,7 @@ static void test_verdicts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_closed_form), cmocka_unit_test(test_verdicts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_closed_form), cmocka_unit_test(test_rival),
+                                       cmocka_unit_test(test_verdicts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
