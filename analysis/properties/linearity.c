@@ -210,7 +210,8 @@ static int measure(const hs_effects *e, const hs_linearity_options *o, const hs_
                               .spread = spread,
                               .undecided = grid_trouble(e, o),
                               .needs_null = "the effect under random directions of equal norm is needed"};
-    hs_decide(r, &rules);
+    const char *how = hs_decide(r, &rules);
+    HS_TRY(how != NULL ? hs_line_say(e, o, line->far, spread, how, r) : HS_OK);
     if (r->verdict == HS_VERDICT_HOLDS && no_common_slope(line, e->n, &a->ci[HS_LINE_SLOPE])) {
         r->verdict = HS_VERDICT_INCONCLUSIVE;
         snprintf(r->reason, sizeof r->reason,

@@ -279,7 +279,13 @@ HS_CHECKED static int answer(const hs_damage *d, const hs_robustness_options *o,
     hs_verdict_rules rules = {.noise_floor = o->noise_floor,
                               .spread = -HUGE_VAL,
                               .undecided = o->undecided != NULL ? o->undecided : design(r)};
-    hs_decide(m, &rules);
+    const char *stands = hs_decide(m, &rules);
+    if (stands != NULL) {
+        snprintf(m->reason, sizeof m->reason,
+                 "h bears %.3g [%.3g, %.3g] times the noise that eps bears before the images are half broken, %s the "
+                 "standard of %.3g",
+                 exp(m->primary.value), exp(m->primary.lo), exp(m->primary.hi), stands, exp(m->standard));
+    }
     respect_bounds(r);
     hs_decide_specific(m);
 out:
