@@ -13,8 +13,9 @@
 
 /* In the space eps, the same of the stored eps (the rival of h).
  * dh (S, C H W), norm (S), d_prime (S) <- the mean difference of the groups of l over the store's samples.
- * d_prime is NaN with fewer than 2 samples in either group; NULL: not wanted, which saves a pass.  Two passes over the store; memory (2 folds + 1) C H W in
- * double. HS_EDEGENERATE: the means coincide at some timestep; else what reading the store gives; HS_ENOMEM. */
+ * d_prime is NaN with fewer than 2 samples in either group; NULL: not wanted, which saves a pass.  Two passes over the
+ * store; memory (2 folds + 1) C H W in double. HS_EDEGENERATE: the means coincide at some timestep; else what reading
+ * the store gives; HS_ENOMEM. */
 HS_CHECKED int hs_dir_mean(const hs_store *store, hs_space space, const hs_labels *l, const hs_progress *progress,
                            float *dh, double *norm, double *d_prime);
 
