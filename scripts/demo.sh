@@ -1,7 +1,8 @@
 #!/bin/sh
 # The main job from end to end: info, dump, directions, their verdicts beside a random control, one HTML page.
 #
-#   scripts/demo.sh [OUT]          MODEL, ARCH: a model of your own; N, STEPS, STRENGTHS, THREADS, SEED
+#   scripts/demo.sh [OUT]          MODEL, ARCH: a model of your own; N, STEPS, STRENGTHS, ARMS, THREADS, SEED
+#                                  PICTURES=1: robustness in all three matchings, and a PNG of each property
 #
 # Without MODEL: faces-a, the model that ships, read by faces-attr; smile and age are mean differences then, and
 # smile_clip is Asyrp's f_t, trained on "a face" -> "a smiling face" with faces-clip (FULL=1 trains it again).
@@ -10,7 +11,7 @@ cd "$(dirname "$0")/.."
 hspace=build/hspace
 out=${1:-hspace-demo}
 n=${N:-16}
-steps="--steps ${STEPS:-20}"
+steps="--steps ${STEPS:-12}"
 seed=${SEED:-0}
 model=${MODEL:-faces-a}
 arch=${ARCH:-}
@@ -65,13 +66,25 @@ mkdir -p "$out"
     fi
     # strengths: of the difference between the quarters of most and least, of standard deviations of h, or of f_t
     run $hspace verify $model_is $directions --control "$out/random.h5:random0" --strengths="${STRENGTHS:--1:1:0.25}" \
-        --also "$also" --at 3 -N "$n" $steps --seed $((seed + 1)) --batch 16 $threads -o "$out/verify/"
+        --also "$also" --at 3 --arms "${ARMS:-h_p,eps_p}" -N "$n" $steps --seed $((seed + 1)) --batch 16 $threads -o "$out/verify/"
     set --
     for r in $results random0; do
         set -- "$@" "$out/verify/$r.h5" "$out/verify/$r.png"
         for p in homogeneity linearity consistency; do set -- "$@" "$out/verify/$r-$p.h5"; done
     done
     set -- "$@" "$out/verify/robustness.h5"
+    if [ -n "${PICTURES:-}" ]; then
+        for matching in norm relative; do
+            run $hspace robustness $model_is --matching $matching --arms "${ARMS:-h_p,eps_p}" -N "$n" $steps --seed $((seed + 1)) \
+                $threads -f -o "$out/robustness-$matching.h5"
+            set -- "$@" "$out/robustness-$matching.h5"
+        done
+        first=${results%% *}
+        for p in homogeneity linearity consistency; do
+            run $hspace plot "$out/verify/$first-$p.h5" --width 3.25 -f -o "$out/$p.png"
+        done
+        run $hspace plot "$out/verify/robustness.h5" --width 3.25 -f -o "$out/robustness.png"
+    fi
     if [ -n "$factors" ]; then
         sweeps=
         for r in $results; do sweeps="$sweeps $out/verify/$r.h5"; done
