@@ -100,7 +100,7 @@ hs_unet_work hs_unet_work_of(const hs_unet *u)
 static void block_time(const hs_block *k, hs_unet_ws *ws, size_t n, const float *silu_temb)
 {
     hs_linear_rows(n, ws->u->cfg.temb_dim, k->time, silu_temb, k->time_w, k->time_b,
-                      ws->time + k->time_at * ws->states);
+                   ws->time + k->time_at * ws->states);
 }
 
 static void stages_time(const hs_stage *s, size_t count, hs_unet_ws *ws, size_t n, const float *silu_temb)
