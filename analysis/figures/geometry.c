@@ -172,8 +172,7 @@ static int draw_delta(hs_figure *fig, const contents *g, size_t panel)
     hs_figure_using(fig, block, "($1+bar/2):5:(bar)");
     hs_str_add(&fig->gp, "with boxes lc rgb '#B0B0B0' notitle, \\\n");
     hs_figure_using(fig, block, "($1-bar/2):2:3:4");
-    hs_str_addf(&fig->gp, "with yerrorbars lc rgb '%s' pt -1 dt 1 lw 0.9 notitle, \\\n",
-                hs_figure_colour[0]);
+    hs_str_addf(&fig->gp, "with yerrorbars lc rgb '%s' pt -1 dt 1 lw 0.9 notitle, \\\n", hs_figure_colour[0]);
     hs_figure_using(fig, block, "($1+bar/2):5:6:7");
     hs_str_add(&fig->gp, "with yerrorbars lc rgb '#505050' pt -1 dt 1 lw 0.9 notitle\n");
     return HS_OK;

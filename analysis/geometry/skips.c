@@ -184,14 +184,16 @@ out:
     return rc;
 }
 
+enum { NORM, COSINE, RAW, NUMBERS };
+
 HS_CHECKED static int put(const work *w, size_t q)
 {
-    static const char *const name[3] = {"skip_norm", "skip_cosine", "skip_cosine_raw"};
-    static const char *const estimator[3] = {"rms of h over rms of the skips, mean over samples, jackknife",
-                                             "centred, mean over samples and skips of h's shape, jackknife",
-                                             "mean over samples and skips of h's shape, jackknife"};
+    static const char *const name[NUMBERS] = {"skip_norm", "skip_cosine", "skip_cosine_raw"};
+    static const char *const estimator[NUMBERS] = {"rms of h over rms of the skips, mean over samples, jackknife",
+                                                   "centred, mean over samples and skips of h's shape, jackknife",
+                                                   "mean over samples and skips of h's shape, jackknife"};
     const size_t S = w->run->S, K = w->run->draws;
-    if (q > 0 && w->alike == 0) {
+    if (q != NORM && w->alike == 0) {
         return hs_geometry_put_plain(w->run->statistics, name[q], NAN, w->n, estimator[q], "no skip has the shape of h",
                                      NAN, "no skip has the shape of h");
     }
@@ -204,11 +206,12 @@ HS_CHECKED static int put(const work *w, size_t q)
                                   .units = w->n,
                                   .R = w->n,
                                   .replicates = w->loo + q * S * w->n,
-                                  .K = q == 1 ? K : 0,
-                                  .null = q == 1 ? w->null : NULL,
-                                  .null_what = q == 0   ? "a length"
-                                               : q == 1 ? "h against the skips of shuffled samples"
-                                                        : "see skip_cosine: the means that all samples share are in it",
+                                  .K = q == COSINE ? K : 0,
+                                  .null = q == COSINE ? w->null : NULL,
+                                  .null_what = q == NORM ? "a length"
+                                               : q == COSINE
+                                                   ? "h against the skips of shuffled samples"
+                                                   : "see skip_cosine: the means that all samples share are in it",
                                   .level = w->run->bootstrap.level};
     return hs_geometry_put(w->run->statistics, &s);
 }
@@ -229,7 +232,7 @@ int hs_geometry_skips_of(const hs_geometry_run *run, const hs_geometry_states *s
     for (size_t step = 0; step < run->S; step++) {
         HS_TRY(at_timestep(&w, step));
     }
-    for (size_t q = 0; q < 3; q++) {
+    for (size_t q = NORM; q < NUMBERS; q++) {
         HS_TRY(put(&w, q));
     }
     *out = k;

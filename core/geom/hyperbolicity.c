@@ -76,7 +76,7 @@ static void see_some(tally *t, size_t sampled, uint64_t seed)
         size_t count = sampled - first < AT_ONCE ? sampled - first : AT_ONCE;
         hs_rng_u32(stream, 4 * first, 4 * count, u);
         for (size_t m = 0; m < count; m++) {
-            size_t q[4];
+            size_t q[4] = {0};
             double own = 0;
             pick(t->n, u + 4 * m, q);
             see(t, q[0], q[1], q[2], q[3], &own);
