@@ -425,16 +425,15 @@ out:
 }
 
 /* Read-out p of a run, its controls left out. */
-HS_CHECKED static int measure(const hs_consistency_work *w, size_t p, int *twins, hs_consistency *q)
+HS_CHECKED static int measure(const hs_consistency_work *w, size_t p, hs_consistency *q)
 {
     int rc, harder = 0;
     const hs_consistency_effects_set *e = &w->e[p];
     hs_consistency_options o = *w->options;
     double *scratch = NULL;
-    size_t Kt = w->twins != NULL && (w->control == NULL || w->K > 0) ? w->Kt : 0;
+    size_t Kt = w->twins != NULL && w->control == NULL ? w->Kt : 0;
     const double *random = w->random != NULL ? w->random->e[p].null : e->null;
     HS_TRY(hs_control_harder_effects(w->m.n, w->K, random, Kt, Kt > 0 ? w->twins[p] : NULL, &harder));
-    *twins = harder;
     const hs_consistency_work *net = w->control != NULL ? &w->control[HS_CONTROL_NET] : NULL;
     hs_step_effects f = {.n = w->m.n,
                          .P = w->P,
@@ -461,14 +460,17 @@ out:
 }
 
 /* Adds the controls of read-out p to m. */
-HS_CHECKED static int add_controls(const hs_consistency_work *w, size_t p, int twins, hs_measurement *m)
+HS_CHECKED static int add_controls(const hs_consistency_work *w, size_t p, hs_measurement *m)
 {
     int rc = HS_OK;
     const hs_estimate *other = hs_measurement_find(m, "effect_shuffled_ratio");
     if (w->m.job.model.untrained) {
         hs_withhold(m, HS_UNTRAINED);
     }
-    HS_TRY(hs_measurement_own_controls(m, twins, w->no_rival));
+    if (w->twins != NULL && w->K > 0) {
+        HS_TRY(hs_control_beside_twins(m, w->m.n, w->Kt, w->twins[p]));
+    }
+    HS_TRY(hs_measurement_own_controls(m, w->no_rival));
     if (other != NULL && isfinite(other->value)) {
         const hs_estimate e = *other;
         char text[128];
@@ -483,7 +485,7 @@ HS_CHECKED static int add_controls(const hs_consistency_work *w, size_t p, int t
             HS_TRY(hs_measurement_control_missing(m, hs_control_name[k], w->controls.of[k].missing));
             continue;
         }
-        rc = measure(&w->control[k], p, &twins, &q);
+        rc = measure(&w->control[k], p, &q);
         if (rc == HS_OK) {
             rc = hs_control_add(m, (hs_control_kind)k, &q.result);
         }
@@ -496,12 +498,12 @@ out:
 
 HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict *verdict)
 {
-    int rc, twins = 0;
+    int rc;
     hs_consistency_work *w = ctx;
     const char *name = w->m.phi[p].name;
     hs_consistency q = {0};
-    HS_TRY(measure(w, p, &twins, &q));
-    HS_TRY(add_controls(w, p, twins, &q.result));
+    HS_TRY(measure(w, p, &q));
+    HS_TRY(add_controls(w, p, &q.result));
     *verdict = q.result.verdict;
     *json = hs_measurement_json(&q.result);
     json_object_set_new(*json, "readout", json_string(name));

@@ -344,3 +344,21 @@ out:
     free(wb);
     return rc;
 }
+
+int hs_control_beside_twins(hs_measurement *m, size_t n, size_t K, const double *twins)
+{
+    int rc = HS_OK;
+    double reach = NAN, *wide = NULL;
+    char why[128];
+    HS_TRY(hs_alloc(K * n, 2 * sizeof *wide, &wide));
+    widen(K * n, twins, wide);
+    HS_TRY(K > 0 ? limit(n, 2, 0, 1, K, wide, 1, &reach) : HS_OK);
+    if (K > 0 && !(m->effect.lo > reach)) {
+        snprintf(why, sizeof why, "%zu twins of equal norm may do as much: effect %.3g [%.3g, %.3g], their limit %.3g",
+                 K, m->effect.value, m->effect.lo, m->effect.hi, reach);
+        hs_withhold(m, why);
+    }
+out:
+    free(wide);
+    return rc;
+}

@@ -9,8 +9,9 @@
  * x_T                       x_T + s v instead of h + s dh, v one random vector for all images, as long as gives the
  * same root mean square change of x_0 for a small s
  *
- * Twins that form a null form one of the direction itself, too: of two nulls the one that is harder to beat counts.
- * Where one of the first three passes, the direction itself is not said to hold. */
+ * Random directions are the null of the direction itself; of a control's two nulls the one that is harder to beat
+ * counts.  The direction is not said to hold where one of the first three passes, nor where its effect does not exceed
+ * the limit of its twins, which lie in the covariance of h as it does. */
 #ifndef HS_CLI_CONTROLS_H
 #define HS_CLI_CONTROLS_H
 
@@ -81,6 +82,8 @@ HS_CHECKED int hs_control_add(hs_measurement *m, hs_control_kind kind, hs_measur
  * mean square of the increments at column `far` against `zero`. */
 HS_CHECKED int hs_control_harder(size_t n, size_t m, size_t zero, size_t far, size_t Ka, const double *a, size_t Kb,
                                  const double *b, int *harder);
+/* Withholds m's verdict where the effect does not exceed the limit of K twins' effects (K, n); K = 0: as it is. */
+HS_CHECKED int hs_control_beside_twins(hs_measurement *m, size_t n, size_t K, const double *twins);
 /* The same of effects: a (Ka, n), b (Kb, n). */
 HS_CHECKED int hs_control_harder_effects(size_t n, size_t Ka, const double *a, size_t Kb, const double *b, int *harder);
 

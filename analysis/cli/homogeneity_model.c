@@ -258,13 +258,13 @@ static void widen(size_t K, size_t n, const double *effect, double *wide)
     }
 }
 
-/* *null (K, n, 2) <- the random directions' effects or those of twins (Kt, n), which are harder to beat. */
+/* *null (K, n, 2) <- the random directions' effects; of a control those or its twins', which are harder to beat. */
 HS_CHECKED static int null_of(const hs_homogeneity_work *w, size_t p, size_t *K, double **null, int *is_twins)
 {
     int rc, harder = 0;
     size_t n = w->m.n, Kt = 0;
     double *random = NULL, *twin = NULL;
-    const double *twins = hs_homogeneity_twins(w, p, &Kt);
+    const double *twins = w->control == NULL ? hs_homogeneity_twins(w, p, &Kt) : NULL;
     HS_TRY(hs_alloc(w->K * n, 2 * sizeof *random, &random));
     HS_TRY(hs_alloc(Kt * n, 2 * sizeof *twin, &twin));
     if (w->K > 0) {
@@ -285,16 +285,16 @@ out:
 }
 
 /* One read-out's table at 0 and the strength judged; own (n): the effects. */
-HS_CHECKED static int table_of(const hs_homogeneity_work *w, size_t p, double *own, int *twins, hs_effects *out)
+HS_CHECKED static int table_of(const hs_homogeneity_work *w, size_t p, double *own, hs_effects *out)
 {
-    int rc;
+    int rc, twins = 0;
     size_t n = w->m.n, K = 0;
     const double strength[2] = {0, w->strength};
     double *base = NULL, *value = NULL, *null = NULL, *rival = NULL;
     HS_TRY(hs_alloc(n, sizeof *base, &base));
     HS_TRY(hs_alloc(n, 2 * sizeof *value, &value));
     HS_TRY(hs_alloc(n, 2 * sizeof *rival, &rival));
-    HS_TRY(null_of(w, p, &K, &null, twins));
+    HS_TRY(null_of(w, p, &K, &null, &twins));
     HS_TRY(hs_homogeneity_effects_of(w, p, w->edited.value[p], w->edited.value[p], own, base));
     for (size_t i = 0; i < n; i++) {
         value[2 * i] = base[i];
@@ -305,7 +305,7 @@ HS_CHECKED static int table_of(const hs_homogeneity_work *w, size_t p, double *o
     }
     HS_TRY(
         hs_effects_create(w->m.job.dir[0].name, n, 2, strength, value, K, null, w->rival != NULL ? rival : NULL, out));
-    out->twins = *twins;
+    out->twins = twins;
 out:
     free(base);
     free(value);
@@ -378,12 +378,12 @@ out:
 
 /* Read-out p of a run, its controls left out; e: its table; own (n), change (n, f): room. */
 HS_CHECKED static int measure(const hs_homogeneity_work *w, size_t p, double *own, float *change, hs_effects *e,
-                              hs_transfers *t, int *twins, hs_measurement *out)
+                              hs_transfers *t, hs_measurement *out)
 {
     int rc;
     size_t n = w->m.n, f = w->m.phi[p].features;
     hs_homogeneity_options o = *w->options;
-    HS_TRY(table_of(w, p, own, twins, e));
+    HS_TRY(table_of(w, p, own, e));
     *t = (hs_transfers){n, w->R, own, w->from, w->other != NULL ? w->other[p] : NULL};
     for (size_t i = 0; i < n * f; i++) {
         change[i] = w->edited.value[p][i] - w->plain.value[p][i];
@@ -400,14 +400,17 @@ out:
 }
 
 /* Adds the controls of read-out p to m. */
-HS_CHECKED static int add_controls(const hs_homogeneity_work *w, size_t p, int twins, double *own, float *change,
+HS_CHECKED static int add_controls(const hs_homogeneity_work *w, size_t p, double *own, float *change,
                                    hs_measurement *m)
 {
     int rc = HS_OK;
+    size_t Kt = 0;
+    const double *twins = hs_homogeneity_twins(w, p, &Kt);
     if (w->m.job.model.untrained) {
         hs_withhold(m, HS_UNTRAINED);
     }
-    HS_TRY(hs_measurement_own_controls(m, twins, w->no_rival));
+    HS_TRY(hs_control_beside_twins(m, w->m.n, Kt, twins));
+    HS_TRY(hs_measurement_own_controls(m, w->no_rival));
     for (int k = 0; k < HS_CONTROLS; k++) {
         hs_effects e = {0};
         hs_transfers t;
@@ -416,7 +419,7 @@ HS_CHECKED static int add_controls(const hs_homogeneity_work *w, size_t p, int t
             HS_TRY(hs_measurement_control_missing(m, hs_control_name[k], w->controls.of[k].missing));
             continue;
         }
-        rc = measure(&w->control[k], p, own, change, &e, &t, &twins, &of);
+        rc = measure(&w->control[k], p, own, change, &e, &t, &of);
         if (rc == HS_OK) {
             rc = hs_control_add(m, (hs_control_kind)k, &of);
         }
@@ -435,7 +438,7 @@ out:
 /* Measures read-out p; *json: the measurement. */
 HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict *verdict)
 {
-    int rc, twins = 0;
+    int rc;
     hs_homogeneity_work *w = ctx;
     const char *name = w->m.phi[p].name;
     hs_effects e = {0};
@@ -446,8 +449,8 @@ HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict 
     HS_TRY(hs_alloc(w->m.n, sizeof *own, &own));
     HS_TRY(hs_alloc(w->m.n, sizeof *room, &room));
     HS_TRY(hs_alloc(w->m.n, w->m.phi[p].features * sizeof *change, &change));
-    HS_TRY(measure(w, p, own, change, &e, &t, &twins, &m));
-    HS_TRY(add_controls(w, p, twins, room, change, &m));
+    HS_TRY(measure(w, p, own, change, &e, &t, &m));
+    HS_TRY(add_controls(w, p, room, change, &m));
     *verdict = m.verdict;
     *json = hs_measurement_json(&m);
     json_object_set_new(*json, "readout", json_string(name));

@@ -16,6 +16,7 @@ void hs_line_data_free(hs_line_data *d)
     for (size_t i = 0; i < d->n; i++) {
         hs_effects_free(&d->item[i].effects);
         hs_vector_shape_free(&d->item[i].shape);
+        free(d->item[i].twin);
         for (int k = 0; k < HS_CONTROLS; k++) {
             hs_effects_free(&d->item[i].control[k].effects);
         }
@@ -201,19 +202,27 @@ out:
     return rc;
 }
 
-/* The twins of a control, its own score first, as one null of the direction: (1 + K, n, m), cut. */
+/* The twins of a control, its own score first, beside which the direction is judged: effects (1 + K, n) at the largest
+ * strength left. */
 HS_CHECKED static int twins_of(const swept *s, size_t full, const cut_arrays *cut, const hs_control_scores *o,
-                               size_t *K, double **null)
+                               size_t *K, double **effect)
 {
     int rc = HS_OK;
-    size_t cells = s->n * s->m;
+    size_t cells = s->n * s->m, zero, far;
+    double *score = NULL;
     *K = o->score != NULL && o->K > 0 ? 1 + o->K : 0;
-    HS_TRY(hs_alloc(*K, cells * sizeof **null, null));
+    HS_TRY(hs_alloc(*K, cells * sizeof *score, &score));
+    HS_TRY(hs_alloc(*K * s->n, sizeof **effect, effect));
     if (*K > 0) {
-        cut_rows(s->n, full, cut, o->score, *null);
-        cut_rows(o->K * s->n, full, cut, o->null, *null + cells);
+        cut_rows(s->n, full, cut, o->score, score);
+        cut_rows(o->K * s->n, full, cut, o->null, score + cells);
+    }
+    ends_of(s, &zero, &far);
+    for (size_t i = 0; i < *K * s->n; i++) {
+        (*effect)[i] = score[i * s->m + far] - score[i * s->m + zero];
     }
 out:
+    free(score);
     return rc;
 }
 
@@ -249,18 +258,14 @@ HS_CHECKED static int add_swept(hs_line_data *d, const swept *s, size_t full, co
 {
     hs_line_case *item = &d->item[d->n];
     int rc = HS_OK;
-    size_t twins = 0, K = 0;
-    double *twin = NULL, *null = NULL;
     *item = (hs_line_case){.noise_floor = s->noise_floor, .spread = s->spread, .natural = s->natural};
     snprintf(item->readout, sizeof item->readout, "%s", s->name);
     item->controls = s->missing != NULL;
     if (s->control != NULL) {
         int net = s->control[HS_CONTROL_NET].score != NULL;
-        HS_TRY(twins_of(s, full, cut, &s->control[net ? HS_CONTROL_NET : HS_CONTROL_LABELS], &twins, &twin));
+        HS_TRY(twins_of(s, full, cut, &s->control[net ? HS_CONTROL_NET : HS_CONTROL_LABELS], &item->K, &item->twin));
     }
-    HS_TRY(harder_null(s, s->K, s->null, s->K > 0 ? twins : 0, twin, &K, &null, &item->twins));
-    HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, K, null, s->rival, &item->effects));
-    item->effects.twins = item->twins;
+    HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, s->K, s->null, s->rival, &item->effects));
     d->n++;
     for (int k = 0; k < HS_CONTROLS && s->missing != NULL; k++) {
         snprintf(item->missing[k], sizeof item->missing[k], "%s", s->missing[k]);
@@ -270,8 +275,6 @@ HS_CHECKED static int add_swept(hs_line_data *d, const swept *s, size_t full, co
         HS_TRY(shape_of(s, &item->shape));
     }
 out:
-    free(twin);
-    free(null);
     return rc;
 }
 
@@ -296,7 +299,8 @@ int hs_line_controls(hs_cmd *c, const hs_line_case *item, int untrained, hs_line
     if (!item->controls) {
         return HS_OK;
     }
-    HS_TRY(hs_measurement_own_controls(m, item->twins, "no direction of eps was given"));
+    HS_TRY(hs_control_beside_twins(m, item->effects.n, item->effects.K > 0 ? item->K : 0, item->twin));
+    HS_TRY(hs_measurement_own_controls(m, "no direction of eps was given"));
     for (int k = 0; k < HS_CONTROLS; k++) {
         const hs_line_control *o = &item->control[k];
         hs_measurement of = {0};

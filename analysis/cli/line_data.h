@@ -20,7 +20,8 @@ typedef struct {
     double noise_floor, spread;
     double natural; /* the grid was cut to |s| <= natural, beyond which images are no longer; NaN: not judged */
     int controls;   /* some were wanted, or could have been */
-    int twins;      /* the null is made of twins of the direction */
+    size_t K;       /* twins of the direction, */
+    double *twin;   /* effects (K, n) at the largest strength: what it is judged beside */
     hs_line_control control[HS_CONTROLS];
     char missing[HS_CONTROLS][160]; /* why one wasn't run */
 } hs_line_case;

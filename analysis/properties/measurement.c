@@ -120,17 +120,14 @@ int hs_measurement_control_missing(hs_measurement *m, const char *name, const ch
     return add_control(m, name, why, (hs_control_answer){.verdict = ""});
 }
 
-int hs_measurement_own_controls(hs_measurement *m, int twins, const char *no_rival)
+int hs_measurement_own_controls(hs_measurement *m, const char *no_rival)
 {
     static const char *const random = "random directions of equal norm", *const rival = "rival in eps-space";
     char text[160];
     int rc = HS_OK;
     if (m->has_null) {
-        snprintf(text, sizeof text, "%s%zu of them; the effect, %.4g, must exceed what they reach, %.4g",
-                 twins ? "the direction's twins (below) reach more and are the null, " : "", m->null.n, m->effect.value,
-                 m->null.value);
-        m->null.estimator =
-            twins ? "limit of the rms effect of n twins: of shuffled labels, or untrained networks" : m->null.estimator;
+        snprintf(text, sizeof text, "%zu of them; the effect, %.4g, must exceed what they reach, %.4g", m->null.n,
+                 m->effect.value, m->null.value);
         HS_TRY(hs_measurement_control_number(m, random, &m->null, text));
     } else {
         HS_TRY(hs_measurement_control_missing(m, random, "none were wanted"));

@@ -73,10 +73,9 @@ HS_CHECKED int hs_measurement_control(hs_measurement *m, const char *name, const
 HS_CHECKED int hs_measurement_control_number(hs_measurement *m, const char *name, const hs_estimate *e,
                                              const char *reason);
 HS_CHECKED int hs_measurement_control_missing(hs_measurement *m, const char *name, const char *why);
-/* Appends those that the measurement itself holds: its null (has_null; `twins`: twins of the direction were harder to
- * beat than random directions and are it) and the rival (has_rival), which was not run because of no_rival otherwise.
- */
-HS_CHECKED int hs_measurement_own_controls(hs_measurement *m, int twins, const char *no_rival);
+/* Appends those that the measurement itself holds: its null of random directions (has_null) and the rival (has_rival),
+ * which was not run because of no_rival otherwise. */
+HS_CHECKED int hs_measurement_own_controls(hs_measurement *m, const char *no_rival);
 
 /* The statistic of that name; NULL if absent. */
 const hs_estimate *hs_measurement_find(const hs_measurement *m, const char *name);

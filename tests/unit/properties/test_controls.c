@@ -29,7 +29,7 @@ static void test_a_measurement_keeps_its_controls(void **state)
         assert_ok(hs_measurement_control(&m, "untrained U-Net", &of));
     }
     assert_ok(hs_measurement_control_missing(&m, "x_T", "why"));
-    assert_ok(hs_measurement_own_controls(&m, 0, "none given"));
+    assert_ok(hs_measurement_own_controls(&m, "none given"));
     assert_int_equal(m.n_controls, 43);
     const hs_control_answer *a = &m.control[39], *x = &m.control[40], *null = &m.control[41], *rival = &m.control[42];
     assert_true(a->run && strcmp(a->verdict, "holds") == 0 && strcmp(a->reason, "its reason") == 0 && a->has_null);
@@ -40,9 +40,27 @@ static void test_a_measurement_keeps_its_controls(void **state)
     hs_measurement_free(&m);
     assert_true(m.control == NULL && m.n_controls == 0);
     m = of;
-    assert_ok(hs_measurement_own_controls(&m, 1, ""));
-    assert_true(m.control[0].run && strstr(m.control[0].reason, "twins") != NULL);
-    assert_non_null(strstr(m.null.estimator, "twins"));
+    assert_ok(hs_measurement_own_controls(&m, ""));
+    assert_true(m.control[0].run && strstr(m.control[0].reason, "4 of them") != NULL);
+    hs_measurement_free(&m);
+}
+
+static void test_what_twins_reach_is_not_said_to_hold(void **state)
+{
+    (void)state;
+    const double twins[3 * 2] = {0.1, 0.1, -0.2, 0.2, 0.3, -0.3}; /* root mean squares .1 .2 .3: limit .90 */
+    hs_measurement m = holding(0.87);
+    m.effect = hs_estimate_plain("effect", 1, 2, "", NULL);
+    m.effect.lo = 0.95;
+    m.effect.hi = 1.2;
+    assert_ok(hs_control_beside_twins(&m, 2, 3, twins));
+    assert_int_equal(m.verdict, HS_VERDICT_HOLDS);
+    assert_ok(hs_control_beside_twins(&m, 2, 0, NULL));
+    assert_int_equal(m.verdict, HS_VERDICT_HOLDS);
+    m.effect.lo = 0.85;
+    assert_ok(hs_control_beside_twins(&m, 2, 3, twins));
+    assert_int_equal(m.verdict, HS_VERDICT_INCONCLUSIVE);
+    assert_non_null(strstr(m.reason, "twins"));
     hs_measurement_free(&m);
 }
 
@@ -138,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_measurement_keeps_its_controls),
+        cmocka_unit_test(test_what_twins_reach_is_not_said_to_hold),
         cmocka_unit_test(test_what_a_control_passes_is_not_said_to_hold),
         cmocka_unit_test(test_the_null_that_is_harder_to_beat),
         cmocka_unit_test(test_twins_against_twins),
