@@ -1,13 +1,17 @@
 /* Controls of a measurement with a model: what is edited beside it and judged by the same rule, to see whether the rule
  * could be fooled.
  *
- *   untrained U-Net           the same direction in a network of the same architecture with random weights; its null
- * are the twins below in that network, else random directions there shuffled labels           the same recipe on
- * shuffled labels (direction mean-diff and probe store such twins), at the direction's norms; the other twins are its
- * null, beside the random directions untrained delta network   f_t as it was before training (the weights of the seed
- * its file names), at f_t's own mean norms per step; networks of other seeds are its null, beside the random directions
- * x_T                       x_T + s v instead of h + s dh, v one random vector for all images, as long as gives the
- * same root mean square change of x_0 for a small s
+ *   untrained U-Net: the same direction in a network of the same architecture with random weights; its null are the
+ *   twins below in that network, else random directions there
+ *
+ *   shuffled labels: the same recipe on shuffled labels (direction mean-diff and probe store such twins), at the
+ *   direction's norms; the other twins are its null, beside the random directions
+ *
+ *   untrained delta network: f_t as it was before training (the weights of the seed its file names), at f_t's own mean
+ *   norms per step; networks of other seeds are its null, beside the random directions
+ *
+ *   x_T: x_T + s v instead of h + s dh, v one random vector for all images, as long as gives the same root mean square
+ *   change of x_0 for a small s
  *
  * Random directions are the null of the direction itself; of a control's two nulls the one that is harder to beat
  * counts.  The direction is not said to hold where one of the first three passes, nor where its effect does not exceed

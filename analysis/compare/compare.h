@@ -2,16 +2,19 @@
  *
  * At every step the spaces are aligned on some folds of the images and measured on the rest, each fold once:
  *
- *   aligned_cosine          mean over held-out images of cos(mapped a, b), about the fit images' means;
- *                           aligned_cosine_back the other way round
- *   ceiling                 mean cosine of b with its own projection on the axes that an alignment may use: what b
- * aligned with itself reaches.  It stands for the root of the noise ceiling; ceiling_back that of a over_ceiling their
- * ratio, means over steps of both; the lower of the two ways decides against the standard aligned_cosine_null the 97.5
- * % quantile of aligned_cosine, averaged over steps alike, when the fit images of one side are exchanged before the
- * fit: the gate
+ *   aligned_cosine: mean over held-out images of cos(mapped a, b), about the fit images' means; aligned_cosine_back the
+ *   other way round
  *
- *   aligned_cosine_limit    what it tends to with ever more images to fit, its shortfall taken to go as 1 / images:
- *                           3 e - 2 e', e' of fits to two thirds of them; at most 1
+ *   ceiling: mean cosine of b with its own projection on the axes that an alignment may use: what b aligned with itself
+ *   reaches.  It stands for the root of the noise ceiling; ceiling_back is that of a
+ *
+ *   over_ceiling: their ratio, means over steps of both; the lower of the two ways decides against the standard
+ *
+ *   aligned_cosine_null: the 97.5 % quantile of aligned_cosine, averaged over steps alike, when the fit images of one
+ *   side are exchanged before the fit: the gate
+ *
+ *   aligned_cosine_limit: what it tends to with ever more images to fit, its shortfall taken to go as 1 / images:
+ *   3 e - 2 e', e' of fits to two thirds of them; at most 1
  *
  *   shared       over_ceiling's interval lies at or above the standard, and the cosine is above its null
  *   not shared   the interval lies below the standard

@@ -3,11 +3,14 @@
  * In the axes of a fold a direction v has coordinates c = (⟨v, v_j⟩); that of a becomes W c_a in b's axes.  Means over
  * steps and folds of
  *
- *   cosine      ⟨W c_a, c_b⟩ / (|W c_a| |v_b|), the mapped v_a against v_b in full; and the other way round
- *   ceiling     |c_b| / |v_b|: what of v_b lies in the axes that an alignment may use
- *   over        their ratio; the lower of the two ways decides
- *   null        97.5 % quantile of |cosine| of random directions with the covariance of the images, mapped alike, and
- * of v_a mapped by fits on shuffled pairs; the larger is the gate
+ *   cosine: ⟨W c_a, c_b⟩ / (|W c_a| |v_b|), the mapped v_a against v_b in full; and the other way round
+ *
+ *   ceiling: |c_b| / |v_b|, what of v_b lies in the axes that an alignment may use
+ *
+ *   over: their ratio; the lower of the two ways decides
+ *
+ *   null: 97.5 % quantile of |cosine| of random directions with the covariance of the images, mapped alike, and of v_a
+ *   mapped by fits on shuffled pairs; the larger is the gate
  *
  * Interval: delete-a-group jackknife of the fits, 20 groups of images, t.  Verdicts as compare.h's; a direction of
  * which less than a tenth (of its square) lies in the axes is inconclusive. */

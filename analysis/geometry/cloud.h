@@ -1,10 +1,12 @@
 /* The cloud of h at each timestep: how many dimensions it has, and how tree-like it is, against Gaussian clouds of its
  * own spectrum (core/geom/cloud.h: exactly Gaussian given the sample singular values, at the same n).
  *
- *   dimension_twonn, dimension_mle     core/geom/dimension.h; interval over points
- *   dimension_linear                   (sum l)^2 / sum l^2 of the eigenvalues l of the covariance; jackknife over
- * points gromov_delta, gromov_delta_max     core/geom/hyperbolicity.h, mean (jackknife over points) and maximum over
- *                                      quadruples, relative to the diameter
+ *   dimension_twonn, dimension_mle: core/geom/dimension.h; interval over points
+ *
+ *   dimension_linear: (sum l)^2 / sum l^2 of the eigenvalues l of the covariance; jackknife over points
+ *
+ *   gromov_delta, gromov_delta_max: core/geom/hyperbolicity.h, mean (jackknife over points) and maximum over
+ *   quadruples, relative to the diameter
  *
  * A cloud with fewer dimensions than its Gaussian twins is curved or clustered in its own span.  With n points no more
  * than about 2 log10 n dimensions are seen well: only the difference from the twins says something beyond. */

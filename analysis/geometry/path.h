@@ -1,11 +1,14 @@
 /* Straight and relaxed paths of a map g: R^n -> R^m between two points: is the straight line in h one in the image?
  *
- *   midpoint deviation   |g((a + b) / 2) - (g(a) + g(b)) / 2| / |g(a) - g(b)|: 0 where g is affine on the line
- *   energy               of y_0 = a, ..., y_K = b:  K sum |g(y_k+1) - g(y_k)|^2 / |g(b) - g(a)|^2, at least 1 (Cauchy
- * and Schwarz), and 1 only for an image that is a straight line run through evenly relaxed              the least
- * energy found from the straight path by descent on its inner nodes: the discrete geodesic of the pullback metric
- * (Shao, Kumar and Fletcher, arXiv:1711.08014) bend                 max_k |y_k - straight_k| / |b - a| of the relaxed
- * path
+ *   midpoint deviation: |g((a + b) / 2) - (g(a) + g(b)) / 2| / |g(a) - g(b)|, 0 where g is affine on the line
+ *
+ *   energy of y_0 = a, ..., y_K = b: K sum |g(y_k+1) - g(y_k)|^2 / |g(b) - g(a)|^2, at least 1 (Cauchy and Schwarz),
+ *   and 1 only for an image that is a straight line run through evenly
+ *
+ *   relaxed: the least energy found from the straight path by descent on its inner nodes, the discrete geodesic of the
+ *   pullback metric (Shao, Kumar and Fletcher, arXiv:1711.08014)
+ *
+ *   bend: max_k |y_k - straight_k| / |b - a| of the relaxed path
  *
  * Descent: the gradient 2 K J_k'(2 g_k - g_k-1 - g_k+1), smoothed along the path by the inverse of the chain's
  * Laplacian (so that the number of nodes doesn't slow it), Barzilai-Borwein steps, each halved until the energy falls.
