@@ -416,6 +416,7 @@ HS_CHECKED static int write_file(const hs_consistency_work *w, const char *reado
         "what the delta of one step does at another", "applied at t", "found at t", caption, P, P, shown, t, t};
     HS_TRY(hs_property_begin(w->c, hs_cmd_out(w->c), &q->result, readout, w->m.job.model.untrained, &table, &r));
     HS_TRY(hs_result_put_f64(r, "effect_steps", "row,column", 2, dim, q->effect));
+    HS_TRY(hs_consistency_store_put(r, w->store));
     HS_TRY(hs_result_commit(r));
 out:
     hs_result_free(r);
@@ -504,6 +505,7 @@ HS_CHECKED static int answer_one(void *ctx, size_t p, json_t **json, hs_verdict 
     hs_consistency q = {0};
     HS_TRY(measure(w, p, &q));
     HS_TRY(add_controls(w, p, &q.result));
+    HS_TRY(p == 0 ? hs_step_spaces_statistics(&w->store->spaces, &q.result) : HS_OK);
     *verdict = q.result.verdict;
     *json = hs_measurement_json(&q.result);
     json_object_set_new(*json, "readout", json_string(name));
@@ -527,6 +529,7 @@ HS_CHECKED static int answer(hs_consistency_work *w)
     const char *out = hs_cmd_out(w->c);
     HS_TRY(deltas_of(w));
     HS_TRY(hs_property_readouts(w->c, w->m.n_phi, answer_one, w));
+    hs_consistency_store_say(w->c, w->store);
     HS_TRY(hs_cmd_str(w->c, "plot") != NULL ? hs_plot_files(w->c, &out, 1, hs_cmd_str(w->c, "plot")) : HS_OK);
 out:
     return rc;
@@ -545,11 +548,12 @@ HS_CHECKED static int check_readouts(const hs_property_model *m)
     return HS_OK;
 }
 
-int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o)
+int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o, const hs_consistency_store *store)
 {
     int rc;
     hs_consistency_work w = {.c = c,
                              .options = o,
+                             .store = store,
                              .variants = 1,
                              .K = (size_t)hs_cmd_int(c, "nulls"),
                              .strength = hs_cmd_num(c, "strength")};

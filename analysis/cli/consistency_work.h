@@ -2,6 +2,7 @@
 #ifndef HS_CLI_CONSISTENCY_WORK_H
 #define HS_CLI_CONSISTENCY_WORK_H
 
+#include "analysis/cli/consistency_store.h"
 #include "analysis/cli/controls.h"
 #include "analysis/cli/property_model.h"
 #include "analysis/properties/consistency.h"
@@ -16,6 +17,7 @@ typedef struct hs_consistency_work hs_consistency_work;
 struct hs_consistency_work {
     hs_cmd *c;
     const hs_consistency_options *options;
+    const hs_consistency_store *store;
     hs_property_model m; /* step: what is tried at other steps */
     int constant;
     int variants; /* steps in another order, mean and global are run, and statistics of deltas wanted */

@@ -133,3 +133,71 @@ PY
     run "$HSPACE" consistency --model random:tiny --steps 4 -N 4 --json
     [ "$status" -eq 2 ]
 }
+
+@test "spaces of h at the steps of a store: numpy's numbers, in statistics and in the file" {
+    "$HSPACE" dump --model random:tiny --steps 4 -N 24 -o a.h5 -q 2>/dev/null
+    "$HSPACE" consistency --deltas holds.h5 --store a.h5 --rank 3 -o c.h5 --json >c.json
+    jq -e '.results.verdict == "holds" and (.results.store_timesteps | length == 4)
+        and (.results.statistics | all(.value != null or .reason != null))' c.json
+    /usr/bin/python3 - <<'PY'
+import json
+import h5py
+import numpy as np
+
+r, a, c = 3, h5py.File("a.h5"), h5py.File("c.h5")
+h = a["h"][()].astype("f8").reshape(24, 4, -1)
+said = {s["name"]: s["value"] for s in json.load(open("c.json"))["results"]["statistics"]}
+assert np.array_equal(c["store_timestep"][()], a["timestep"][()])
+
+
+def axes(x):
+    return np.linalg.svd(x - x.mean(0), full_matrices=False)[2][:r]
+
+
+def angles(x, y):
+    return np.arccos(np.clip(np.linalg.svd(axes(x) @ axes(y).T)[1], -1, 1))
+
+
+def unbiased(x, y):
+    n = len(x)
+    K, L = x @ x.T, y @ y.T
+    np.fill_diagonal(K, 0)
+    np.fill_diagonal(L, 0)
+    both = K.sum() * L.sum() / (n - 1) / (n - 2) - 2 / (n - 2) * (K @ L).sum()
+    return ((K * L).sum() + both) / n / (n - 3)
+
+
+def cka(x, y):
+    x, y = x - x.mean(0), y - y.mean(0)
+    return unbiased(x, y) / np.sqrt(unbiased(x, x) * unbiased(y, y))
+
+
+for k in range(4):
+    half = np.linalg.norm(angles(h[:12, k], h[12:, k]))
+    assert abs(c["grassmann_split"][k] - half) < 1e-4, (k, half)
+    for l in range(k + 1, 4):
+        x, y = h[:, k], h[:, l]
+        theta, one = angles(x, y), cka(x, y)
+        loo = np.array([cka(np.delete(x, i, 0), np.delete(y, i, 0)) for i in range(24)])
+        t = 2.0686576104190406  # of 23 degrees of freedom at .975
+        low = one - t * np.sqrt(23 / 24 * ((loo - loo.mean()) ** 2).sum())
+        want = {"grassmann": np.linalg.norm(theta), "principal_angle": theta.max(),
+                "principal_angle_mean": theta.mean(), "cka_debiased": one, "cka_debiased_low": low}
+        for name, v in want.items():
+            assert abs(c[name][k, l] - v) < 1e-4, (name, k, l, c[name][k, l], v)
+            if name in ("grassmann", "cka_debiased"):
+                assert abs(said["%s[%d,%d]" % (name, k, l)] - v) < 1e-4
+        assert c["grassmann_null_low"][k, l] < c["grassmann_null"][k, l] < c["grassmann_null_high"][k, l]
+PY
+    OMP_NUM_THREADS=1 "$HSPACE" consistency --deltas holds.h5 --store a.h5 --rank 3 --json >one.json
+    diff <(jq .results.statistics c.json) <(jq .results.statistics one.json)
+    "$HSPACE" consistency --deltas holds.h5 --store a.h5 --rank 3 -o t.h5 | grep -q "^h at t = 999 and 0: Grassmann distance of 3"
+    "$HSPACE" pca a.h5 -k 1 -o p.h5 -q
+    "$HSPACE" consistency --model random:tiny --steps 4 --direction p.h5:pc0 -N 4 --readout brightness --at 2 --nulls 2 \
+        --store a.h5 --rank 3 -o m.h5 --json 2>/dev/null >m.json || true
+    diff <(jq '.results.statistics[] | select(.name == "grassmann[0,3]").value' c.json) \
+        <(jq '.results.statistics[] | select(.name == "grassmann[0,3]").value' m.json)
+    fails 2 "12 components of 24 images" "$HSPACE" consistency --deltas holds.h5 --store a.h5 --rank 12 --json
+    fails 2 "rank: of the components of --store" "$HSPACE" consistency --deltas holds.h5 --rank 3 --json
+    fails 3 "." "$HSPACE" consistency --deltas holds.h5 --store other.h5 --json
+}
