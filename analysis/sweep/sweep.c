@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/rng.h"
 
 /* What the watch needs to put a row's numbers in their place. */
 typedef struct {
@@ -121,32 +122,21 @@ static double distance(size_t n, const float *a, const float *b)
     return sqrt(sum);
 }
 
-/* The noise of image 0 for each image of a run. */
-typedef struct {
-    hs_image_noise inner;
-    size_t d;
-} same_noise;
-
-HS_CHECKED static int fill_same(void *ctx, size_t first, size_t n, size_t step, float *z)
+/* out (d) <- x, each number moved to one of its neighbours. */
+static void round_anew(size_t d, const float *x, float *out)
 {
-    const same_noise *s = ctx;
-    int rc = s->inner.fill(s->inner.ctx, 0, 1, step, z);
-    (void)first;
-    for (size_t i = 1; i < n && rc == HS_OK; i++) {
-        memcpy(z + i * s->d, z, s->d * sizeof *z);
+    for (size_t i = 0; i < d; i++) {
+        out[i] = nextafterf(x[i], hs_rng_below((hs_rng){0, HS_RNG_DIRECTION, 0}, i, 2) == 0 ? -INFINITY : INFINITY);
     }
-    return rc;
 }
 
-/* The unedited image 0 again, alone, or twice where it was alone: what the batch alone changes. */
-HS_CHECKED static int measure_noise_floor(const hs_edit_plan *plan, size_t n, const float *x_T, const hs_readout *phi,
+/* The unedited image 0 again, from an x_T that differs by rounding. */
+HS_CHECKED static int measure_noise_floor(const hs_edit_plan *plan, const float *x_T, const hs_readout *phi,
                                           hs_sweep *s)
 {
     int rc = HS_OK;
     static const double zero = 0;
-    size_t d = hs_chw_size(hs_unet_image_shape(hs_unet_config_of(plan->model->unet)));
-    size_t j = 0, count = n == 1 || plan->batch == 1 ? 2 : 1;
-    same_noise same = {plan->noise, d};
+    size_t d = hs_chw_size(hs_unet_image_shape(hs_unet_config_of(plan->model->unet))), j = 0;
     hs_edit_plan other = *plan;
     hs_sweep again = {0};
     float *start = NULL, *x_0 = NULL;
@@ -158,15 +148,12 @@ HS_CHECKED static int measure_noise_floor(const hs_edit_plan *plan, size_t n, co
     }
     other.m = 1;
     other.strength = &zero;
-    other.batch = count;
-    other.noise = (hs_image_noise){plan->noise.fill != NULL ? fill_same : NULL, &same};
+    other.batch = 1;
     other.progress = NULL;
-    HS_TRY(hs_alloc(count, d * sizeof *x_0, &x_0));
-    HS_TRY(hs_alloc(count, d * sizeof *start, &start));
-    for (size_t i = 0; i < count; i++) {
-        memcpy(start + i * d, x_T, d * sizeof *start);
-    }
-    HS_TRY(run_once(&other, count, start, s->n_phi, phi, x_0, &again));
+    HS_TRY(hs_alloc(d, sizeof *x_0, &x_0));
+    HS_TRY(hs_alloc(d, sizeof *start, &start));
+    round_anew(d, x_T, start);
+    HS_TRY(run_once(&other, 1, start, s->n_phi, phi, x_0, &again));
     for (size_t p = 0; p < s->n_phi; p++) {
         s->noise_floor[p] = distance(phi[p].features, again.value[p], s->value[p] + j * phi[p].features);
     }
@@ -190,7 +177,7 @@ int hs_sweep_run(const hs_edit_plan *plan, size_t n, const float *x_T, size_t n_
                         &images));
     }
     HS_TRY(run_once(plan, n, x_T, n_phi, phi, images, &s));
-    HS_TRY(measure_noise_floor(plan, n, x_T, phi, &s));
+    HS_TRY(measure_noise_floor(plan, x_T, phi, &s));
     *out = s;
     memset(&s, 0, sizeof s);
 out:

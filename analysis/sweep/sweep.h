@@ -12,7 +12,7 @@
 typedef struct {
     size_t n, m, n_phi;
     float **value;
-    double *noise_floor; /* (n_phi) norm of phi(plain) - phi(plain at another batch size), image 0 */
+    double *noise_floor; /* (n_phi) norm of phi(plain) - phi(plain from x_T rounded anew), image 0 */
 } hs_sweep;
 /* An edit that moves phi by no more than so many noise floors, one draw of rounding, did nothing. */
 #define HS_SWEEP_NOTHING 4

@@ -238,7 +238,7 @@ static void test_learns_sixteen_images_by_heart(void **state)
     hs_train_result r;
     small_arch(&cfg);
     const hs_ddpm_options o = options_of(32);
-    const hs_train_options loop = loop_of(800, 4e-3);
+    const hs_train_options loop = loop_of(1000, 4e-3);
     train(&cfg, &seen, &o, &loop, temp_path("heart"), &r, &m);
     print_message("loss %.4f\n", r.loss);
     assert_true(r.loss < 0.05);            /* a network that knows nothing has 1 */
