@@ -139,6 +139,7 @@ HS_CHECKED static int measure(hs_cmd *c, const hs_line_case *item, hs_linearity 
     o.spread = item->spread;
     o.natural = item->natural;
     o.shape = item->shape.n > 0 ? &item->shape : NULL;
+    o.jacobian = item->jacobian;
     return hs_linearity_measure(&item->effects, &o, out);
 }
 

@@ -8,6 +8,7 @@
 #include "analysis/cli/sweep_file.h"
 #include "analysis/cli/sweep_in.h"
 #include "analysis/properties/verdict.h"
+#include "analysis/sweep/tangent.h"
 #include "core/base/alloc.h"
 #include "core/stats/moments.h"
 
@@ -17,6 +18,7 @@ void hs_line_data_free(hs_line_data *d)
         hs_effects_free(&d->item[i].effects);
         hs_vector_shape_free(&d->item[i].shape);
         free(d->item[i].twin);
+        free(d->item[i].jacobian);
         for (int k = 0; k < HS_CONTROLS; k++) {
             hs_effects_free(&d->item[i].control[k].effects);
         }
@@ -427,6 +429,46 @@ HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_dat
     return rc == HS_OK ? add_case(d, s) : rc;
 }
 
+static double cosine_with(size_t d, double s, const float *x, const float *x_0, const float *dx)
+{
+    double cross = 0, effect = 0, slope = 0;
+    for (size_t k = 0; k < d; k++) {
+        double e = (double)x[k] - (double)x_0[k], g = s * (double)dx[k];
+        cross += e * g;
+        effect += e * e;
+        slope += g * g;
+    }
+    return effect > 0 && slope > 0 ? cross / sqrt(effect * slope) : NAN;
+}
+
+/* item->jacobian <- cos(E(s), s dx_0/ds) at the smallest |s| of the read-out p, which is x0. */
+HS_CHECKED static int add_jacobian(const hs_sweep_file *f, size_t p, hs_line_case *item)
+{
+    const hs_edit_plan *plan = &f->job->plan;
+    size_t n = f->sweep.n, m = f->sweep.m, d = f->phi[p].features, zero = 0, near = m;
+    float *dx = NULL;
+    int rc = HS_OK;
+    for (size_t j = 0; j < m; j++) {
+        zero = plan->strength[j] == 0 ? j : zero;
+        if (plan->strength[j] != 0 && (near == m || fabs(plan->strength[j]) <= fabs(plan->strength[near]))) {
+            near = j;
+        }
+    }
+    if (near == m || !hs_edit_has_tangent(plan)) {
+        return HS_OK;
+    }
+    HS_TRY(hs_alloc(n, d * sizeof *dx, &dx));
+    HS_TRY(hs_edit_tangent(plan, n, f->job->x_T, dx));
+    HS_TRY(hs_alloc(n, sizeof *item->jacobian, &item->jacobian));
+    for (size_t i = 0; i < n; i++) {
+        const float *row = f->sweep.value[p] + i * m * d;
+        item->jacobian[i] = cosine_with(d, plan->strength[near], row + near * d, row + zero * d, dx + i * d);
+    }
+out:
+    free(dx);
+    return rc;
+}
+
 /* The sweep of an open job, measured. */
 HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
 {
@@ -442,6 +484,7 @@ HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
     HS_TRY(reserve(d, f.n_phi));
     for (size_t p = 0; p < f.n_phi; p++) {
         HS_TRY(add_from_run(&f, p, d));
+        HS_TRY(f.phi[p].phi == HS_PHI_X0 ? add_jacobian(&f, p, &d->item[d->n - 1]) : HS_OK);
     }
     d->untrained = job->model.untrained;
 out:

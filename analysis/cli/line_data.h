@@ -17,6 +17,7 @@ typedef struct {
     char readout[80]; /* "" of an effects table */
     hs_effects effects;
     hs_vector_shape shape; /* n 0: a scalar read-out */
+    double *jacobian;      /* (n) cosine of the effect with the model's derivative, or NULL */
     double noise_floor, spread;
     double natural; /* the grid was cut to |s| <= natural, beyond which images are no longer; NaN: not judged */
     int controls;   /* some were wanted, or could have been */

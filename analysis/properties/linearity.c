@@ -163,7 +163,11 @@ static int put_missing(hs_measurement *r, const hs_linearity_options *o)
     for (size_t i = 0; o->shape == NULL && i < 4; i++) {
         HS_TRY(put(r, hs_estimate_plain(vector[i], NAN, 0, "not computed", "needs a vector read-out")));
     }
-    HS_TRY(put(r, hs_estimate_plain("jacobian_cosine", NAN, 0, "not computed", "needs derivatives")));
+    if (o->jacobian == NULL) {
+        HS_TRY(
+            put(r, hs_estimate_plain("jacobian_cosine", NAN, 0, "not computed",
+                                     "needs the model's derivative: --model, the read-out x0, no noise or clipping")));
+    }
     HS_TRY(put(r, hs_estimate_plain("additivity", NAN, 0, "not computed", "needs pairs of directions")));
 out:
     return rc;
@@ -200,6 +204,9 @@ static int measure(const hs_effects *e, const hs_linearity_options *o, const hs_
     HS_TRY(put_scalars(e, o, a, r));
     if (o->shape != NULL) {
         HS_TRY(hs_line_put_shape(e, o, r));
+    }
+    if (o->jacobian != NULL) {
+        HS_TRY(hs_line_put_jacobian(e, o, r));
     }
     HS_TRY(put_missing(r, o));
     if (isnan(spread)) {

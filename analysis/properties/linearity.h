@@ -29,7 +29,7 @@
  * verdict is inconclusive, with that reason.
  *
  * Intervals over images: bootstrap-t of log(1 - x) for the index and r2_increments, percentiles for spearman, BCa for
- * the rest.  jacobian_cosine and additivity need derivatives and pairs of directions; they are there without a value.
+ * the rest.  additivity needs pairs of directions; it is there without a value.
  */
 #ifndef HS_PROPERTIES_LINEARITY_H
 #define HS_PROPERTIES_LINEARITY_H
@@ -62,12 +62,13 @@ typedef struct {
     double spread;      /* 1 sd of the read-out over unedited images; NaN: from the table at strength 0 */
     double natural;     /* the grid holds natural images only, up to this magnitude; 0: none is; NaN: not tested */
     const hs_vector_shape *shape; /* or NULL */
+    const double *jacobian;       /* (n) cos(E(s), s dE/ds) at the smallest |s|: jacobian_cosine; or NULL */
 } hs_linearity_options;
 
 #define HS_LINEARITY_OPTIONS_INIT                                                                                  \
     {                                                                                                              \
         .bootstrap = HS_BOOTSTRAP_OPTIONS_INIT, .standard = 0.85, .noise_floor = 0.0, .spread = __builtin_nan(""), \
-        .natural = __builtin_nan(""), .shape = NULL                                                                \
+        .natural = __builtin_nan(""), .shape = NULL, .jacobian = NULL                                              \
     }
 
 /* The measurement, and what its figure shows.  Curves are means over images of the increments. */

@@ -47,6 +47,9 @@ HS_CHECKED int hs_line_bootstrap(const hs_effects *e, const hs_line *l, const hs
 /* Appends direction_cosine, gain, residual and curvature, and each per strength. */
 HS_CHECKED int hs_line_put_shape(const hs_effects *e, const hs_linearity_options *o, hs_measurement *r);
 
+/* Appends jacobian_cosine. */
+HS_CHECKED int hs_line_put_jacobian(const hs_effects *e, const hs_linearity_options *o, hs_measurement *r);
+
 /* r->reason <- the sentence that a person reads: what doubling the strength (from half the largest to the largest,
  * where both are there) did to the mean effect, the index against its standard as `how` says, and what random
  * directions moved, in spreads. */

@@ -78,3 +78,18 @@ int hs_line_put_shape(const hs_effects *e, const hs_linearity_options *o, hs_mea
 out:
     return rc;
 }
+
+int hs_line_put_jacobian(const hs_effects *e, const hs_linearity_options *o, hs_measurement *r)
+{
+    int rc = HS_OK;
+    hs_interval ci[2];
+    context ctx = {e->n, 1, o->jacobian};
+    const hs_statistic st = {.n = e->n, .q = 2, .scratch = 2 * sizeof(double), .eval = evaluate, .ctx = &ctx};
+    HS_TRY(hs_bootstrap_bca(&st, &o->bootstrap, ci));
+    hs_estimate s =
+        hs_estimate_of("jacobian_cosine", ci[0], e->n,
+                       "mean over images of cos(E(s), s dE/ds), the model's derivative, at the smallest |s|");
+    HS_TRY(hs_measurement_put(r, &s));
+out:
+    return rc;
+}
