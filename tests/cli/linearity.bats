@@ -101,3 +101,11 @@ a,0,x' >bad.csv
     "$HSPACE" dump --model random:tiny --steps 3 -N 4 -q -o b.h5
     fails 2 "eps wasn't kept" "$HSPACE" pca b.h5 --space eps -o q.h5
 }
+
+@test "a small effect of a model goes where its own derivative says, with an interval; clipping leaves it out" {
+    "$HSPACE" dump --model random:tiny --steps 3 -N 8 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o d.h5
+    line() { "$HSPACE" linearity --model random:tiny --steps 3 --direction d.h5:pc0 --readout x0 -N 4 --null 0 --json "$@" || true; }
+    line --strengths=-0.004:0.004:0.001 | jq -e '.results.statistics[] | select(.name == "jacobian_cosine") | .value > 0.99 and .ci[0] <= .value and .n == 4'
+    line --strengths=-0.004:0.004:0.001 --clip | jq -e '.results.statistics[] | select(.name == "jacobian_cosine") | .value == null and (.reason | test("clipping"))'
+}
