@@ -434,7 +434,7 @@ HS_CHECKED static int measure(const hs_consistency_work *w, size_t p, hs_consist
     double *scratch = NULL;
     size_t Kt = w->twins != NULL && w->control == NULL ? w->Kt : 0;
     const double *random = w->random != NULL ? w->random->e[p].null : e->null;
-    HS_TRY(hs_control_harder_effects(w->m.n, w->K, random, Kt, Kt > 0 ? w->twins[p] : NULL, &harder));
+    HS_TRY(hs_control_harder(w->m.n, w->K, random, Kt, Kt > 0 ? w->twins[p] : NULL, &harder));
     const hs_consistency_work *net = w->control != NULL ? &w->control[HS_CONTROL_NET] : NULL;
     hs_step_effects f = {.n = w->m.n,
                          .P = w->P,

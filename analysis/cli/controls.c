@@ -9,6 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
 #include "core/linalg/blas.h"
+#include "core/stats/moments.h"
 
 const char *const hs_control_name[HS_CONTROLS] = {"untrained U-Net", "shuffled labels", "untrained delta network",
                                                   "x_T"};
@@ -229,16 +230,6 @@ void hs_control_shifted(const hs_edit_job *job, const float *shift, double s, fl
     }
 }
 
-static double rms_apart(size_t n, const float *a, const float *b)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)a[i] - (double)b[i];
-        sum += d * d;
-    }
-    return sqrt(sum);
-}
-
 int hs_control_shift(const hs_edit_job *job, double s, uint64_t seed, float **shift)
 {
     static const double zero = 0;
@@ -256,10 +247,10 @@ int hs_control_shift(const hs_edit_job *job, double s, uint64_t seed, float **sh
     HS_TRY(hs_edit_run(&plan, n, job->x_T, NULL, moved));
     plan.strength = &zero;
     HS_TRY(hs_edit_run(&plan, n, job->x_T, NULL, plain));
-    double by_h = rms_apart(n * d, moved, plain) / fabs(s), small = 0.01;
+    double by_h = hs_distance_f32(n * d, moved, plain) / fabs(s), small = 0.01;
     hs_control_shifted(job, v, small, x);
     HS_TRY(hs_edit_run(&plan, n, x, NULL, moved));
-    double by_x = rms_apart(n * d, moved, plain) / small;
+    double by_x = hs_distance_f32(n * d, moved, plain) / small;
     for (size_t i = 0; i < d; i++) {
         v[i] = by_x > 0 ? (float)(by_h / by_x * (double)v[i]) : 0;
     }
@@ -289,76 +280,50 @@ int hs_control_add(hs_measurement *m, hs_control_kind kind, hs_measurement *of)
 
 /* ---- Nulls ---- */
 
-HS_CHECKED static int limit(size_t n, size_t m, size_t zero, size_t far, size_t K, const double *null, int twins,
-                            double *out)
+void hs_control_increments(size_t rows, size_t m, size_t zero, size_t far, const double *value, double *effect)
+{
+    for (size_t i = 0; i < rows; i++) {
+        effect[i] = value[i * m + far] - value[i * m + zero];
+    }
+}
+
+/* *out <- what the root mean square of one more of K effects (K, n) stays below. */
+HS_CHECKED static int limit(size_t n, size_t K, const double *effect, int twins, double *out)
 {
     int rc;
-    double *effect = NULL;
-    HS_TRY(hs_alloc(K, sizeof *effect, &effect));
+    double *rms = NULL;
+    HS_TRY(hs_alloc(K, sizeof *rms, &rms));
     for (size_t k = 0; k < K; k++) {
-        double sum = 0;
-        for (size_t i = 0; i < n; i++) {
-            const double *row = null + (k * n + i) * m;
-            sum += (row[far] - row[zero]) * (row[far] - row[zero]);
-        }
-        effect[k] = sqrt(sum / (double)n);
+        rms[k] = hs_rms(n, effect + k * n, NULL);
     }
-    *out = (twins ? hs_twin_limit : hs_null_limit)(K, effect);
+    *out = (twins ? hs_twin_limit : hs_null_limit)(K, rms);
 out:
-    free(effect);
+    free(rms);
     return rc;
 }
 
-int hs_control_harder(size_t n, size_t m, size_t zero, size_t far, size_t Ka, const double *a, size_t Kb,
-                      const double *b, int *harder)
+int hs_control_harder(size_t n, size_t Ka, const double *a, size_t Kb, const double *b, int *harder)
 {
     int rc = HS_OK;
     double la = 0, lb = 0;
-    HS_TRY(Ka > 0 ? limit(n, m, zero, far, Ka, a, 0, &la) : HS_OK);
-    HS_TRY(Kb > 0 ? limit(n, m, zero, far, Kb, b, 1, &lb) : HS_OK);
+    HS_TRY(Ka > 0 ? limit(n, Ka, a, 0, &la) : HS_OK);
+    HS_TRY(Kb > 0 ? limit(n, Kb, b, 1, &lb) : HS_OK);
     *harder = Kb > 0 && (Ka == 0 || lb > la);
 out:
-    return rc;
-}
-
-/* wide (K, n, 2) <- effects (K, n) as increments from 0. */
-static void widen(size_t cells, const double *effect, double *wide)
-{
-    for (size_t i = 0; i < cells; i++) {
-        wide[2 * i] = 0;
-        wide[2 * i + 1] = effect[i];
-    }
-}
-
-int hs_control_harder_effects(size_t n, size_t Ka, const double *a, size_t Kb, const double *b, int *harder)
-{
-    int rc;
-    double *wa = NULL, *wb = NULL;
-    HS_TRY(hs_alloc(Ka * n, 2 * sizeof *wa, &wa));
-    HS_TRY(hs_alloc(Kb * n, 2 * sizeof *wb, &wb));
-    widen(Ka * n, a, wa);
-    widen(Kb * n, b, wb);
-    HS_TRY(hs_control_harder(n, 2, 0, 1, Ka, wa, Kb, wb, harder));
-out:
-    free(wa);
-    free(wb);
     return rc;
 }
 
 int hs_control_beside_twins(hs_measurement *m, size_t n, size_t K, const double *twins)
 {
     int rc = HS_OK;
-    double reach = NAN, *wide = NULL;
+    double reach = NAN;
     char why[128];
-    HS_TRY(hs_alloc(K * n, 2 * sizeof *wide, &wide));
-    widen(K * n, twins, wide);
-    HS_TRY(K > 0 ? limit(n, 2, 0, 1, K, wide, 1, &reach) : HS_OK);
+    HS_TRY(K > 0 ? limit(n, K, twins, 1, &reach) : HS_OK);
     if (K > 0 && !(m->effect.lo > reach)) {
         snprintf(why, sizeof why, "%zu twins of equal norm may do as much: effect %.3g [%.3g, %.3g], their limit %.3g",
                  K, m->effect.value, m->effect.lo, m->effect.hi, reach);
         hs_withhold(m, why);
     }
 out:
-    free(wide);
     return rc;
 }

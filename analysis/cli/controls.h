@@ -82,13 +82,12 @@ HS_CHECKED int hs_control_add(hs_measurement *m, hs_control_kind kind, hs_measur
  * alike, along any direction. */
 #define HS_UNTRAINED "the network is untrained"
 
-/* True where null b (Kb, n, m), of twins, of the same effects is harder to beat than a: prediction limits of the root
- * mean square of the increments at column `far` against `zero`. */
-HS_CHECKED int hs_control_harder(size_t n, size_t m, size_t zero, size_t far, size_t Ka, const double *a, size_t Kb,
-                                 const double *b, int *harder);
+/* effect (rows) <- value (rows, m) at column `far` less that at `zero`. */
+void hs_control_increments(size_t rows, size_t m, size_t zero, size_t far, const double *value, double *effect);
+/* *harder <- whether the effects b (Kb, n) of twins are a null that is harder to beat than a (Ka, n): prediction limits
+ * of the root mean square of one more. */
+HS_CHECKED int hs_control_harder(size_t n, size_t Ka, const double *a, size_t Kb, const double *b, int *harder);
 /* Withholds m's verdict where the effect does not exceed the limit of K twins' effects (K, n); K = 0: as it is. */
 HS_CHECKED int hs_control_beside_twins(hs_measurement *m, size_t n, size_t K, const double *twins);
-/* The same of effects: a (Ka, n), b (Kb, n). */
-HS_CHECKED int hs_control_harder_effects(size_t n, size_t Ka, const double *a, size_t Kb, const double *b, int *harder);
 
 #endif

@@ -261,26 +261,15 @@ static void widen(size_t K, size_t n, const double *effect, double *wide)
 /* *null (K, n, 2) <- the random directions' effects; of a control those or its twins', which are harder to beat. */
 HS_CHECKED static int null_of(const hs_homogeneity_work *w, size_t p, size_t *K, double **null, int *is_twins)
 {
-    int rc, harder = 0;
+    int rc;
     size_t n = w->m.n, Kt = 0;
-    double *random = NULL, *twin = NULL;
+    const double *random = w->K > 0 ? w->null[p] : NULL;
     const double *twins = w->control == NULL ? hs_homogeneity_twins(w, p, &Kt) : NULL;
-    HS_TRY(hs_alloc(w->K * n, 2 * sizeof *random, &random));
-    HS_TRY(hs_alloc(Kt * n, 2 * sizeof *twin, &twin));
-    if (w->K > 0) {
-        widen(w->K, n, w->null[p], random);
-    }
-    if (Kt > 0) {
-        widen(Kt, n, twins, twin);
-    }
-    HS_TRY(hs_control_harder(n, 2, 0, 1, w->K, random, Kt, twin, &harder));
-    *K = harder ? Kt : w->K;
-    *is_twins = harder;
-    *null = harder ? twin : random;
-    *(harder ? &twin : &random) = NULL;
+    HS_TRY(hs_control_harder(n, w->K, random, Kt, twins, is_twins));
+    *K = *is_twins ? Kt : w->K;
+    HS_TRY(hs_alloc(*K * n, 2 * sizeof **null, null));
+    widen(*K, n, *is_twins ? twins : random, *null);
 out:
-    free(random);
-    free(twin);
     return rc;
 }
 

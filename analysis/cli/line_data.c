@@ -186,21 +186,31 @@ static void ends_of(const swept *s, size_t *zero, size_t *far)
     }
 }
 
+/* effect (K, n) <- the increments of rows (K, n, m) at the largest strength. */
+static void far_effects(const swept *s, size_t K, const double *rows, double *effect)
+{
+    size_t zero, far;
+    ends_of(s, &zero, &far);
+    hs_control_increments(K * s->n, s->m, zero, far, rows, effect);
+}
+
 /* *null (free()), *K <- of a's and b's the one that is harder to beat, cut; b may hold none. */
 HS_CHECKED static int harder_null(const swept *s, size_t Ka, const double *a, size_t Kb, const double *b, size_t *K,
                                   double **null, int *twins)
 {
-    int rc, harder = 0;
-    size_t zero, far;
-    ends_of(s, &zero, &far);
-    HS_TRY(hs_control_harder(s->n, s->m, zero, far, Ka, a, Kb, b, &harder));
-    *K = harder ? Kb : Ka;
-    *twins = harder;
+    int rc;
+    double *effect = NULL;
+    HS_TRY(hs_alloc((Ka + Kb) * s->n, sizeof *effect, &effect));
+    far_effects(s, Ka, a, effect);
+    far_effects(s, Kb, b, effect + Ka * s->n);
+    HS_TRY(hs_control_harder(s->n, Ka, effect, Kb, effect + Ka * s->n, twins));
+    *K = *twins ? Kb : Ka;
     HS_TRY(hs_alloc(*K * s->n, s->m * sizeof **null, null));
     if (*K > 0) {
-        memcpy(*null, harder ? b : a, *K * s->n * s->m * sizeof **null);
+        memcpy(*null, *twins ? b : a, *K * s->n * s->m * sizeof **null);
     }
 out:
+    free(effect);
     return rc;
 }
 
@@ -210,7 +220,7 @@ HS_CHECKED static int twins_of(const swept *s, size_t full, const cut_arrays *cu
                                size_t *K, double **effect)
 {
     int rc = HS_OK;
-    size_t cells = s->n * s->m, zero, far;
+    size_t cells = s->n * s->m;
     double *score = NULL;
     *K = o->score != NULL && o->K > 0 ? 1 + o->K : 0;
     HS_TRY(hs_alloc(*K, cells * sizeof *score, &score));
@@ -219,10 +229,7 @@ HS_CHECKED static int twins_of(const swept *s, size_t full, const cut_arrays *cu
         cut_rows(s->n, full, cut, o->score, score);
         cut_rows(o->K * s->n, full, cut, o->null, score + cells);
     }
-    ends_of(s, &zero, &far);
-    for (size_t i = 0; i < *K * s->n; i++) {
-        (*effect)[i] = score[i * s->m + far] - score[i * s->m + zero];
-    }
+    far_effects(s, *K, score, *effect);
 out:
     free(score);
     return rc;

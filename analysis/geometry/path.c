@@ -5,16 +5,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-
-static double distance(size_t n, const float *a, const float *b)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double e = (double)a[i] - (double)b[i];
-        sum += e * e;
-    }
-    return sqrt(sum);
-}
+#include "core/linalg/blas.h"
 
 static void between(size_t n, const float *a, const float *b, double s, float *out)
 {
@@ -39,7 +30,7 @@ int hs_midpoint_deviation(const hs_curved_map *g, const float *a, const float *b
     HS_TRY(g->eval(g->ctx, rows, x, y));
     for (size_t j = 0; j < count; j++) {
         const float *end = y + (2 * j + 1) * g->m, *mid = end + g->m;
-        double sum = 0, chord = distance(g->m, y, end);
+        double sum = 0, chord = hs_distance_f32(g->m, y, end);
         for (size_t i = 0; i < g->m; i++) {
             double e = (double)mid[i] - 0.5 * ((double)y[i] + (double)end[i]);
             sum += e * e;
@@ -98,7 +89,7 @@ static double energy_of(const path *p, const float *y)
 {
     double sum = 0;
     for (size_t k = 0; k < p->K; k++) {
-        double d = distance(p->g->m, y + k * p->g->m, y + (k + 1) * p->g->m);
+        double d = hs_distance_f32(p->g->m, y + k * p->g->m, y + (k + 1) * p->g->m);
         sum += d * d;
     }
     return (double)p->K * sum / p->chord2;
@@ -137,15 +128,6 @@ out:
     return rc;
 }
 
-static double inner_product(size_t n, const float *a, const float *b)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += (double)a[i] * (double)b[i];
-    }
-    return sum;
-}
-
 /* trial <- x - step grad, kept; its energy. */
 HS_CHECKED static int try_step(path *p, double step, double *energy)
 {
@@ -173,7 +155,7 @@ HS_CHECKED static int descend(path *p, size_t iterations, hs_path_energy *out)
     double now = out->straight, tried, first, slope, step = 0;
     int rc = HS_OK;
     HS_TRY(gradient(p));
-    first = slope = inner_product(p->inner, p->last, p->grad);
+    first = slope = hs_dot_f32(p->inner, p->last, p->grad);
     for (size_t it = 0; it < iterations && slope > 1e-12 * first; it++) {
         if (it == 0) {
             step = now / slope; /* what a quadratic with minimum 0 would take, halved until it helps */
@@ -194,9 +176,9 @@ HS_CHECKED static int descend(path *p, size_t iterations, hs_path_energy *out)
         out->iterations++;
         double old = slope, cross;
         HS_TRY(gradient(p));
-        slope = inner_product(p->inner, p->last, p->grad);
+        slope = hs_dot_f32(p->inner, p->last, p->grad);
         /* <s, s> / <s, y> in the metric of the smoothing: s = -step before, y = grad - before */
-        cross = inner_product(p->inner, p->last, p->before);
+        cross = hs_dot_f32(p->inner, p->last, p->before);
         step = old > cross ? step * old / (old - cross) : 2 * step;
     }
     out->relaxed = now;
@@ -210,7 +192,7 @@ static void say_bend(const path *p, const float *a, const float *b, hs_path_ener
     const size_t n = p->g->n;
     for (size_t k = 1; k < p->K; k++) {
         between(n, a, b, (double)k / (double)p->K, p->trial);
-        out->bend = fmax(out->bend, distance(n, p->trial, p->x + k * n) / distance(n, a, b));
+        out->bend = fmax(out->bend, hs_distance_f32(n, p->trial, p->x + k * n) / hs_distance_f32(n, a, b));
     }
 }
 
@@ -233,7 +215,7 @@ int hs_path_relax(const hs_curved_map *g, const float *a, const float *b, size_t
     HS_TRY(g->eval(g->ctx, 1, b, p.y + K * m));
     memcpy(p.image, p.y, m * sizeof *p.y);
     memcpy(p.image + K * m, p.y + K * m, m * sizeof *p.y);
-    p.chord2 = pow(distance(m, p.y, p.y + K * m), 2);
+    p.chord2 = pow(hs_distance_f32(m, p.y, p.y + K * m), 2);
     if (!(p.chord2 > 0) || !isfinite(p.chord2)) {
         rc = hs_fail(HS_EDEGENERATE, "a path between images %g apart", sqrt(p.chord2));
         goto out;

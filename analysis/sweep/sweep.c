@@ -6,6 +6,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
+#include "core/linalg/blas.h"
 
 /* What the watch needs to put a row's numbers in their place. */
 typedef struct {
@@ -112,16 +113,6 @@ out:
     return rc;
 }
 
-static double distance(size_t n, const float *a, const float *b)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)a[i] - (double)b[i];
-        sum += d * d;
-    }
-    return sqrt(sum);
-}
-
 /* out (d) <- x, each number moved to one of its neighbours. */
 static void round_anew(size_t d, const float *x, float *out)
 {
@@ -155,7 +146,7 @@ HS_CHECKED static int measure_noise_floor(const hs_edit_plan *plan, const float 
     round_anew(d, x_T, start);
     HS_TRY(run_once(&other, 1, start, s->n_phi, phi, x_0, &again));
     for (size_t p = 0; p < s->n_phi; p++) {
-        s->noise_floor[p] = distance(phi[p].features, again.value[p], s->value[p] + j * phi[p].features);
+        s->noise_floor[p] = hs_distance_f32(phi[p].features, again.value[p], s->value[p] + j * phi[p].features);
     }
 out:
     free(start);
@@ -214,7 +205,7 @@ static size_t nearest(size_t m, const double *strength, int sign)
 /* u (f) <- unit(a - b); all 0 when they are equal. */
 static void unit_difference(size_t f, const float *a, const float *b, double *u)
 {
-    double norm = distance(f, a, b);
+    double norm = hs_distance_f32(f, a, b);
     for (size_t k = 0; k < f; k++) {
         u[k] = norm > 0 ? ((double)a[k] - (double)b[k]) / norm : 0;
     }
@@ -309,7 +300,7 @@ double hs_sweep_effect(const hs_sweep *s, size_t p, size_t features, size_t j, s
     double sum = 0;
     for (size_t i = 0; i < s->n; i++) {
         const float *v = s->value[p] + i * s->m * features;
-        double d = distance(features, v + j * features, v + zero * features);
+        double d = hs_distance_f32(features, v + j * features, v + zero * features);
         sum += d * d;
     }
     return sqrt(sum / (double)s->n);

@@ -140,6 +140,16 @@ double hs_nrm2_f32(size_t n, const float *a)
     return sqrt(hs_dot_f32(n, a, a));
 }
 
+double hs_distance_f32(size_t n, const float *a, const float *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)a[i] - (double)b[i];
+        sum += d * d;
+    }
+    return sqrt(sum);
+}
+
 double hs_dot_f64(size_t n, const double *a, const double *b)
 {
     double s[LANES] = {0};

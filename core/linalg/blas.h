@@ -40,6 +40,8 @@ HS_CHECKED int hs_syrk_f64(size_t n, size_t k, double alpha, const double *A, si
 /* Σ a_i b_i, and √Σ a_i², of float32 data in double; always in the same order, whatever the machine. */
 double hs_dot_f32(size_t n, const float *a, const float *b);
 double hs_nrm2_f32(size_t n, const float *a);
+/* √Σ (a_i - b_i)², summed in the order of i. */
+double hs_distance_f32(size_t n, const float *a, const float *b);
 double hs_dot_f64(size_t n, const double *a, const double *b);
 /* √Σ a_i² without overflow or underflow of the squares. */
 double hs_nrm2_f64(size_t n, const double *a);

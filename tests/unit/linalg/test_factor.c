@@ -99,6 +99,7 @@ static void test_norms(void **state)
     assert_near(hs_dot_f32(19, f, g), want, 0); /* whole numbers: exact */
     assert_near(hs_nrm2_f32(5, f), sqrt(30), 1e-15);
     assert_near(hs_nrm2_f64(0, big), 0, 0);
+    assert_near(hs_distance_f32(2, f, g), sqrt(20 * 20 + 18 * 18), 1e-14);
 }
 
 static void test_guard_nests_and_restores(void **state)

@@ -95,20 +95,23 @@ static void test_the_null_that_is_harder_to_beat(void **state)
     const double a[4] = {1, -1, 0.5, 0.5}, b[2] = {0.9, -0.9};
     int harder = -1;
     /* of twins at least t_{K, .9875} rms: t_{1, .9875} = 25.45 times 0.9 against 3 times 1 */
-    assert_ok(hs_control_harder_effects(2, 2, a, 1, b, &harder));
+    assert_ok(hs_control_harder(2, 2, a, 1, b, &harder));
     assert_int_equal(harder, 1);
-    assert_ok(hs_control_harder_effects(2, 1, a, 1, (const double[2]){0.1, 0.1}, &harder)); /* 3 against 2.5 */
+    assert_ok(hs_control_harder(2, 1, a, 1, (const double[2]){0.1, 0.1}, &harder)); /* 3 against 2.5 */
     assert_int_equal(harder, 0);
-    assert_ok(hs_control_harder_effects(2, 0, NULL, 1, b, &harder));
+    assert_ok(hs_control_harder(2, 0, NULL, 1, b, &harder));
     assert_int_equal(harder, 1);
-    assert_ok(hs_control_harder_effects(2, 1, b, 0, NULL, &harder));
+    assert_ok(hs_control_harder(2, 1, b, 0, NULL, &harder));
     assert_int_equal(harder, 0);
     const double three[3] = {1, 2, 2}; /* rms sqrt 3, t_{3, .9875} = 4.1765348 (SciPy) */
     assert_near(hs_twin_limit(3, three), 7.233970553034861, 1e-6);
     assert_true(isnan(hs_twin_limit(0, NULL)));
     /* increments: against their own zero column */
     const double x[4] = {5, 5.1, 5, 5.1}, y[4] = {1, 2, 1, 2};
-    assert_ok(hs_control_harder(2, 2, 0, 1, 1, x, 1, y, &harder));
+    double increment[4];
+    hs_control_increments(2, 2, 0, 1, x, increment);
+    hs_control_increments(2, 2, 0, 1, y, increment + 2);
+    assert_ok(hs_control_harder(2, 1, increment, 1, increment + 2, &harder));
     assert_int_equal(harder, 1);
 }
 
