@@ -88,6 +88,15 @@ json_t *hs_json_num(double v)
     return isfinite(v) ? json_real(v) : json_null();
 }
 
+json_t *hs_json_nums(size_t n, const double *v)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_array_append_new(a, hs_json_num(v[i]));
+    }
+    return a;
+}
+
 json_t *hs_json_estimate(const char *name, double value, double lo, double hi, size_t n, const char *estimator,
                          const char *reason)
 {

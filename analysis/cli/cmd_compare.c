@@ -213,19 +213,6 @@ out:
     return rc;
 }
 
-HS_CHECKED static int check_outputs(hs_cmd *c)
-{
-    int rc;
-    HS_TRY(hs_cmd_need_out(c));
-    HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
-    HS_TRY(hs_plot_check(c, hs_cmd_str(c, "plot")));
-    if (hs_cmd_str(c, "plot") != NULL && hs_cmd_out(c) == NULL) {
-        rc = hs_fail(HS_ERANGE, "--plot: drawn from the result file, but there is no -o");
-    }
-out:
-    return rc;
-}
-
 static int run(hs_cmd *c)
 {
     int rc;
@@ -234,7 +221,7 @@ static int run(hs_cmd *c)
     size_t count = 0, open = 0;
     hs_compared *list = NULL;
     HS_TRY(list_sides(c, &count, &spec));
-    HS_TRY(check_outputs(c));
+    HS_TRY(hs_plot_check_outputs(c));
     HS_TRY(hs_calloc(count, sizeof *list, &list));
     for (; open < count; open++) {
         HS_TRY(hs_compared_open(c, spec[open], &list[open]));

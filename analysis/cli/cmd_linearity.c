@@ -39,12 +39,7 @@ HS_CHECKED static int check(hs_cmd *c)
                        "--model, --sweep, --effects: %s given; wanted one of them; usage: hspace linearity %s",
                        effects + sweep + model == 0 ? "none" : "several", hs_cmd_linearity.usage);
     }
-    HS_TRY(hs_cmd_need_out(c));
-    HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
-    HS_TRY(hs_plot_check(c, hs_cmd_str(c, "plot")));
-    if (hs_cmd_str(c, "plot") != NULL && hs_cmd_out(c) == NULL) {
-        return hs_fail(HS_ERANGE, "--plot: drawn from the result file, but there is no -o");
-    }
+    HS_TRY(hs_plot_check_outputs(c));
 out:
     return rc;
 }

@@ -47,24 +47,15 @@ static hs_dir_pca_options read_options(const hs_cmd *c)
     return o;
 }
 
-static json_t *numbers(size_t n, const double *v)
-{
-    json_t *a = json_array();
-    for (size_t i = 0; i < n; i++) {
-        json_array_append_new(a, hs_json_num(v[i]));
-    }
-    return a;
-}
-
 static json_t *fit_object(const hs_pca *p, json_t *t)
 {
-    json_t *o =
-        json_pack("{s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "t", t, "n", (json_int_t)p->n, "d", (json_int_t)p->d,
-                  "solver", hs_pca_solver_name(p->solver), "explained_variance", numbers(p->k, p->explained_variance),
-                  "explained_variance_ratio", numbers(p->k, p->explained_variance_ratio), "singular_value",
-                  numbers(p->k, p->singular_value), "residual", numbers(p->k, p->residual), "effective_rank",
-                  hs_json_num(p->participation[0]));
-    json_object_set_new(o, "effective_rank_bounds", numbers(2, p->participation));
+    json_t *o = json_pack("{s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "t", t, "n", (json_int_t)p->n, "d",
+                          (json_int_t)p->d, "solver", hs_pca_solver_name(p->solver), "explained_variance",
+                          hs_json_nums(p->k, p->explained_variance), "explained_variance_ratio",
+                          hs_json_nums(p->k, p->explained_variance_ratio), "singular_value",
+                          hs_json_nums(p->k, p->singular_value), "residual", hs_json_nums(p->k, p->residual),
+                          "effective_rank", hs_json_num(p->participation[0]));
+    json_object_set_new(o, "effective_rank_bounds", hs_json_nums(2, p->participation));
     json_object_set_new(o, "total_variance", hs_json_num(p->total_variance));
     json_object_set_new(o, "numerical_rank", json_integer((json_int_t)p->rank));
     return o;

@@ -20,6 +20,19 @@ int hs_plot_check(const hs_cmd *c, const char *path)
     return hs_arrays_check(c, path, "pdf|svg|png");
 }
 
+int hs_plot_check_outputs(hs_cmd *c)
+{
+    int rc;
+    HS_TRY(hs_cmd_need_out(c));
+    HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
+    HS_TRY(hs_plot_check(c, hs_cmd_str(c, "plot")));
+    if (hs_cmd_str(c, "plot") != NULL && hs_cmd_out(c) == NULL) {
+        rc = hs_fail(HS_ERANGE, "--plot: drawn from the result file, but there is no -o");
+    }
+out:
+    return rc;
+}
+
 int hs_plot_files(hs_cmd *c, const char *const *path, size_t n, const char *out)
 {
     hs_figure_options o = {.out = out, .force = hs_cmd_force(c)};

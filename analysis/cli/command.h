@@ -84,6 +84,7 @@ const char *hs_version_long(void);                                 /* git descri
 
 /* JSON numbers: null for a non-finite value. */
 json_t *hs_json_num(double v);
+json_t *hs_json_nums(size_t n, const double *v);
 /* {"name", "value", "ci": [lo, hi], "n", "estimator"}; NaN limits: "ci": null; NaN value: null;
  * either with "reason". */
 json_t *hs_json_estimate(const char *name, double value, double lo, double hi, size_t n, const char *estimator,

@@ -18,20 +18,11 @@ static json_t *side_json(const hs_compared *s)
     return o;
 }
 
-static json_t *numbers(size_t n, const double *v)
-{
-    json_t *a = json_array();
-    for (size_t i = 0; i < n; i++) {
-        json_array_append_new(a, hs_json_num(v[i]));
-    }
-    return a;
-}
-
 static json_t *table(size_t rows, size_t cols, const double *v)
 {
     json_t *a = json_array();
     for (size_t i = 0; i < rows; i++) {
-        json_array_append_new(a, numbers(cols, v + i * cols));
+        json_array_append_new(a, hs_json_nums(cols, v + i * cols));
     }
     return a;
 }
@@ -50,9 +41,9 @@ void hs_compare_put_json(json_t *results, const hs_compared *a, const hs_compare
         for (size_t j = 0; j < HS_CMP_COLUMNS; j++) {
             json_object_set_new(o, hs_compare_name[j], hs_json_num(x->column[j * x->S + k]));
         }
-        json_object_set_new(o, "spectrum_a", numbers(HS_COMPARE_SPECTRUM, x->spectrum + k * HS_COMPARE_SPECTRUM));
+        json_object_set_new(o, "spectrum_a", hs_json_nums(HS_COMPARE_SPECTRUM, x->spectrum + k * HS_COMPARE_SPECTRUM));
         json_object_set_new(o, "spectrum_b",
-                            numbers(HS_COMPARE_SPECTRUM, x->spectrum + (x->S + k) * HS_COMPARE_SPECTRUM));
+                            hs_json_nums(HS_COMPARE_SPECTRUM, x->spectrum + (x->S + k) * HS_COMPARE_SPECTRUM));
         json_array_append_new(steps, o);
     }
     for (size_t i = 0; i < x->M; i++) {
@@ -63,7 +54,7 @@ void hs_compare_put_json(json_t *results, const hs_compared *a, const hs_compare
     json_object_set_new(results, "steps", steps);
     json_object_set_new(results, "cka",
                         json_pack("{s:o, s:o, s:o, s:o}", "t", at, "debiased", table(x->M, x->M, x->cka), "biased",
-                                  table(x->M, x->M, x->cka_biased), "null", numbers(x->M, x->cka_null)));
+                                  table(x->M, x->M, x->cka_biased), "null", hs_json_nums(x->M, x->cka_null)));
 }
 
 /* ---- File ---- */

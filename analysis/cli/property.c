@@ -29,12 +29,7 @@ int hs_property_check(hs_cmd *c, const char *usage, size_t n, const char *const 
                      usage);
         goto out;
     }
-    HS_TRY(hs_cmd_need_out(c));
-    HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
-    HS_TRY(hs_plot_check(c, hs_cmd_str(c, "plot")));
-    if (hs_cmd_str(c, "plot") != NULL && hs_cmd_out(c) == NULL) {
-        rc = hs_fail(HS_ERANGE, "--plot: drawn from the result file, but there is no -o");
-    }
+    HS_TRY(hs_plot_check_outputs(c));
 out:
     hs_str_free(&list);
     return rc;

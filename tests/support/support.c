@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/io/file.h"
+
 double max_rel_f32(const float *a, const float *b, size_t n)
 {
     double worst = 0, scale = 0;
@@ -25,6 +27,17 @@ double max_rel_f64(const double *a, const double *b, size_t n)
         scale = fmax(scale, fabs(b[i]));
     }
     return scale > 0 ? worst / scale : worst;
+}
+
+char *read_text(const char *path)
+{
+    unsigned char *b;
+    size_t n;
+    assert_ok(hs_file_read(path, 1 << 24, &b, &n));
+    char *s = realloc(b, n + 1);
+    assert_non_null(s);
+    s[n] = '\0';
+    return s;
 }
 
 const char *shared_data(const char *file)

@@ -56,6 +56,9 @@ const char *shared_data(const char *file);
         }                                \
     } while (0)
 
+/* The whole file as a string; free(). */
+char *read_text(const char *path);
+
 /* A path inside a fresh temporary folder of this process (removed at exit). */
 const char *temp_path(const char *name);
 

@@ -12,7 +12,6 @@
 #include "analysis/figures/scree.h"
 #include "analysis/figures/sweep.h"
 #include "analysis/figures/theorem1.h"
-#include "core/io/file.h"
 #include "core/io/image.h"
 #include "core/io/result.h"
 #include "tests/support/support.h"
@@ -24,17 +23,6 @@ static const double s5[5] = {-2, -1, 0, 1, 2}, mean5[5] = {-0.2, -0.1, 0, 0.1, 0
 static hs_figure_line line(void)
 {
     return (hs_figure_line){"brightness", "pc0", "holds", 5, s5, mean5, lo5, hi5, nlo5, nhi5, 0.1, 0.97, 8, 2000, 95};
-}
-
-static char *slurp(const char *path)
-{
-    unsigned char *b;
-    size_t n;
-    assert_ok(hs_file_read(path, 1 << 24, &b, &n));
-    char *s = realloc(b, n + 1);
-    assert_non_null(s);
-    s[n] = '\0';
-    return s;
 }
 
 static void need_gnuplot(void)
@@ -53,7 +41,7 @@ static void test_data_file_holds_the_numbers(void **state)
     int drawn;
     p.null_hi = NULL; /* an absent column is nan */
     assert_ok(hs_figure_linearity(&p, 1, &o, &drawn));
-    char *dat = slurp(temp_path("lin.dat")), *at = strchr(dat, '\n');
+    char *dat = read_text(temp_path("lin.dat")), *at = strchr(dat, '\n');
     for (size_t j = 0; j < 5; j++) {
         const double want[6] = {s5[j], mean5[j], lo5[j], hi5[j], nlo5[j], (double)NAN};
         for (int k = 0; k < 6; k++) {
@@ -62,7 +50,7 @@ static void test_data_file_holds_the_numbers(void **state)
         }
     }
     free(dat);
-    char *gp = slurp(temp_path("lin.gp"));
+    char *gp = read_text(temp_path("lin.gp"));
     assert_non_null(strstr(gp, "data = \"lin.dat\""));
     free(gp);
 }
@@ -77,7 +65,7 @@ static void test_formats(void **state)
     o.out = temp_path("f.pdf");
     assert_ok(hs_figure_linearity(p, 2, &o, &drawn));
     assert_int_equal(drawn, 1);
-    char *pdf = slurp(o.out);
+    char *pdf = read_text(o.out);
     assert_memory_equal(pdf, "%PDF-", 5);
     free(pdf);
     /* 3.25 in at 300 dpi; something is drawn in the curve's colour. */
@@ -95,7 +83,7 @@ static void test_formats(void **state)
     hs_image_free(&im);
     o.out = temp_path("h.svg");
     assert_ok(hs_figure_linearity(p, 1, &o, &drawn));
-    char *svg = slurp(o.out);
+    char *svg = read_text(o.out);
     assert_non_null(strstr(svg, "<svg"));
     assert_non_null(strstr(svg, "untrained"));
     assert_non_null(strstr(svg, "n = 8 images"));
@@ -118,7 +106,7 @@ static void test_texts_of_files_are_only_text(void **state)
     assert_ok(hs_figure_linearity(&p, 1, &o, &drawn));
     assert_int_equal(drawn, 1);
     assert_int_not_equal(access(marker, F_OK), 0);
-    char *svg = slurp(o.out);
+    char *svg = read_text(o.out);
     assert_null(strstr(svg, "<script>"));
     assert_non_null(strstr(svg, "&lt;script>&amp;"));
     free(svg);
@@ -133,14 +121,14 @@ static void test_loss_curve(void **state)
     hs_figure_options o = {.out = temp_path("loss.svg")};
     int drawn;
     assert_ok(hs_figure_loss(&run, &o, &drawn));
-    char *dat = slurp(temp_path("loss.dat")), *at = strchr(dat, '\n');
+    char *dat = read_text(temp_path("loss.dat")), *at = strchr(dat, '\n');
     for (size_t i = 0; i < 3; i++) {
         assert_true(strtod(at, &at) == update[i]);
         assert_true(strtod(at, &at) == loss[i]);
         assert_true(strtod(at, &at) == norm[i]);
     }
     free(dat);
-    char *gp = slurp(temp_path("loss.gp"));
+    char *gp = read_text(temp_path("loss.gp"));
     assert_non_null(strstr(gp, "set logscale y"));
     assert_non_null(strstr(gp, "update 300: 1.5 minutes, 71.4 images a second"));
     free(gp);
@@ -273,7 +261,7 @@ static void test_linearity_file(void **state)
     int drawn;
     make_linearity(h5, 1);
     assert_ok(hs_figure_from_results(&h5, 1, NULL, &(hs_figure_options){.out = out}, &drawn));
-    char *svg = slurp(out);
+    char *svg = read_text(out);
     assert_non_null(strstr(svg, "untrained")); /* the file says so itself */
     assert_non_null(strstr(svg, "no effect"));
     assert_non_null(strstr(svg, "B = 500"));
@@ -295,7 +283,7 @@ static void test_sweep_files(void **state)
     make_sweep(h5[0], "pc0");
     make_sweep(h5[1], "random0");
     assert_ok(hs_figure_from_results(h5, 2, NULL, &(hs_figure_options){.out = out}, &drawn));
-    char *svg = slurp(out), *dat = slurp(temp_path("sweep.dat"));
+    char *svg = read_text(out), *dat = read_text(temp_path("sweep.dat"));
     assert_non_null(strstr(svg, "h_later:3"));
     assert_non_null(strstr(svg, "random0"));
     /* First row: strength -2, mean of 1 - 3 and 0 - 7, the two. */
@@ -325,7 +313,7 @@ static void test_pca_and_similarity_files(void **state)
     assert_ok(hs_result_commit(r));
     hs_result_free(r);
     assert_ok(hs_figure_from_results(&h5, 1, NULL, &(hs_figure_options){.out = out}, &drawn));
-    char *dat = slurp(temp_path("pca.dat"));
+    char *dat = read_text(temp_path("pca.dat"));
     assert_non_null(strstr(dat, "# t = 290\n1 0.5 0.5\n2 0.25 0.75\n3 0.125 0.875\n"));
     free(dat);
 
@@ -337,7 +325,7 @@ static void test_pca_and_similarity_files(void **state)
     assert_ok(hs_result_commit(r));
     hs_result_free(r);
     assert_ok(hs_figure_from_results(&h5, 1, NULL, &(hs_figure_options){.out = out, .force = 1}, &drawn));
-    char *svg = slurp(out);
+    char *svg = read_text(out);
     assert_non_null(strstr(svg, "pc1"));
     assert_non_null(strstr(svg, "0.13")); /* 0.125, printed in its cell */
     free(svg);
@@ -365,7 +353,7 @@ static void test_theorem1_files(void **state)
     }
     assert_ok(hs_figure_from_results(h5, 2, NULL, &(hs_figure_options){.out = out}, &drawn));
     assert_int_equal(drawn, 1);
-    char *dat = slurp(temp_path("t1.dat")), *svg = slurp(out);
+    char *dat = read_text(temp_path("t1.dat")), *svg = read_text(out);
     assert_non_null(strstr(dat, "999 -0.5 -1.5\n500 -0.25 -1.25\n0 -0.125 -0.125\n"));
     assert_non_null(strstr(svg, "2 steps"));
     free(dat);

@@ -7,7 +7,6 @@
 #include "analysis/figures/from_result.h"
 #include "analysis/report/geometry.h"
 #include "analysis/report/report.h"
-#include "core/io/file.h"
 #include "core/io/result.h"
 #include "tests/support/support.h"
 
@@ -67,17 +66,6 @@ static void write_file(const char *path, contents c)
     hs_result_free(r);
 }
 
-static char *slurp(const char *path)
-{
-    unsigned char *b;
-    size_t n;
-    assert_ok(hs_file_read(path, 1 << 24, &b, &n));
-    char *s = realloc(b, n + 1);
-    assert_non_null(s);
-    s[n] = '\0';
-    return s;
-}
-
 static void test_page(void **state)
 {
     (void)state;
@@ -90,7 +78,7 @@ static void test_page(void **state)
     for (int all = 0; all < 2; all++) { /* without arrays there is no figure, and a page all the same */
         write_file(path, (contents){all, all, all, 0});
         assert_ok(hs_report_write(in, 1, &o, out, &undrawn));
-        char *html = slurp(out);
+        char *html = read_text(out);
         assert_non_null(strstr(html, "yet linear within 0.25 &amp; &lt;so on&gt;"));
         assert_non_null(strstr(html, "0.5312"));
         assert_non_null(strstr(html, "[0.5, 0.5625]"));
@@ -116,7 +104,7 @@ static void test_figure(void **state)
     for (int k = 1; k < 8; k++) {
         write_file(path, (contents){k & 1, k >> 1 & 1, k >> 2, 0});
         assert_ok(hs_figure_from_results(in, 1, NULL, &o, &drawn));
-        char *text = slurp(dat);
+        char *text = read_text(dat);
         assert_int_equal(strstr(text, "image_noise") != NULL, k & 1);
         assert_int_equal(strstr(text, "sigma_t900") != NULL, k >> 1 & 1);
         assert_int_equal(strstr(text, "gaussian") != NULL, k >> 2);

@@ -8,17 +8,6 @@
 #include "core/io/image.h"
 #include "tests/support/support.h"
 
-static char *slurp(const char *path)
-{
-    unsigned char *b;
-    size_t n;
-    assert_ok(hs_file_read(path, 1 << 24, &b, &n));
-    char *s = realloc(b, n + 1);
-    assert_non_null(s);
-    s[n] = '\0';
-    return s;
-}
-
 static void put(const char *path, const char *text)
 {
     assert_ok(hs_file_write_atomic(path, text, strlen(text), 1));
@@ -49,7 +38,7 @@ static void test_every_text_is_escaped(void **state)
     hs_page_table(p, 2, head, 1, cell);
     assert_ok(hs_page_commit(p, path, 0));
     hs_page_free(p);
-    char *html = slurp(path);
+    char *html = read_text(path);
     assert_null(strstr(html, "<script"));
     assert_null(strstr(html, "\x1b"));
     assert_null(strstr(html, "\xe2\x80\xae"));
@@ -87,7 +76,7 @@ static void test_svg_ids_are_unique_and_links_refused(void **state)
     assert_code(hs_page_svg(p, temp_path("absent.svg"), "x", NULL), HS_EIO);
     assert_ok(hs_page_commit(p, path, 0));
     hs_page_free(p);
-    char *html = slurp(path);
+    char *html = read_text(path);
     assert_int_equal(count(html, "<svg"), 2);
     assert_int_equal(count(html, " id='f1-c'"), 1);
     assert_int_equal(count(html, "href='#f1-c'"), 1);
@@ -114,7 +103,7 @@ static void test_png_is_embedded_and_marked(void **state)
     assert_ok(hs_page_commit(p, path, 0));
     assert_code(hs_page_commit(p, path, 0), HS_ERANGE);
     hs_page_free(p);
-    char *html = slurp(path);
+    char *html = read_text(path);
     assert_int_equal(count(html, "<span class=\"mark\">untrained</span>"), 2); /* title and picture */
     /* A PNG begins 89 50 4E 47 0D 0A 1A 0A 00. */
     assert_int_equal(count(html, "src=\"data:image/png;base64,iVBORw0KGgoA"), 1);
