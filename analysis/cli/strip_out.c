@@ -10,6 +10,8 @@
 const hs_opt hs_opts_strip[] = {
     {"labels", 0, HS_OPT_STR, "auto", 0, 0, "auto|yes|no", "WHEN", "Output",
      "labelled strip instead of bare pixels; auto: in .pdf, and in .png of several strengths"},
+    {"rows", 0, HS_OPT_INT, "0", 0, 1000000, NULL, "N", "Output",
+     "images in a labelled strip, the first ones of them; 0: all"},
     {0}};
 
 static int ends_in(const char *path, const char *ending)
@@ -38,7 +40,8 @@ int hs_strip_wanted(const hs_cmd *c, const char *path, size_t columns)
 int hs_strip_out_write(const hs_cmd *c, const char *path, const hs_strip_out *s)
 {
     int bare = hs_cmd_str(c, "labels")[0] == 'n'; /* a .pdf without labels */
-    const hs_strip strip = {.rows = s->rows,
+    size_t most = (size_t)hs_cmd_int(c, "rows") * s->block;
+    const hs_strip strip = {.rows = most > 0 && most < s->rows ? most : s->rows,
                             .cols = s->cols,
                             .shape = s->shape,
                             .x = s->x,

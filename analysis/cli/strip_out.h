@@ -4,7 +4,7 @@
 
 #include "analysis/cli/common.h"
 
-extern const hs_opt hs_opts_strip[]; /* --labels */
+extern const hs_opt hs_opts_strip[]; /* --labels, --rows */
 
 /* Before any work: as hs_images_check, and .pdf. */
 HS_CHECKED int hs_strip_check(const hs_cmd *c, const char *path);
@@ -20,6 +20,7 @@ typedef struct {
     const char *const *row; /* (rows) labels */
     size_t block;           /* rows of an image; 1: no wider gaps */
 } hs_strip_out;
+/* The first --rows images. */
 HS_CHECKED int hs_strip_out_write(const hs_cmd *c, const char *path, const hs_strip_out *s);
 
 /* n labels: "%g" of values, or the names of a source's images (files without their folder; else their numbers).

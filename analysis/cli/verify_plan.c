@@ -11,6 +11,8 @@
 #include "analysis/directions/direction.h"
 #include "core/base/alloc.h"
 
+enum { STRIP_ROWS = 8 }; /* images a page shows of each sweep, however many are measured */
+
 /* What the plan is made for; borrowed. */
 typedef struct {
     hs_cmd *c;
@@ -193,6 +195,7 @@ HS_CHECKED static int add_sweep(maker *m, const subject *d, char sweep[4352])
     describe(s, d);
     snprintf(strip, sizeof strip, "%s/%s.png", m->o->folder, stem);
     hs_words_addf(&s->words, "--strip=%s", strip);
+    hs_words_addf(&s->words, "--rows=%d", STRIP_ROWS);
     hs_words_add(&m->plan->strips, strip);
     finish(m, s);
     snprintf(sweep, 4352, "%s", s->out);

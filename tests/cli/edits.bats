@@ -122,6 +122,8 @@ P
     "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength -1,1 -q -o e.png 2>/dev/null
     # 8 + 12 + 8, three columns (0 among them) of 64 and 4 between, 8; title, labels, two rows
     file e.png | grep -q 'PNG image data, 236 x 192,'
+    "$HSPACE" edit $M -N 3 --direction pca.h5:pc0 --strength -1,1 --rows 2 -q -o two.png 2>/dev/null
+    cmp e.png two.png # the first images, as when there are no others
     "$HSPACE" edit $M -N 2 --direction pca.h5:pc0 --strength -1,1 --labels no -q -o bare.png 2>/dev/null
     file bare.png | grep -q 'PNG image data, 34 x 34,'
     "$HSPACE" edit $M -N 1 --direction pca.h5:pc0 -q -o one.png 2>/dev/null

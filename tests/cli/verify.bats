@@ -25,6 +25,7 @@ V="verify --model random:tiny -D d.h5 --control r.h5:random0 --rival e.h5 -N 16 
     grep -q "Verdicts</h2>" v/report.html && grep -q "random0 (control: must not hold)" v/report.html
     ! grep -q "$PWD" v/report.html # directories are in the JSON only
     sha256sum v/*.h5 >before
+    file v/on.png | grep -Eq 'x 6[0-9][0-9],' # eight rows of the sixteen images
     "$HSPACE" $V --json >again.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
     sha256sum -c --quiet before
     [ "$(jq -c .results again.json)" = "$(jq -c .results out.json)" ]
