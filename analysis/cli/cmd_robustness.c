@@ -82,6 +82,7 @@ out:
 HS_CHECKED static int put_run(hs_result *file, const hs_robustness *m, const hs_robust_run *r)
 {
     static const char *const space[] = {"scale_h", "scale_eps", "scale_x_t"};
+    static const char *const spread[] = {"spread_h", "spread_eps", "spread_x_t"};
     int rc = HS_OK, arm[HS_ARMS];
     size_t most, n = arms_of(m, arm, &most), dim[3] = {n, r->n, r->m};
     double *v = NULL;
@@ -97,6 +98,7 @@ HS_CHECKED static int put_run(hs_result *file, const hs_robustness *m, const hs_
     HS_TRY(put_rows(file, m, "frechet", r->frechet));
     for (int k = 0; k < HS_NOISE_SPACES; k++) {
         HS_TRY(hs_result_put_f64(file, space[k], "step", 1, &r->scale.S, r->scale.scale[k]));
+        HS_TRY(hs_result_put_f64(file, spread[k], "step", 1, &r->scale.S, r->scale.spread[k]));
     }
 out:
     free(v);
@@ -127,8 +129,8 @@ out:
 HS_CHECKED static int put_missing(hs_measurement *m)
 {
     int rc = HS_OK;
-    static const char *const name[] = {"contraction", "anisotropy", "frechet_clean"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const name[] = {"contraction", "anisotropy", "common_share_h", "frechet_clean"};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         hs_estimate e = hs_estimate_plain(name[i], NAN, 0, "not computed", "needs a model");
         HS_TRY(hs_measurement_put(m, &e));
     }
@@ -149,6 +151,7 @@ HS_CHECKED static int answer(hs_cmd *c, const hs_robust_case *k)
         k->has_run && k->run.idle ? "the network does not predict noise: untrained, it has nothing to break" : NULL;
     HS_TRY(hs_robustness_measure(hs_robust_decides(k), &o, &r));
     HS_TRY(k->has_run ? hs_robust_put(&k->run, k->kind, &o.bootstrap, &r.result) : put_missing(&r.result));
+    HS_TRY(k->has_run ? hs_robust_judge_common(&k->run, &r) : HS_OK);
     if (k->has_run && strcmp(k->matching, "first-order") != 0) {
         HS_TRY(hs_measurement_note(&r.result, "not the fair matching: the verdict is of --matching as given"));
     }

@@ -9,17 +9,19 @@
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
 
-const hs_opt hs_opts_robust[] = {
-    {"arms", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B", "Noise",
-     "h_p, eps_p, h_both, eps_both, x_t; all when left out; the first two decide"},
-    {"levels", 0, HS_OPT_GRID, "0.002,0.006,0.02,0.06,0.2,0.6,1.2,2.4", 0, 0, NULL, "L1,L2,...", "Noise",
-     "levels of the noise above 0, in the unit of the matching"},
-    {"matching", 0, HS_OPT_STR, "first-order", 0, 0, "norm|relative|first-order", "RULE", "Noise",
-     "equal length; equal share of the space's own vectors; equal first-order change of P_t, which is fair"},
-    {"damage", 0, HS_OPT_STR, "auto", 0, 0, "auto|l2|ssim|hf|attr|feat", "KIND", "Noise",
-     "what decides; auto: feat where --attr is for images of the model's size, else l2"},
-    HS_OPT_ATTR,
-    {0}};
+const hs_opt hs_opts_robust[] = {{"arms", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B", "Noise",
+                                  "h_p, eps_p, h_both, eps_both, x_t; all when left out; the first two decide"},
+                                 {"levels", 0, HS_OPT_GRID, "0.002,0.006,0.02,0.06,0.2,0.6,1.2,2.4", 0, 0, NULL,
+                                  "L1,L2,...", "Noise", "levels of the noise above 0, in the unit of the matching"},
+                                 {"matching", 0, HS_OPT_STR, "first-order", 0, 0, "norm|relative|spread|first-order",
+                                  "RULE", "Noise",
+                                  "equal length; equal share of the space's own vectors, or of their spread between "
+                                  "images; equal first-order change "
+                                  "of P_t, which is fair"},
+                                 {"damage", 0, HS_OPT_STR, "auto", 0, 0, "auto|l2|ssim|hf|attr|feat", "KIND", "Noise",
+                                  "what decides; auto: feat where --attr is for images of the model's size, else l2"},
+                                 HS_OPT_ATTR,
+                                 {0}};
 
 enum { MATCH_IMAGES = 8 };
 
@@ -246,6 +248,7 @@ HS_CHECKED static int open(hs_cmd *c, job *j, hs_robust_case *k)
     HS_TRY(set_samples(c, j));
     j->plan.matching = matching[0] == 'n'   ? HS_MATCH_NORM
                        : matching[0] == 'r' ? HS_MATCH_RELATIVE
+                       : matching[0] == 's' ? HS_MATCH_SPREAD
                                             : HS_MATCH_FIRST_ORDER;
     j->plan.scorer = j->scorer;
     j->plan.perturb = (hs_perturb_plan){.model = &j->model,

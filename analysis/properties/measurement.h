@@ -35,7 +35,7 @@ typedef struct {
     char name[64];
     int run;
     const char *verdict; /* what the measurement's own rule says of it, "" where it is a number only */
-    char reason[256];    /* one sentence */
+    char reason[512];    /* one sentence */
     int has_primary, has_effect, has_null;
     hs_estimate primary, effect, null;
 } hs_control_answer;
@@ -45,7 +45,7 @@ typedef struct {
     char direction[128]; /* "" when the data name none */
     hs_verdict verdict;
     hs_specific specific;
-    char reason[256]; /* one sentence */
+    char reason[512]; /* one sentence */
     double standard;
     hs_estimate primary, effect;
     int has_null, has_rival;

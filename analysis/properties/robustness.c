@@ -192,10 +192,9 @@ static int bound(const hs_cross cross[HS_ARMS])
 }
 
 /* A bound may decide in one sense only. */
-static void respect_bounds(hs_robustness *r)
+static void respect_bounds(const hs_cross *cross, hs_measurement *m)
 {
-    hs_measurement *m = &r->result;
-    int b = bound(r->cross);
+    int b = bound(cross);
     if ((b > 0 && m->verdict == HS_VERDICT_FAILS) || (b < 0 && m->verdict == HS_VERDICT_HOLDS)) {
         m->verdict = HS_VERDICT_INCONCLUSIVE;
         snprintf(m->reason, sizeof m->reason,
@@ -252,6 +251,31 @@ static const char *ratio_trouble(const hs_damage *d, const hs_robustness *r, hs_
     return why != NULL ? why : isnan(value) ? "both arms are censored alike" : NULL;
 }
 
+/* The verdict, and its reason in our own words; 1 where the primary's interval had its say. */
+static int decide(const hs_cross *cross, const hs_verdict_rules *rules, const char *units, hs_measurement *m)
+{
+    const char *stands = hs_decide(m, rules);
+    if (stands != NULL) {
+        snprintf(m->reason, sizeof m->reason,
+                 "%sh bears %.3g [%.3g, %.3g] times the noise that eps bears before the images are half broken, %s the "
+                 "standard of %.3g",
+                 units, exp(m->primary.value), exp(m->primary.lo), exp(m->primary.hi), stands, exp(m->standard));
+    }
+    respect_bounds(cross, m);
+    return stands != NULL;
+}
+
+void hs_robustness_in_units(const hs_robustness *r, double shift, const char *units, hs_measurement *m)
+{
+    *m = r->result;
+    m->primary.value += shift;
+    m->primary.lo += shift;
+    m->primary.hi += shift;
+    if (r->decided) {
+        decide(r->cross, &(hs_verdict_rules){.spread = -HUGE_VAL}, units, m);
+    }
+}
+
 HS_CHECKED static int answer(const hs_damage *d, const hs_robustness_options *o, hs_interval *ci, hs_robustness *r)
 {
     int rc = HS_OK;
@@ -279,14 +303,7 @@ HS_CHECKED static int answer(const hs_damage *d, const hs_robustness_options *o,
     hs_verdict_rules rules = {.noise_floor = o->noise_floor,
                               .spread = -HUGE_VAL,
                               .undecided = o->undecided != NULL ? o->undecided : design(r)};
-    const char *stands = hs_decide(m, &rules);
-    if (stands != NULL) {
-        snprintf(m->reason, sizeof m->reason,
-                 "h bears %.3g [%.3g, %.3g] times the noise that eps bears before the images are half broken, %s the "
-                 "standard of %.3g",
-                 exp(m->primary.value), exp(m->primary.lo), exp(m->primary.hi), stands, exp(m->standard));
-    }
-    respect_bounds(r);
+    r->decided = decide(r->cross, &rules, "", m);
     hs_decide_specific(m);
 out:
     return rc;

@@ -44,6 +44,7 @@ typedef struct {
     double threshold, plateau;
     double sigma50[HS_ARMS];
     hs_cross cross[HS_ARMS];
+    int decided; /* the primary's interval had its say */
     size_t m[HS_ARMS];
     double *level[HS_ARMS], *mean[HS_ARMS], *lo[HS_ARMS], *hi[HS_ARMS]; /* (m) */
 } hs_robustness;
@@ -55,5 +56,9 @@ hs_cross hs_damage_crossing(size_t m, const double *level, const double *D, doub
  * bad bootstrap options, a standard that is not finite.  Cost: (B + n) x n x levels. */
 HS_CHECKED int hs_robustness_measure(const hs_damage *d, const hs_robustness_options *o, hs_robustness *out);
 void hs_robustness_free(hs_robustness *r);
+
+/* *m <- r's measurement in other units of noise: the primary `shift` further, decided anew where it was decided, the
+ * reason begun with `units` ("in units of ...,").  Owned by r. */
+void hs_robustness_in_units(const hs_robustness *r, double shift, const char *units, hs_measurement *m);
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/properties/common_share.h"
 #include "analysis/properties/robustness_internal.h"
 #include "core/base/alloc.h"
 #include "core/stats/moments.h"
@@ -92,6 +93,23 @@ static size_t images_with_h(const hs_robust_work *w)
     size_t each = w->S * w->d_h * sizeof(float), fit = HS_ROBUST_BYTES / each;
     size_t n = w->p->n < HS_ROBUST_PC_IMAGES ? w->p->n : HS_ROBUST_PC_IMAGES;
     return n < fit ? n : fit;
+}
+
+/* Inner products of the plain h of every step. */
+HS_CHECKED static int find_gram(hs_robust_work *w)
+{
+    int rc = HS_OK;
+    size_t n = w->r->n_h = w->n_pc, count;
+    if (n < 2) {
+        return HS_OK;
+    }
+    HS_TRY(hs_size_mul(w->S * n, n, &count));
+    HS_TRY(hs_alloc(count, sizeof *w->r->gram, &w->r->gram));
+    for (size_t s = 0; s < w->S; s++) {
+        HS_TRY(hs_common_gram(n, w->d_h, w->h_plain + s * n * w->d_h, w->r->gram + s * n * n));
+    }
+out:
+    return rc;
 }
 
 /* basis (S, k, d_h) <- PCs of the plain h of every step. */
@@ -205,6 +223,7 @@ int hs_robust_clean(hs_robust_work *w)
     HS_TRY(
         hs_perturb_run(&w->perturb, 0, p->n, p->x_T, &span, 1, &none, &(hs_perturb_watch){keep_plain_h, w}, w->plain));
     hs_robust_clamp(p->n * w->d_x, w->plain);
+    HS_TRY(find_gram(w));
     HS_TRY(find_basis(w));
     if (p->n_fresh == p->n) {
         HS_TRY(hs_alloc(p->n, w->d_x * sizeof(float), &fresh));

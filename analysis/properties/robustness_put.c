@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "analysis/properties/common_share.h"
 #include "analysis/properties/robustness_run.h"
 #include "core/base/alloc.h"
 #include "core/stats/bca.h"
@@ -126,6 +127,7 @@ int hs_robust_put(const hs_robust_run *r, hs_damage_kind kind, const hs_bootstra
     HS_TRY(put_mean("contraction_eps", &eps, slope, few, o, m));
     HS_TRY(put_mean("anisotropy", &part, "log of mean damage, noise inside the top PCs of h over outside; BCa",
                     "needs 2 images for a principal component", o, m));
+    HS_TRY(hs_common_put(r->n_h, r->S, r->gram, o, m));
     HS_TRY(put_twins(r, kind, o, m));
     HS_TRY(put_frechet(r, m));
     HS_TRY(put_percentiles(r, m));

@@ -29,6 +29,7 @@ void hs_robust_run_free(hs_robust_run *r)
     }
     free(r->contraction[0]);
     free(r->contraction[1]);
+    free(r->gram);
     hs_noise_scale_free(&r->scale);
     memset(r, 0, sizeof *r);
 }
@@ -349,7 +350,7 @@ int hs_robust_run_model(const hs_robust_plan *p, hs_robust_run *out)
 {
     int rc = HS_OK;
     const hs_unet_config *cfg = hs_unet_config_of(p->perturb.model->unet);
-    hs_robust_run r = {.n = p->n, .m = p->m + 1};
+    hs_robust_run r = {.n = p->n, .m = p->m + 1, .S = p->perturb.steps->S};
     hs_robust_work w = {.p = p,
                         .r = &r,
                         .perturb = p->perturb,

@@ -17,7 +17,8 @@
  *                 level), against the same sample without: below 0 the perturbation heals
  *   anisotropy    log of the damage of P-only noise in h at the middle level inside the top k PCs of the plain h of
  *                 each step over that of noise outside, equally long
- *   idle          eps hardly looks like x_t at a first step that is nearly all noise (cosine below .5): an untrained
+ *   common        how much of h is one vector common to all images (common_share.h), of the plain images whose h is
+ * kept idle          eps hardly looks like x_t at a first step that is nearly all noise (cosine below .5): an untrained
  *                 network, whose images no noise in h can break */
 #ifndef HS_PROPERTIES_ROBUSTNESS_RUN_H
 #define HS_PROPERTIES_ROBUSTNESS_RUN_H
@@ -52,6 +53,8 @@ typedef struct {
     double *percentile[HS_ARMS];                           /* (n, m), or NULL */
     double *contraction[2];                                /* (n): h, eps; NULL with too few steps */
     double *part[2][HS_DAMAGES];                           /* (n): inside, outside; NULL where not measured */
+    size_t S, n_h;                                         /* steps; plain images whose h was kept */
+    double *gram;                                          /* (S, n_h, n_h) of h, or NULL with fewer than two */
     double kick_level;
     int idle;
     hs_noise_scale scale;
@@ -63,9 +66,20 @@ HS_CHECKED int hs_robust_run_model(const hs_robust_plan *plan, hs_robust_run *ou
 void hs_robust_run_free(hs_robust_run *r);
 
 /* Appends frechet[arm,level], frechet_clean, frechet_bias, percentile[arm,level], contraction, contraction_eps,
- * anisotropy and, of every damage but `kind`, log_ratio_sigma50[damage]; with BCa intervals over images. */
+ * anisotropy, common_share_h and, of every damage but `kind`, log_ratio_sigma50[damage]; with BCa intervals over
+ * images. */
 HS_CHECKED int hs_robust_put(const hs_robust_run *r, hs_damage_kind kind, const hs_bootstrap_options *o,
                              hs_measurement *m);
+
+/* From this common share on |h| is more than 3.2 times the spread between images, as far as a level of the default grid
+ * from its neighbour: an image bears or doesn't bear noise of a share of |h| for reasons that no image has in h. */
+#define HS_COMMON_LARGE 0.9
+
+/* What the common share, already among the statistics, means for the answer.  A control: the primary with both noises
+ * in units of their own spread between images, sqrt(E|v - E v|^2), translated by the geometric mean over steps of
+ * (scale / spread) of h over that of eps, which is exact where this factor is the same at all steps.  From
+ * HS_COMMON_LARGE on the reason and a note say it, and `holds` is withheld unless the control holds too. */
+HS_CHECKED int hs_robust_judge_common(const hs_robust_run *r, hs_robustness *m);
 
 /* Encodes and decodes it takes. */
 void hs_robust_cost(const hs_robust_plan *plan, double *encodes, double *decodes);

@@ -10,6 +10,7 @@
  *
  *   norm         |a| = level x sqrt(d_x) in all spaces
  *   relative     |a| = level x E|v| of the space's own vectors at step k
+ *   spread       |a| = level x sqrt(E|v - E v|^2), E over images: what is common to all images counts for nothing
  *   first order  E|dP_t| = level x sqrt((1 - ab) / ab) x sqrt(d_x) to first order: what noise of root mean square
  *                `level` in eps does; by differences at 1 % of the space's own length, on clean trajectories
  *
@@ -28,7 +29,7 @@
 #include "core/model/model.h"
 
 typedef enum { HS_NOISE_H, HS_NOISE_EPS, HS_NOISE_X, HS_NOISE_SPACES } hs_noise_space;
-typedef enum { HS_MATCH_NORM, HS_MATCH_RELATIVE, HS_MATCH_FIRST_ORDER } hs_matching;
+typedef enum { HS_MATCH_NORM, HS_MATCH_RELATIVE, HS_MATCH_FIRST_ORDER, HS_MATCH_SPREAD } hs_matching;
 typedef enum { HS_PART_ALL, HS_PART_INSIDE, HS_PART_OUTSIDE } hs_noise_part;
 
 /* One column of a run.  part: of the noise in h, what lies in the basis of the step or outside it, at the length of
@@ -44,7 +45,8 @@ typedef struct {
 /* Per step; owned. */
 typedef struct {
     size_t S;
-    double *scale[HS_NOISE_SPACES]; /* (S) */
+    double *scale[HS_NOISE_SPACES];  /* (S) */
+    double *spread[HS_NOISE_SPACES]; /* (S) that of the matching `spread`, whichever was wanted; NaN for n = 1 */
     double denoises; /* mean cosine of eps and x_t at the first step: near 1 of a trained network where x_t is noise */
 } hs_noise_scale;
 void hs_noise_scale_free(hs_noise_scale *s);
@@ -70,8 +72,8 @@ typedef struct {
 } hs_perturb_watch;
 
 /* out <- the scales of a matching, from n plain trajectories of x_T (n, c R R), samples first ... first + n - 1.
- * HS_EDEGENERATE: noise in h does not reach eps, or the space is 0; errors of the network.  Cost: S n (2 encodes + 3
- * decodes), for norm and relative less. */
+ * HS_EDEGENERATE: noise in h does not reach eps, or the space is 0; `spread` of one image; errors of the network. Cost:
+ * S n (2 encodes + 3 decodes), for the others than first order less. */
 HS_CHECKED int hs_noise_scale_measure(const hs_perturb_plan *plan, hs_matching matching, size_t first, size_t n,
                                       const float *x_T, hs_noise_scale *out);
 

@@ -23,7 +23,8 @@ void hs_noise_scale_free(hs_noise_scale *s)
 {
     for (int k = 0; k < HS_NOISE_SPACES; k++) {
         free(s->scale[k]);
-        s->scale[k] = NULL;
+        free(s->spread[k]);
+        s->scale[k] = s->spread[k] = NULL;
     }
 }
 
@@ -65,6 +66,22 @@ static double length(size_t n, size_t d, const float *v)
         sum += sqrt(square / (double)d);
     }
     return sum / (double)n;
+}
+
+/* Root mean square over coordinates of their standard deviation over rows, divisor n - 1. */
+static double spread(size_t n, size_t d, const float *v)
+{
+    double square = 0;
+    for (size_t q = 0; q < d; q++) {
+        double mean = 0;
+        for (size_t i = 0; i < n; i++) {
+            mean += (double)v[i * d + q] / (double)n;
+        }
+        for (size_t i = 0; i < n; i++) {
+            square += ((double)v[i * d + q] - mean) * ((double)v[i * d + q] - mean);
+        }
+    }
+    return n > 1 ? sqrt(square / (double)(n - 1) / (double)d) : NAN;
 }
 
 /* xi (n, d) <- noise of the first samples at the step. */
@@ -132,13 +149,21 @@ static double agreement(const walk *w)
     return sum;
 }
 
-HS_CHECKED static int scales_of_step(walk *w, size_t first, size_t step, double scale[HS_NOISE_SPACES])
+HS_CHECKED static int scales_of_step(walk *w, size_t first, size_t step, double scale[HS_NOISE_SPACES],
+                                     double spreads[HS_NOISE_SPACES])
 {
     int rc = HS_OK;
     double h = length(w->n, w->d_h, w->h), ratio = sqrt((double)w->d_x / (double)w->d_h);
     double noise = sqrt(1 - w->plan->steps->step[step].alpha_bar);
     const double norm[] = {ratio, 1, 1}, relative[] = {h, length(w->n, w->d_x, w->eps), length(w->n, w->d_x, w->x)};
-    memcpy(scale, w->matching == HS_MATCH_NORM ? norm : relative, sizeof norm);
+    spreads[HS_NOISE_H] = spread(w->n, w->d_h, w->h);
+    spreads[HS_NOISE_EPS] = spread(w->n, w->d_x, w->eps);
+    spreads[HS_NOISE_X] = spread(w->n, w->d_x, w->x);
+    memcpy(scale,
+           w->matching == HS_MATCH_NORM     ? norm
+           : w->matching == HS_MATCH_SPREAD ? spreads
+                                            : relative,
+           sizeof norm);
     if (w->matching == HS_MATCH_FIRST_ORDER) {
         double gain_h, gain_x;
         HS_TRY(gain_of_h(w, first, step, &gain_h));
@@ -171,11 +196,12 @@ int hs_noise_scale_measure(const hs_perturb_plan *plan, hs_matching matching, si
               .d_x = hs_chw_size(hs_unet_image_shape(cfg))};
     for (int k = 0; k < HS_NOISE_SPACES; k++) {
         HS_TRY(hs_alloc(s.S, sizeof(double), &s.scale[k]));
+        HS_TRY(hs_alloc(s.S, sizeof(double), &s.spread[k]));
     }
     HS_TRY(walk_create(&w));
     memcpy(w.x, x_T, n * w.d_x * sizeof *x_T);
     for (size_t step = 0; step < s.S; step++) {
-        double scale[HS_NOISE_SPACES];
+        double scale[HS_NOISE_SPACES], spreads[HS_NOISE_SPACES];
         HS_TRY(hs_progress_tell(plan->progress, "matching", step, s.S));
         for (size_t i = 0; i < n; i++) {
             w.t[i] = plan->steps->step[step].t;
@@ -183,9 +209,10 @@ int hs_noise_scale_measure(const hs_perturb_plan *plan, hs_matching matching, si
         HS_TRY(hs_unet_encode(plan->model->unet, w.ws, n, w.x, w.t, w.h));
         HS_TRY(hs_unet_decode(plan->model->unet, w.ws, n, NULL, w.h, w.eps));
         s.denoises = step == 0 ? agreement(&w) : s.denoises;
-        HS_TRY(scales_of_step(&w, first, step, scale));
+        HS_TRY(scales_of_step(&w, first, step, scale, spreads));
         for (int k = 0; k < HS_NOISE_SPACES; k++) {
             s.scale[k][step] = scale[k];
+            s.spread[k][step] = spreads[k];
         }
         hs_ddim_step(&plan->steps->step[step], 0, plan->clip, n * w.d_x, w.x, w.eps, w.eps, NULL, w.x, NULL);
     }

@@ -267,7 +267,38 @@ static void test_other_matchings(void **state)
     hs_noise_scale_free(&s);
     assert_ok(hs_noise_scale_measure(&p, HS_MATCH_RELATIVE, 0, 1, f->x_T, &s));
     assert_near(s.scale[HS_NOISE_X][0], length(f->dx, f->x_T), 1e-9);
+    assert_true(isnan(s.spread[HS_NOISE_X][0]));
     hs_noise_scale_free(&s);
+}
+
+/* Of x_T itself: half the squared distances of all pairs, over n (n - 1), per coordinate; the other matchings know it.
+ */
+static void test_spread(void **state)
+{
+    fixture *f = *state;
+    hs_noise_scale s, other;
+    hs_perturb_plan p = plan_of(f, 16);
+    double square = 0;
+    float *v = malloc(f->dx * sizeof *v);
+    for (size_t i = 0; i < N; i++) {
+        for (size_t j = 0; j < N; j++) {
+            for (size_t q = 0; q < f->dx; q++) {
+                v[q] = f->x_T[i * f->dx + q] - f->x_T[j * f->dx + q];
+            }
+            square += pow(length(f->dx, v), 2) / (2.0 * N * (N - 1));
+        }
+    }
+    assert_ok(hs_noise_scale_measure(&p, HS_MATCH_SPREAD, 0, N, f->x_T, &s));
+    assert_ok(hs_noise_scale_measure(&p, HS_MATCH_NORM, 0, N, f->x_T, &other));
+    assert_near(s.scale[HS_NOISE_X][0], sqrt(square), 1e-6);
+    for (int k = 0; k < HS_NOISE_SPACES; k++) {
+        assert_near(s.scale[k][1], s.spread[k][1], 0);
+        assert_near(s.scale[k][1], other.spread[k][1], 0);
+    }
+    hs_noise_scale_free(&s);
+    hs_noise_scale_free(&other);
+    assert_code(hs_noise_scale_measure(&p, HS_MATCH_SPREAD, 0, 1, f->x_T, &s), HS_EDEGENERATE);
+    free(v);
 }
 
 static void test_errors(void **state)
@@ -301,7 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand), cmocka_unit_test(test_distinct),    cmocka_unit_test(test_seen),
         cmocka_unit_test(test_parts),   cmocka_unit_test(test_first_order), cmocka_unit_test(test_other_matchings),
-        cmocka_unit_test(test_errors),  cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_spread),  cmocka_unit_test(test_errors),      cmocka_unit_test(test_cost),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
