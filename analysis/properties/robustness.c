@@ -256,10 +256,16 @@ static int decide(const hs_cross *cross, const hs_verdict_rules *rules, const ch
 {
     const char *stands = hs_decide(m, rules);
     if (stands != NULL) {
-        snprintf(m->reason, sizeof m->reason,
-                 "%sh bears %.3g [%.3g, %.3g] times the noise that eps bears before the images are half broken, %s the "
-                 "standard of %.3g",
-                 units, exp(m->primary.value), exp(m->primary.lo), exp(m->primary.hi), stands, exp(m->standard));
+        int b = bound(cross);
+        snprintf(
+            m->reason, sizeof m->reason,
+            "%sh bears %s%.3g [%.3g, %.3g] times the noise that eps bears before the images are half broken, %s the "
+            "standard of %.3g",
+            units,
+            b > 0   ? "at least "
+            : b < 0 ? "at most "
+                    : "",
+            exp(m->primary.value), exp(m->primary.lo), exp(m->primary.hi), stands, exp(m->standard));
     }
     respect_bounds(cross, m);
     return stands != NULL;

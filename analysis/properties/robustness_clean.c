@@ -38,13 +38,14 @@ int hs_robust_columns(const hs_robust_plan *p, int parts, size_t *count, hs_pert
     size_t at = 0;
     hs_perturbation *c = NULL;
     hs_robust_column *what = NULL;
-    HS_TRY(hs_calloc(HS_ARMS * p->m + 2, sizeof *c, &c));
-    HS_TRY(hs_calloc(HS_ARMS * p->m + 2, sizeof *what, &what));
+    HS_TRY(hs_calloc(HS_ARMS * p->m + HS_ROBUST_PARTS, sizeof *c, &c));
+    HS_TRY(hs_calloc(HS_ARMS * p->m + HS_ROBUST_PARTS, sizeof *what, &what));
     for (int a = 0; a < HS_ARMS; a++) {
-        for (size_t k = 0; k < 2 && parts && a == HS_ARM_X_T; k++) { /* those of x_t come last */
+        for (size_t k = 0; k < HS_ROBUST_PARTS && parts && a == HS_ARM_X_T; k++) { /* those of x_t come last */
+            static const hs_noise_part part[] = {HS_PART_INSIDE, HS_PART_OUTSIDE, HS_PART_COMMON};
             c[at] = (hs_perturbation){.space = HS_NOISE_H,
-                                      .level = p->level[hs_robust_middle(p)],
-                                      .part = k == 0 ? HS_PART_INSIDE : HS_PART_OUTSIDE};
+                                      .level = k == HS_ROBUST_COMMON ? 1 : p->level[hs_robust_middle(p)],
+                                      .part = part[k]};
             what[at++] = (hs_robust_column){-1, k};
         }
         for (size_t j = 0; p->arm[a] && j < p->m; j++) {
@@ -71,6 +72,9 @@ HS_CHECKED static int keep_plain_h(void *ctx, size_t step, size_t image, size_t 
     (void)column;
     if (image < w->n_pc) {
         memcpy(w->h_plain + (step * w->n_pc + image) * w->d_h, h, w->d_h * sizeof *h);
+    }
+    for (size_t q = 0; q < w->d_h; q++) { /* images come in order at each step: the same bits in any batch */
+        w->sum[step * w->d_h + q] += (double)h[q];
     }
     if (step == w->mid) {
         memcpy(w->mid_plain + image * w->d_h, h, w->d_h * sizeof *h);
@@ -215,6 +219,8 @@ int hs_robust_clean(hs_robust_work *w)
     float *fresh = NULL;
     w->n_pc = images_with_h(w);
     HS_TRY(hs_alloc(w->S * w->n_pc, w->d_h * sizeof(float), &w->h_plain));
+    HS_TRY(hs_alloc(w->S, w->d_h * sizeof(float), &w->common));
+    HS_TRY(hs_calloc(w->S, w->d_h * sizeof(double), &w->sum));
     HS_TRY(hs_alloc(p->n, w->d_x * sizeof(float), &w->plain));
     HS_TRY(hs_alloc(p->n, w->d_x * sizeof(float), &w->at_kick));
     HS_TRY(hs_alloc(p->n, w->d_h * sizeof(float), &w->mid_plain));
@@ -223,6 +229,9 @@ int hs_robust_clean(hs_robust_work *w)
     HS_TRY(
         hs_perturb_run(&w->perturb, 0, p->n, p->x_T, &span, 1, &none, &(hs_perturb_watch){keep_plain_h, w}, w->plain));
     hs_robust_clamp(p->n * w->d_x, w->plain);
+    for (size_t q = 0; q < w->S * w->d_h; q++) {
+        w->common[q] = (float)(w->sum[q] / (double)p->n);
+    }
     HS_TRY(find_gram(w));
     HS_TRY(find_basis(w));
     if (p->n_fresh == p->n) {

@@ -41,6 +41,18 @@ HS_CHECKED static int in_spreads(const hs_robust_run *r, hs_robustness *m, int *
     return hs_measurement_control(&m->result, name, &twin);
 }
 
+/* Whether images can do without what tells them apart in h: then noise in h has nothing to break. */
+static void ask_ablation(hs_measurement *m)
+{
+    const hs_estimate *e = hs_measurement_find(m, "ablation");
+    char why[120];
+    if (e != NULL && e->value < 1 && !(e->hi >= 1)) {
+        snprintf(why, sizeof why,
+                 "h replaced by its mean over the images does only %.2g of the damage that half breaks them", e->value);
+        hs_withhold(m, why);
+    }
+}
+
 int hs_robust_judge_common(const hs_robust_run *r, hs_robustness *m)
 {
     int rc = HS_OK, agrees;
@@ -50,6 +62,7 @@ int hs_robust_judge_common(const hs_robust_run *r, hs_robustness *m)
     if (!(share >= HS_COMMON_LARGE)) {
         goto out;
     }
+    ask_ablation(&m->result);
     if (!agrees) {
         hs_withhold(&m->result, "not with noise in units of the spread between images");
     }

@@ -7,7 +7,8 @@
 
 enum { HS_ROBUST_PCS = 8, HS_ROBUST_PC_IMAGES = 64, HS_ROBUST_BYTES = 256 << 20 };
 
-/* What a column of the main run is: an arm at a level, or noise inside (0) or outside (1) of the PCs. */
+/* What a column of the main run is: an arm at a level; or noise inside (0) or outside (1) of the PCs, or h replaced by
+ * the vector common to all images (2). */
 typedef struct {
     int arm;   /* -1: a part */
     size_t at; /* level 1 ... m - 1, or which part */
@@ -24,6 +25,8 @@ typedef struct {
     size_t n_pc;                  /* plain images whose h is kept at all steps */
     float *h_plain;               /* (S, n_pc, d_h) */
     float *basis;                 /* (S, k, d_h) */
+    float *common;                /* (S, d_h) mean of the plain h of all images */
+    double *sum;                  /* (S, d_h) */
     float *plain, *at_kick;       /* (n, d_x) ends, x at step kick */
     float *mid_plain, *mid_fresh; /* (n, d_h) h at step mid */
     hs_pca *model;                /* of mid_fresh */

@@ -116,17 +116,52 @@ out:
     return rc;
 }
 
+/* Damage with h replaced, over the threshold: half the plateau of eps_p. */
+typedef struct {
+    size_t n, m;
+    const double *replaced, *eps; /* (n); (n, m) */
+} ablation;
+
+static void evaluate_ablation(const void *ctx, const double *w, double *theta, void *scratch)
+{
+    const ablation *a = ctx;
+    double plateau = 0, replaced = 0;
+    (void)scratch;
+    for (size_t i = 0; i < a->n; i++) {
+        plateau += w[i] * (a->eps[i * a->m + a->m - 1] - a->eps[i * a->m]);
+        replaced += w[i] * a->replaced[i];
+    }
+    theta[0] = plateau > 0 ? 2 * replaced / plateau : NAN;
+}
+
+HS_CHECKED static int put_ablation(const hs_robust_run *r, hs_damage_kind kind, const hs_bootstrap_options *o,
+                                   hs_measurement *m)
+{
+    int rc = HS_OK;
+    const ablation a = {r->n, r->m, r->part[HS_ROBUST_COMMON][kind], r->damage[kind].damage[HS_ARM_EPS_P]};
+    const hs_statistic st = {.n = r->n, .q = 1, .eval = evaluate_ablation, .ctx = &a};
+    hs_interval ci = {NAN, NAN, NAN, "needs 2 images and the arm eps_p"};
+    HS_TRY(a.replaced != NULL && a.eps != NULL ? hs_bootstrap_bca(&st, o, &ci) : HS_OK);
+    hs_estimate e =
+        hs_estimate_of("ablation", ci, r->n, "damage with h replaced by its mean over images, over the threshold; BCa");
+    HS_TRY(hs_measurement_put(m, &e));
+out:
+    return rc;
+}
+
 int hs_robust_put(const hs_robust_run *r, hs_damage_kind kind, const hs_bootstrap_options *o, hs_measurement *m)
 {
     int rc = HS_OK;
     static const char *const slope = "mean over images of log |dh| per step after one kick; BCa";
     const char *few = "needs 3 steps after the kick";
     const means h = {.n = r->n, .v = {r->contraction[0]}}, eps = {.n = r->n, .v = {r->contraction[1]}};
-    const means part = {.n = r->n, .log_ratio = 1, .v = {r->part[0][kind], r->part[1][kind]}};
+    const means part = {
+        .n = r->n, .log_ratio = 1, .v = {r->part[HS_ROBUST_INSIDE][kind], r->part[HS_ROBUST_OUTSIDE][kind]}};
     HS_TRY(put_mean("contraction", &h, slope, few, o, m));
     HS_TRY(put_mean("contraction_eps", &eps, slope, few, o, m));
     HS_TRY(put_mean("anisotropy", &part, "log of mean damage, noise inside the top PCs of h over outside; BCa",
                     "needs 2 images for a principal component", o, m));
+    HS_TRY(put_ablation(r, kind, o, m));
     HS_TRY(hs_common_put(r->n_h, r->S, r->gram, o, m));
     HS_TRY(put_twins(r, kind, o, m));
     HS_TRY(put_frechet(r, m));

@@ -20,8 +20,9 @@ void hs_robust_run_free(hs_robust_run *r)
 {
     for (int k = 0; k < HS_DAMAGES; k++) {
         hs_damage_free(&r->damage[k]);
-        free(r->part[0][k]);
-        free(r->part[1][k]);
+        for (int part = 0; part < HS_ROBUST_PARTS; part++) {
+            free(r->part[part][k]);
+        }
     }
     for (int a = 0; a < HS_ARMS; a++) {
         free(r->frechet[a]);
@@ -36,9 +37,9 @@ void hs_robust_run_free(hs_robust_run *r)
 
 static void work_free(hs_robust_work *w)
 {
-    void *const owned[] = {w->h_plain,    w->basis,      w->plain,  w->at_kick,     w->mid_plain,
-                           w->mid_fresh,  w->reference,  w->column, w->meaning,     w->percentile,
-                           w->feat_plain, w->feat_fresh, w->feat,   w->value_plain, w->sd};
+    void *const owned[] = {w->h_plain,    w->basis,      w->common,    w->sum,         w->plain,   w->at_kick,
+                           w->mid_plain,  w->mid_fresh,  w->reference, w->column,      w->meaning, w->percentile,
+                           w->feat_plain, w->feat_fresh, w->feat,      w->value_plain, w->sd};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         free(owned[i]);
     }
@@ -370,6 +371,7 @@ int hs_robust_run_model(const hs_robust_plan *p, hs_robust_run *out)
     w.perturb.scale = &r.scale;
     w.perturb.k = r.k;
     w.perturb.basis = w.basis;
+    w.perturb.common = w.common;
     HS_TRY(make_room(&w));
     HS_TRY(run_arms(&w));
     HS_TRY(run_kick(&w));

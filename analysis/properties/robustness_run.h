@@ -17,6 +17,7 @@
  *                 level), against the same sample without: below 0 the perturbation heals
  *   anisotropy    log of the damage of P-only noise in h at the middle level inside the top k PCs of the plain h of
  *                 each step over that of noise outside, equally long
+ *   ablation      damage where h is the mean of the plain h of its step, P-only: what tells the images apart is gone
  *   common        how much of h is one vector common to all images (common_share.h), of the plain images whose h is
  * kept idle          eps hardly looks like x_t at a first step that is nearly all noise (cosine below .5): an untrained
  *                 network, whose images no noise in h can break */
@@ -31,6 +32,8 @@
 typedef enum { HS_DAMAGE_L2, HS_DAMAGE_SSIM, HS_DAMAGE_HF, HS_DAMAGE_ATTR, HS_DAMAGE_FEAT, HS_DAMAGES } hs_damage_kind;
 /* "l2", "ssim", "hf", "attr", "feat". */
 const char *hs_damage_kind_name(hs_damage_kind kind);
+
+enum { HS_ROBUST_INSIDE, HS_ROBUST_OUTSIDE, HS_ROBUST_COMMON, HS_ROBUST_PARTS };
 
 typedef struct {
     hs_perturb_plan perturb; /* scale and basis are found here */
@@ -52,7 +55,7 @@ typedef struct {
     double *frechet[HS_ARMS], frechet_clean, frechet_bias; /* (m); NULL for arms not run */
     double *percentile[HS_ARMS];                           /* (n, m), or NULL */
     double *contraction[2];                                /* (n): h, eps; NULL with too few steps */
-    double *part[2][HS_DAMAGES];                           /* (n): inside, outside; NULL where not measured */
+    double *part[HS_ROBUST_PARTS][HS_DAMAGES];             /* (n): inside, outside, common; NULL where not measured */
     size_t S, n_h;                                         /* steps; plain images whose h was kept */
     double *gram;                                          /* (S, n_h, n_h) of h, or NULL with fewer than two */
     double kick_level;
@@ -66,8 +69,8 @@ HS_CHECKED int hs_robust_run_model(const hs_robust_plan *plan, hs_robust_run *ou
 void hs_robust_run_free(hs_robust_run *r);
 
 /* Appends frechet[arm,level], frechet_clean, frechet_bias, percentile[arm,level], contraction, contraction_eps,
- * anisotropy, common_share_h and, of every damage but `kind`, log_ratio_sigma50[damage]; with BCa intervals over
- * images. */
+ * anisotropy, ablation, common_share_h and, of every damage but `kind`, log_ratio_sigma50[damage]; with BCa intervals
+ * over images. */
 HS_CHECKED int hs_robust_put(const hs_robust_run *r, hs_damage_kind kind, const hs_bootstrap_options *o,
                              hs_measurement *m);
 
@@ -78,7 +81,9 @@ HS_CHECKED int hs_robust_put(const hs_robust_run *r, hs_damage_kind kind, const 
 /* What the common share, already among the statistics, means for the answer.  A control: the primary with both noises
  * in units of their own spread between images, sqrt(E|v - E v|^2), translated by the geometric mean over steps of
  * (scale / spread) of h over that of eps, which is exact where this factor is the same at all steps.  From
- * HS_COMMON_LARGE on the reason and a note say it, and `holds` is withheld unless the control holds too. */
+ * HS_COMMON_LARGE on the reason and a note say it, and `holds` is withheld where the control does not hold too, and
+ * where h replaced by its mean (`ablation`) breaks images less than half: what hardly depends on h is not robust in it.
+ */
 HS_CHECKED int hs_robust_judge_common(const hs_robust_run *r, hs_robustness *m);
 
 /* Encodes and decodes it takes. */

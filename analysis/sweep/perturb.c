@@ -31,7 +31,9 @@ static int wants(const run_state *r, hs_noise_space space, int parts)
 {
     int any = 0;
     for (size_t j = 0; j < r->m; j++) {
-        any |= r->column[j].space == space && r->column[j].level > 0 && (r->column[j].part != HS_PART_ALL) == parts;
+        const hs_perturbation *c = &r->column[j];
+        int part = c->part == HS_PART_INSIDE || c->part == HS_PART_OUTSIDE;
+        any |= c->space == space && c->level > 0 && part == parts && c->part != HS_PART_COMMON;
     }
     return any;
 }
@@ -83,11 +85,23 @@ static void draw_noise(run_state *r, size_t step)
     }
 }
 
+static void move_to_common(const run_state *r, size_t step, float level, const float *from, float *to)
+{
+    const float *common = r->plan->common + step * r->d_h;
+    for (size_t q = 0; q < r->d_h; q++) {
+        to[q] = from[q] + level * (common[q] - from[q]);
+    }
+}
+
 /* to (d) <- from + the noise of that row. */
 static void add_noise(const run_state *r, size_t step, size_t row, const float *from, float *to)
 {
     const hs_perturbation *c = &r->column[row % r->m];
     size_t d = c->space == HS_NOISE_H ? r->d_h : r->d_x, i = row / r->m;
+    if (c->part == HS_PART_COMMON) {
+        move_to_common(r, step, (float)c->level, from, to);
+        return;
+    }
     const float *xi = (c->part == HS_PART_ALL ? r->xi[c->space] : r->part[c->part - HS_PART_INSIDE]) + i * d;
     float a = (float)(c->level * r->plan->scale->scale[c->space][step]);
     for (size_t q = 0; q < d; q++) {

@@ -30,10 +30,10 @@
 
 typedef enum { HS_NOISE_H, HS_NOISE_EPS, HS_NOISE_X, HS_NOISE_SPACES } hs_noise_space;
 typedef enum { HS_MATCH_NORM, HS_MATCH_RELATIVE, HS_MATCH_FIRST_ORDER, HS_MATCH_SPREAD } hs_matching;
-typedef enum { HS_PART_ALL, HS_PART_INSIDE, HS_PART_OUTSIDE } hs_noise_part;
+typedef enum { HS_PART_ALL, HS_PART_INSIDE, HS_PART_OUTSIDE, HS_PART_COMMON } hs_noise_part;
 
 /* One column of a run.  part: of the noise in h, what lies in the basis of the step or outside it, at the length of
- * the whole. */
+ * the whole; or no noise, h moved by `level` (1: all the way) to the plan's common vector of the step. */
 typedef struct {
     hs_noise_space space;
     int both; /* D takes it too (x: always) */
@@ -61,6 +61,7 @@ typedef struct {
     const hs_noise_scale *scale; /* NULL where all levels are 0 */
     size_t k;                    /* rows of the basis */
     const float *basis;          /* (S, k, d_h) orthonormal rows of each step; NULL where no column needs it */
+    const float *common;         /* (S, d_h); NULL where no column needs it */
     const char *what;            /* of the progress */
     const hs_progress *progress;
 } hs_perturb_plan;

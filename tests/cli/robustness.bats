@@ -93,3 +93,14 @@ verdict() { # S_H S_EPS WANTED CODE
     jq -e '.results.encodes > 0 and .results.decodes > .results.encodes and .results.plan.seconds > 0' r.json
     [ ! -e r.h5 ]
 }
+
+@test "the trained 64 x 64 model: nearly all of h is one vector, and the answer says what that means" {
+    data="$BATS_TEST_DIRNAME/../../../shared/data/anime64"
+    [ -e "$data/golden_x_T.npy" ] || skip "no shared data"
+    "$HSPACE" robustness --model "$data/anime64_ddpm_f16.safetensors" --arch anime64 --x-T "$data/golden_x_T.npy" --timesteps 90 \
+        --arms h_p,eps_p --levels 1,2 --matching relative --json >r.json || true
+    jq -e '.results | (.statistics[] | select(.name == "common_share_h") | .value > .99)
+        and (.reason | test("% of .h.\\^2 is one vector common to all images: noise of r .h. is [0-9.]+ r times the spread"))
+        and any(.notes[]; test("cosines of raw h")) and (.controls_run[0].name | test("spread between images"))' r.json
+    jq -e '.results.verdict != "holds" and (.results.statistics[] | select(.name == "ablation") | .value < 1)' r.json
+}

@@ -163,14 +163,17 @@ static void measure(hs_robustness *r)
 }
 
 /* r <- the answer where h's own spread at its two steps is h_spread of a scale of 1, and eps' is 1. */
-static void judge(double share, double h_spread, hs_robustness *r)
+static void judge(double share, double h_spread, double ablation, hs_robustness *r)
 {
     double one[S] = {1, 1}, h[S] = {h_spread * 2, h_spread / 2};
     const hs_robust_run run = {.scale = {.S = S, .scale = {one, one, one}, .spread = {h, one, one}}};
     hs_estimate e = hs_estimate_plain("common_share_h", share, 16, "planted", NULL);
+    hs_estimate replaced =
+        hs_estimate_of("ablation", (hs_interval){ablation, ablation / 2, ablation * 1.2, NULL}, 16, "");
     measure(r);
     assert_int_equal(r->result.verdict, HS_VERDICT_HOLDS);
     assert_ok(hs_measurement_put(&r->result, &e));
+    assert_ok(hs_measurement_put(&r->result, &replaced));
     assert_ok(hs_robust_judge_common(&run, r));
     assert_int_equal(r->result.n_controls, 1);
 }
@@ -184,7 +187,7 @@ static void test_verdict(void **state)
 {
     (void)state;
     hs_robustness r;
-    judge(0.5, 1, &r); /* nothing to say */
+    judge(0.5, 1, 1.75, &r); /* nothing to say */
     size_t notes = r.result.n_notes;
     assert_int_equal(r.result.verdict, HS_VERDICT_HOLDS);
     assert_false(says(&r, "common"));
@@ -192,13 +195,13 @@ static void test_verdict(void **state)
     assert_string_equal(r.result.control[0].verdict, "holds");
     hs_robustness_free(&r);
 
-    judge(0.5, 100, &r); /* the control alone */
+    judge(0.5, 100, 1.75, &r); /* the control alone */
     assert_int_equal(r.result.verdict, HS_VERDICT_HOLDS);
     assert_near(r.result.control[0].primary.value, r.result.primary.value - log(100), 1e-12);
     assert_string_equal(r.result.control[0].verdict, "fails");
     hs_robustness_free(&r);
 
-    judge(0.999, 0.01, &r); /* 1 / sqrt(.001) = 31.6 */
+    judge(0.999, 0.01, 1.75, &r); /* 1 / sqrt(.001) = 31.6 */
     assert_int_equal(r.result.verdict, HS_VERDICT_HOLDS);
     assert_true(says(&r,
                      "99.9 % of |h|^2 is one vector common to all images: noise of r |h| is 31.6 r times the spread "
@@ -206,12 +209,25 @@ static void test_verdict(void **state)
     assert_int_equal(r.result.n_notes, notes + 1);
     hs_robustness_free(&r);
 
-    judge(0.999, 100, &r); /* both: withheld, and said */
+    judge(0.999, 100, 1.75, &r); /* both: withheld, and said */
     assert_int_equal(r.result.verdict, HS_VERDICT_INCONCLUSIVE);
     assert_true(says(&r, "would reach the standard") && says(&r, "in units of the spread") && says(&r, "99.9 %"));
     hs_robustness_free(&r);
 
-    judge(0.999, NAN, &r); /* the control could not be had */
+    judge(0.999, 0.01, 0.25, &r); /* nothing that noise in h could break */
+    assert_int_equal(r.result.verdict, HS_VERDICT_INCONCLUSIVE);
+    assert_true(says(&r, "would reach the standard") && says(&r, "does only 0.25 of the damage") && says(&r, "99.9 %"));
+    hs_robustness_free(&r);
+
+    judge(0.999, 0.01, 0.9, &r); /* its interval reaches 1 */
+    assert_int_equal(r.result.verdict, HS_VERDICT_HOLDS);
+    hs_robustness_free(&r);
+
+    judge(0.5, 0.01, 0.25, &r); /* half of h is the image's own: surviving without it is robust */
+    assert_int_equal(r.result.verdict, HS_VERDICT_HOLDS);
+    hs_robustness_free(&r);
+
+    judge(0.999, NAN, 1.75, &r); /* the control could not be had */
     assert_int_equal(r.result.verdict, HS_VERDICT_INCONCLUSIVE);
     assert_int_equal(r.result.control[0].run, 0);
     hs_robustness_free(&r);

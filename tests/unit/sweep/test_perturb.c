@@ -213,6 +213,37 @@ static void test_parts(void **state)
     free(z);
 }
 
+/* At the last step: P takes the decoder's answer to the common vector, D that to h. */
+static void test_common(void **state)
+{
+    fixture *f = *state;
+    hs_perturb_plan p = plan_of(f, 16);
+    const hs_perturbation c[] = {{.space = HS_NOISE_EPS}, {.space = HS_NOISE_H, .level = 1, .part = HS_PART_COMMON}};
+    float *common = malloc(S * f->dh * sizeof *common), *h = malloc(f->dh * sizeof *h);
+    float *eps = malloc(f->dx * sizeof *eps), *changed = malloc(f->dx * sizeof *eps);
+    hs_unet_ws *ws = NULL;
+    const hs_step *st = &f->steps.step[S - 1];
+    hs_rng_normal((hs_rng){1, HS_RNG_TEST, 3}, 0, S * f->dh, common);
+    p.common = common;
+    p.scale = NULL;
+    assert_ok(hs_perturb_run(&p, 0, N, f->x_T, &(hs_perturb_span){.from = S - 1}, 2, c, NULL, f->x_0));
+    assert_ok(hs_unet_ws_create(f->model.unet, 1, 1, HS_CONV_AUTO, &ws));
+    for (size_t i = 0; i < N; i++) {
+        memcpy(f->one, f->x_T + i * f->dx, f->dx * sizeof(float));
+        assert_ok(hs_unet_encode(f->model.unet, ws, 1, f->one, &st->t, h));
+        assert_ok(hs_unet_decode(f->model.unet, ws, 1, NULL, h, eps));
+        assert_ok(hs_unet_decode(f->model.unet, ws, 1, NULL, common + (S - 1) * f->dh, changed));
+        hs_ddim_step(st, 0, 0, f->dx, f->one, changed, eps, NULL, f->one, NULL);
+        assert_true(max_rel_f32(f->x_0 + (2 * i + 1) * f->dx, f->one, f->dx) < 1e-4);
+        assert_true(max_rel_f32(f->x_0 + 2 * i * f->dx, f->one, f->dx) > 1e-3);
+    }
+    hs_unet_ws_free(ws);
+    free(common);
+    free(h);
+    free(eps);
+    free(changed);
+}
+
 static double length(size_t d, const float *v)
 {
     double sum = 0;
@@ -330,9 +361,16 @@ static void test_cost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_distinct),    cmocka_unit_test(test_seen),
-        cmocka_unit_test(test_parts),   cmocka_unit_test(test_first_order), cmocka_unit_test(test_other_matchings),
-        cmocka_unit_test(test_spread),  cmocka_unit_test(test_errors),      cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_distinct),
+        cmocka_unit_test(test_seen),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_common),
+        cmocka_unit_test(test_first_order),
+        cmocka_unit_test(test_other_matchings),
+        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_cost),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
