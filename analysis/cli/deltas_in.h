@@ -17,7 +17,7 @@ typedef struct {
     char direction[128]; /* what was frozen, where the file says; "" */
     int untrained;
     char path[1024];
-    hs_gmac *mark; /* of the bytes read so far; NULL: the file has its SHA-256 */
+    hs_gmac *mark; /* (n, S) of the parts of rows that were seen; NULL: the file has its SHA-256 */
 } hs_deltas_in;
 
 /* .npy files of float32 from this size on are read once: `inputs` has their GMAC (core/base/gmac.h) for the SHA-256,

@@ -19,15 +19,19 @@
 #include "core/base/log.h"
 #include "core/stats/bootstrap.h"
 
-/* Where the deltas come from.  read: out (n, S, d) <- images [first, first + n), each image once; seen, where given, is
- * told of all that was read, in order, while it is still in the processor's cache. */
+/* Where the deltas come from.  read: out (n, S, d) <- images [first, first + n), each image once. */
 typedef struct {
     size_t n, S, d;
     const int *t; /* (S), or NULL when unknown */
     HS_CHECKED int (*read)(void *ctx, size_t first, size_t n, float *out);
     void *ctx;
     int parallel; /* read may be called by several threads at once; otherwise it is called in order */
-    HS_CHECKED int (*seen)(void *ctx, size_t first, size_t n, const float *v);
+    /* Where they are in memory: (n, S, d), looked at in place by several threads, and read only when an image is not
+     * finite.  seen, where given, is told of each image's steps [k, k + steps), once, while they are in the processor's
+     * cache; done, of images [first, first + n) that aren't looked at any more.  Both by several threads. */
+    const float *rows;
+    HS_CHECKED int (*seen)(void *ctx, size_t image, size_t k, size_t steps, const float *v);
+    void (*done)(void *ctx, size_t first, size_t n);
 } hs_deltas_source;
 
 typedef struct {

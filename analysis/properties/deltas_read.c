@@ -1,4 +1,4 @@
-/* One pass over the deltas: blocks of images, each read, measured and added to its unit by one thread. */
+/* One pass over deltas that are read: blocks of images, each read, measured and added to its unit by one thread. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,16 +6,7 @@
 
 #include "analysis/properties/deltas_internal.h"
 #include "core/base/alloc.h"
-#include "core/base/simd.h"
 #include "core/linalg/blas.h"
-
-enum { LANES = 16, TOGETHER = 8 };
-
-size_t hs_deltas_together(const hs_deltas *x, size_t n)
-{
-    size_t most = x->units > 0 ? n / (4 * x->units) : 1;
-    return !x->pooled || most < 1 ? 1 : most > TOGETHER ? TOGETHER : most;
-}
 
 /* One thread's block of images. */
 typedef struct {
@@ -47,63 +38,6 @@ out:
     return rc;
 }
 
-/* |v|^2, and v added to sum (d). */
-HS_SIMD static double square_and_add(size_t d, const float *restrict v, double *restrict sum)
-{
-    double s[LANES] = {0}, all = 0;
-    size_t j = 0;
-    for (; j + LANES <= d; j += LANES) {
-        for (size_t l = 0; l < LANES; l++) {
-            double x = (double)v[j + l];
-            s[l] += x * x;
-            sum[j + l] += x;
-        }
-    }
-    for (; j < d; j++) {
-        s[j % LANES] += (double)v[j] * (double)v[j];
-        sum[j] += (double)v[j];
-    }
-    for (size_t l = 0; l < LANES; l++) {
-        all += s[l];
-    }
-    return all;
-}
-
-/* sum (d) += the sum of `rows` rows, u (d) of the rows times scale (rows); u NULL: not wanted. */
-HS_SIMD static void add_rows(size_t d, size_t rows, const float *v, size_t stride, const double *scale,
-                             double *restrict sum, double *restrict u)
-{
-    size_t j = 0;
-    for (; j + LANES <= d; j += LANES) {
-        double a[LANES] = {0}, b[LANES] = {0};
-        for (size_t i = 0; i < rows; i++) {
-            const float *x = v + i * stride + j;
-            double s = scale[i];
-            for (size_t l = 0; l < LANES; l++) {
-                a[l] += (double)x[l];
-                b[l] += s * (double)x[l];
-            }
-        }
-        for (size_t l = 0; l < LANES; l++) {
-            sum[j + l] += a[l];
-        }
-        for (size_t l = 0; u != NULL && l < LANES; l++) {
-            u[j + l] += b[l];
-        }
-    }
-    for (; j < d; j++) {
-        double a = 0, b = 0;
-        for (size_t i = 0; i < rows; i++) {
-            a += (double)v[i * stride + j];
-            b += scale[i] * (double)v[i * stride + j];
-        }
-        sum[j] += a;
-        if (u != NULL) {
-            u[j] += b;
-        }
-    }
-}
-
 /* Norms of image i of the block. */
 static void measure(const hs_deltas *x, size_t i, block *b)
 {
@@ -111,7 +45,7 @@ static void measure(const hs_deltas *x, size_t i, block *b)
     double steps = (double)x->S, finite = 0;
     memset(b->mean, 0, x->d * sizeof *b->mean);
     for (size_t k = 0; k < x->S; k++) {
-        b->norm2[i * x->S + k] = square_and_add(x->d, v + k * x->d, b->mean);
+        b->norm2[i * x->S + k] = hs_deltas_square_and_add(x->d, v + k * x->d, b->mean);
         finite += 0 * b->norm2[i * x->S + k]; /* NaN of an infinite or undefined one */
     }
     b->image[i] = finite + hs_dot_f64(x->d, b->mean, b->mean) / (steps * steps);
@@ -120,18 +54,8 @@ static void measure(const hs_deltas *x, size_t i, block *b)
 /* Adds images [i, i + rows) of the block, all finite, to a unit. */
 static void add_images(hs_deltas *x, size_t unit, const block *b, size_t i, size_t rows)
 {
-    size_t S = x->S, d = x->d;
-    double scale[TOGETHER];
-    for (size_t k = 0; k < S; k++) {
-        size_t at = unit * S + k;
-        for (size_t r = 0; r < rows; r++) {
-            double norm2 = b->norm2[(i + r) * S + k];
-            scale[r] = norm2 > 0 ? 1 / sqrt(norm2) : 0;
-            x->square[at] += norm2;
-            x->nonzero[at] += norm2 > 0;
-        }
-        add_rows(d, rows, b->v + (i * S + k) * d, S * d, scale, x->sum + at * d,
-                 x->unit_sum != NULL ? x->unit_sum + at * d : NULL);
+    for (size_t k = 0; k < x->S; k++) {
+        hs_deltas_add_step(x, unit, k, rows, b->v + (i * x->S + k) * x->d, b->norm2 + i * x->S + k);
     }
     for (size_t r = 0; r < rows; r++) {
         x->square_of_image[unit] += b->image[i + r];
@@ -215,7 +139,6 @@ HS_CHECKED static int in_order(const pass *p, block *b)
     const hs_deltas_source *s = p->source;
     HS_TRY(hs_progress_tell(p->progress, "deltas", b->first, s->n));
     HS_TRY(s->parallel ? HS_OK : read_block(p, b));
-    HS_TRY(s->seen != NULL ? s->seen(s->ctx, b->first, b->n, b->v) : HS_OK);
 out:
     return rc;
 }
@@ -245,7 +168,7 @@ static void do_round(pass *p, size_t first, size_t n, block *b)
     }
 }
 
-int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
+HS_CHECKED static int read_all(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
 {
     pass p = {.source = s, .progress = progress, .x = x, .together = hs_deltas_together(x, s->n), .rc = HS_OK};
     size_t round = x->units * p.together, groups = ((size_t)1 << 20) / (s->S * s->d) / p.together;
@@ -263,4 +186,13 @@ int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_de
     }
     x->n = s->n - x->bad;
     return p.rc == HS_OK ? HS_OK : hs_fail(p.rc, "%s", p.message);
+}
+
+int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
+{
+    int rc, whole = 0;
+    HS_TRY(s->rows != NULL ? hs_deltas_look(s, progress, x, &whole) : HS_OK);
+    HS_TRY(whole ? HS_OK : read_all(s, progress, x));
+out:
+    return rc;
 }

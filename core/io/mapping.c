@@ -56,6 +56,14 @@ void hs_mapping_drop(const hs_mapping *m)
     (void)madvise((void *)(uintptr_t)m->bytes, m->len, MADV_DONTNEED); /* advice: not taking it is no error */
 }
 
+void hs_mapping_drop_part(const hs_mapping *m, size_t first, size_t len)
+{
+    const size_t around = (size_t)1 << 16; /* pages come in such windows when one is touched */
+    size_t from = first / around * around, to = first + len;
+    to = to < m->len && m->len - to > around ? (to + around - 1) / around * around : m->len;
+    (void)madvise((void *)(uintptr_t)(m->bytes + from), to - from, MADV_DONTNEED);
+}
+
 void hs_mapping_close(hs_mapping *m)
 {
     if (m->bytes != NULL) {

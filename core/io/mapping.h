@@ -30,6 +30,8 @@ HS_CHECKED int hs_mapping_open(const hs_file *f, const char *path, hs_mapping *o
 HS_CHECKED int hs_mapping_check(const hs_mapping *m);
 /* Gives the pages back to the system; the next touch brings them again. */
 void hs_mapping_drop(const hs_mapping *m);
+/* The same for bytes [first, first + len) and what the system maps along with them, some 64 KiB to either side. */
+void hs_mapping_drop_part(const hs_mapping *m, size_t first, size_t len);
 void hs_mapping_close(hs_mapping *m); /* of a zeroed mapping: nothing */
 
 #endif

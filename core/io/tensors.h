@@ -65,5 +65,7 @@ HS_CHECKED int hs_tensors_copy(const hs_tensors *ts, const hs_tensor *t, size_t 
 int hs_tensors_place(const hs_tensors *ts, const hs_tensor *t, uint64_t *offset, uint64_t *size);
 /* Gives the memory of mapped files back; the bytes stay valid and come again when touched. */
 void hs_tensors_drop(const hs_tensors *ts);
+/* The same for len bytes of t from byte `first` of its own; of a tensor that isn't mapped, nothing. */
+void hs_tensors_drop_part(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len);
 
 #endif

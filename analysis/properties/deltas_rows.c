@@ -1,0 +1,92 @@
+/* The arithmetic of a pass over deltas. */
+#include <math.h>
+
+#include "analysis/properties/deltas_internal.h"
+#include "core/base/simd.h"
+
+enum { LANES = 16, HALF = 8, AHEAD = 512 /* floats: what comes next is often on another page */ };
+
+/* Eight numbers at a time: the compiler takes plain loops with two sums apart again. */
+typedef float floats __attribute__((vector_size(HALF * sizeof(float)), aligned(sizeof(float)), may_alias));
+typedef double doubles __attribute__((vector_size(HALF * sizeof(double)), aligned(sizeof(double)), may_alias));
+#define WIDEN(p) __builtin_convertvector(*(const floats *)(p), doubles)
+
+size_t hs_deltas_together(const hs_deltas *x, size_t n)
+{
+    size_t most = x->units > 0 ? n / (4 * x->units) : 1;
+    return !x->pooled || most < 1 ? 1 : most > HS_DELTAS_TOGETHER ? HS_DELTAS_TOGETHER : most;
+}
+
+HS_SIMD double hs_deltas_square_and_add(size_t d, const float *restrict v, double *restrict sum)
+{
+    doubles s0 = {0}, s1 = {0};
+    double s[LANES], all = 0;
+    size_t j = 0;
+    for (; j + LANES <= d; j += LANES) {
+        const doubles low = WIDEN(v + j), high = WIDEN(v + j + HALF);
+        __builtin_prefetch(v + j + AHEAD);
+        s0 += low * low;
+        s1 += high * high;
+        *(doubles *)(sum + j) += low;
+        *(doubles *)(sum + j + HALF) += high;
+    }
+    for (size_t l = 0; l < HALF; l++) {
+        s[l] = s0[l];
+        s[HALF + l] = s1[l];
+    }
+    for (; j < d; j++) {
+        s[j % LANES] += (double)v[j] * (double)v[j];
+        sum[j] += (double)v[j];
+    }
+    for (size_t l = 0; l < LANES; l++) {
+        all += s[l];
+    }
+    return all;
+}
+
+/* sum (d) += the sum of `rows` rows, u (d) of the rows times scale (rows); u NULL: not wanted. */
+HS_SIMD static void add_rows(size_t d, size_t rows, const float *v, size_t stride, const double *scale,
+                             double *restrict sum, double *restrict u)
+{
+    size_t j = 0;
+    for (; j + LANES <= d; j += LANES) {
+        doubles a0 = {0}, a1 = {0}, b0 = {0}, b1 = {0};
+        const float *x = v + j;
+        for (size_t i = 0; i < rows; i++, x += stride) {
+            const doubles low = WIDEN(x), high = WIDEN(x + HALF);
+            a0 += low;
+            a1 += high;
+            b0 += scale[i] * low;
+            b1 += scale[i] * high;
+        }
+        *(doubles *)(sum + j) += a0;
+        *(doubles *)(sum + j + HALF) += a1;
+        if (u != NULL) {
+            *(doubles *)(u + j) += b0;
+            *(doubles *)(u + j + HALF) += b1;
+        }
+    }
+    for (; j < d; j++) {
+        double a = 0, b = 0;
+        for (size_t i = 0; i < rows; i++) {
+            a += (double)v[i * stride + j];
+            b += scale[i] * (double)v[i * stride + j];
+        }
+        sum[j] += a;
+        if (u != NULL) {
+            u[j] += b;
+        }
+    }
+}
+
+void hs_deltas_add_step(hs_deltas *x, size_t unit, size_t k, size_t rows, const float *v, const double *norm2)
+{
+    size_t S = x->S, d = x->d, at = unit * S + k;
+    double scale[HS_DELTAS_TOGETHER];
+    for (size_t r = 0; r < rows; r++) {
+        scale[r] = norm2[r * S] > 0 ? 1 / sqrt(norm2[r * S]) : 0;
+        x->square[at] += norm2[r * S];
+        x->nonzero[at] += norm2[r * S] > 0;
+    }
+    add_rows(d, rows, v, S * d, scale, x->sum + at * d, x->unit_sum != NULL ? x->unit_sum + at * d : NULL);
+}
