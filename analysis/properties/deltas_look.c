@@ -9,7 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/linalg/blas.h"
 
-enum { CACHED = 1 << 17 }; /* floats that stay in a core's own cache */
+enum { CACHED = 1 << 18 }; /* floats that stay in a core's own cache */
 
 /* One thread's images. */
 typedef struct {
