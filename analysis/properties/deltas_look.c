@@ -38,14 +38,12 @@ static void note_failure(pass *p, int rc)
     }
 }
 
-static int over(const pass *p)
+static int failed(const pass *p)
 {
-    int rc, spoiled;
+    int rc;
 #pragma omp atomic read
     rc = p->rc;
-#pragma omp atomic read
-    spoiled = p->spoiled;
-    return rc != HS_OK || spoiled;
+    return rc != HS_OK;
 }
 
 /* Steps [k, to) of the group. */
@@ -104,7 +102,7 @@ static void do_round(pass *p, size_t first, size_t n, group *g)
     for (size_t i = 0; i < n; i += p->together) {
         g->first = first + i;
         g->n = n - i < p->together ? n - i : p->together;
-        if (!over(p)) {
+        if (!failed(p)) { /* spoiled or not: the others are to be seen */
             note_failure(p, look_at(p, g));
         }
         if (s->done != NULL) {
