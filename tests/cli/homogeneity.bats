@@ -268,9 +268,10 @@ PY
 import numpy as np
 a = np.lib.format.open_memmap("large.npy", mode="w+", dtype="f4", shape=(320, 4, 55000)) # sparse: 268 MiB
 a[:, :, :3] = 1 + np.random.default_rng(3).normal(size=(320, 4, 3))
+a[7, 2, 1] = np.nan # left out of the numbers, not of the fingerprint
 PY
     "$HSPACE" homogeneity --deltas large.npy --bootstrap 400 --json >l.json || true
     want=$(openssl mac -cipher AES-128-GCM -macopt "hexkey:$(printf %032d 0)" -macopt "hexiv:$(printf %024d 0)" -in large.npy GMAC)
     jq -e --arg want "$want" '.inputs == [{"path": "large.npy", "gmac": ($want | ascii_downcase)}]' l.json
-    jq -e '.results.primary.value > 0.4 and .results.primary.n == 320' l.json
+    jq -e '.results.primary.value > 0.4 and .results.primary.n == 319' l.json
 }
