@@ -183,7 +183,7 @@ static int run(hs_cmd *c)
         HS_TRY(answer(c, &k));
     }
 out:
-    hs_robust_case_free(&k);
+    hs_robust_case_free(&k, rc);
     return rc;
 }
 
@@ -192,7 +192,7 @@ const hs_command hs_cmd_robustness = {
     .usage = "(--model M (-N n | --images PATH... | --x-T X.npy) [--arms A,B] [--levels L1,L2,...] | --curves C.csv) "
              "-o R.h5",
     .purpose = "Measures at which level random noise in h breaks images, against noise in eps of equal first-order "
-               "effect.",
+               "effect. Stopped or killed, the same command goes on where it stood (R.h5.journal).",
     .examples = "hspace robustness --model faces-a -N 16 --steps 12 -o robustness.h5 --plot robustness.pdf\n"
                 "hspace robustness --model faces-a -N 16 --steps 12 --arms h_p,eps_p --dry-run --json\n"
                 "hspace robustness --curves curves.csv --json | jq .results.verdict",

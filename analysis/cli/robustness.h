@@ -13,10 +13,12 @@ typedef struct {
     hs_damage table; /* of --curves; else the run's */
     int has_run, untrained;
     hs_robust_run run;
+    hs_cells *cells; /* of a run with -o */
     hs_damage_kind kind;
     char matching[16], model_sha256[HS_SHA256_HEX];
 } hs_robust_case;
-void hs_robust_case_free(hs_robust_case *k);
+/* rc: how the command ended. */
+void hs_robust_case_free(hs_robust_case *k, int rc);
 /* The damage that decides. */
 const hs_damage *hs_robust_decides(const hs_robust_case *k);
 

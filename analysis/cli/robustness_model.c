@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "analysis/cli/child.h"
+#include "analysis/cli/resume.h"
 #include "analysis/cli/robustness.h"
 #include "analysis/cli/shipped.h"
 #include "analysis/cli/work.h"
@@ -47,8 +48,9 @@ static void job_free(job *j)
     hs_model_free(&j->model);
 }
 
-void hs_robust_case_free(hs_robust_case *k)
+void hs_robust_case_free(hs_robust_case *k, int rc)
 {
+    hs_resume_close(k->cells, rc);
     hs_damage_free(&k->table);
     hs_robust_run_free(&k->run);
 }
@@ -264,6 +266,22 @@ out:
     return rc;
 }
 
+/* The cells of this very run: of its model, its starting points and its steps, whatever files they came from. */
+HS_CHECKED static int open_cells(hs_cmd *c, job *j, hs_cells **out)
+{
+    static const char *const changes_nothing[] = {"bootstrap", "ci", "standard", "plot", NULL};
+    const hs_robust_plan *p = &j->plan;
+    char sha[HS_SHA256_HEX], steps[HS_SHA256_HEX], also[400];
+    int rc;
+    HS_TRY(hs_sha256_of(p->x_T, p->n * hs_chw_size(j->source.image) * sizeof *p->x_T, sha));
+    HS_TRY(hs_sha256_of(j->steps.step, j->steps.S * sizeof *j->steps.step, steps));
+    snprintf(also, sizeof also, "model %s\nx_T %s\nsteps %s\n", j->model.sha256, sha, steps);
+    HS_TRY(hs_resume_open(c, changes_nothing, also, out));
+    j->plan.cells = *out;
+out:
+    return rc;
+}
+
 int hs_robust_of_model(hs_cmd *c, hs_robust_case *k)
 {
     job j = {0};
@@ -273,8 +291,13 @@ int hs_robust_of_model(hs_cmd *c, hs_robust_case *k)
         HS_TRY(dry_run(c, &j));
         goto out;
     }
+    HS_TRY(open_cells(c, &j, &k->cells));
     HS_TRY(hs_robust_run_model(&j.plan, &k->run));
     k->has_run = 1;
+    json_object_set_new(hs_cmd_results(c), "resumed", json_integer((json_int_t)k->run.resumed));
+    if (k->run.resumed > 0) {
+        hs_cmd_say(c, "%zu of %zu images were there\n", k->run.resumed, k->run.n);
+    }
     hs_work_done(c, &j.model, (hs_unet_work){0});
 out:
     job_free(&j);

@@ -226,8 +226,8 @@ int hs_robust_clean(hs_robust_work *w)
     HS_TRY(hs_alloc(p->n, w->d_h * sizeof(float), &w->mid_plain));
     hs_perturb_span span = {.seen = w->kick, .x_seen = w->at_kick};
     w->perturb.what = "plain images";
-    HS_TRY(
-        hs_perturb_run(&w->perturb, 0, p->n, p->x_T, &span, 1, &none, &(hs_perturb_watch){keep_plain_h, w}, w->plain));
+    HS_TRY(hs_perturb_run(&w->perturb, 0, p->n, p->x_T, &span, 1, &none,
+                          &(hs_perturb_watch){.h = keep_plain_h, .ctx = w}, w->plain));
     hs_robust_clamp(p->n * w->d_x, w->plain);
     for (size_t q = 0; q < w->S * w->d_h; q++) {
         w->common[q] = (float)(w->sum[q] / (double)p->n);
@@ -239,7 +239,7 @@ int hs_robust_clean(hs_robust_work *w)
         HS_TRY(hs_alloc(p->n, w->d_h * sizeof(float), &w->mid_fresh));
         w->perturb.what = "fresh images";
         HS_TRY(hs_perturb_run(&w->perturb, p->n, p->n, p->x_fresh, &(hs_perturb_span){0}, 1, &none,
-                              &(hs_perturb_watch){keep_fresh_h, w}, fresh));
+                              &(hs_perturb_watch){.h = keep_fresh_h, .ctx = w}, fresh));
         hs_robust_clamp(p->n * w->d_x, fresh);
         HS_TRY(p->n >= 8 ? find_model(w) : HS_OK);
     }

@@ -5,7 +5,7 @@
 #include "analysis/properties/robustness_run.h"
 #include "core/geom/pca.h"
 
-enum { HS_ROBUST_PCS = 8, HS_ROBUST_PC_IMAGES = 64, HS_ROBUST_BYTES = 256 << 20 };
+enum { HS_ROBUST_PCS = 8, HS_ROBUST_PC_IMAGES = 64, HS_ROBUST_BYTES = 256 << 20 }; /* of plain h */
 
 /* What a column of the main run is: an arm at a level; or noise inside (0) or outside (1) of the PCs, or h replaced by
  * the vector common to all images (2). */
@@ -47,6 +47,17 @@ HS_CHECKED int hs_robust_columns(const hs_robust_plan *p, int parts, size_t *cou
 size_t hs_robust_middle(const hs_robust_plan *p); /* index of the middle level */
 /* Steps at which the kick comes and h is compared. */
 size_t hs_robust_kick_step(size_t S);
+
+/* robustness_cells.c: what a run that stopped had finished, and what this one finishes; nothing without plan->cells. */
+/* The scales; *found: they were there. */
+HS_CHECKED int hs_robust_cells_scale(const hs_robust_plan *p, hs_noise_scale *s, int *found);
+HS_CHECKED int hs_robust_cells_keep_scale(const hs_robust_plan *p, const hs_noise_scale *s);
+/* Fills in the perturbed images, or the kicks, that were finished: images 0 ... *count - 1. */
+HS_CHECKED int hs_robust_cells_arms(hs_robust_work *w, size_t *count);
+HS_CHECKED int hs_robust_cells_kicks(hs_robust_work *w, size_t *count);
+/* Keeps those of images [first, first + count). */
+HS_CHECKED int hs_robust_cells_keep_arms(const hs_robust_work *w, size_t first, size_t count);
+HS_CHECKED int hs_robust_cells_keep_kicks(const hs_robust_work *w, size_t first, size_t count);
 
 /* robustness_clean.c: plain and fresh images, the models of h. */
 HS_CHECKED int hs_robust_clean(hs_robust_work *w);

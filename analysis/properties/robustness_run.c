@@ -51,111 +51,103 @@ static void work_free(hs_robust_work *w)
 
 /* ---- Damage of the images ---- */
 
-/* A part of the images at work: rows (count, columns) from image first. */
+/* The perturbed images on their way: (group, columns) rows at a time, of images from `first` on. */
 typedef struct {
-    size_t first, count;
-    float *x, *feat;
-    double *value;
-} chunk;
+    hs_robust_work *w;
+    size_t first;
+    float *feat;   /* (group columns, F) */
+    double *value; /* (group columns, factors) */
+} arms_run;
 
-static void score_row(hs_robust_work *w, const chunk *c, size_t row)
+static void score_row(const arms_run *a, size_t image, size_t column, size_t row)
 {
-    size_t i = c->first + row / w->columns, at = row % w->columns * w->p->n + i;
+    hs_robust_work *w = a->w;
+    size_t at = column * w->p->n + image;
     double attr = 0, feat = 0;
     for (size_t k = 0; k < w->factors; k++) {
-        double v = (c->value[row * w->factors + k] - w->value_plain[i * w->factors + k]) / w->sd[k];
+        double v = (a->value[row * w->factors + k] - w->value_plain[image * w->factors + k]) / w->sd[k];
         attr += v * v / (double)w->factors;
     }
     for (size_t k = 0; k < w->F; k++) {
-        double v = (double)c->feat[row * w->F + k] - (double)w->feat_plain[i * w->F + k];
+        double v = (double)a->feat[row * w->F + k] - (double)w->feat_plain[image * w->F + k];
         feat += v * v;
     }
     w->damage[HS_DAMAGE_ATTR][at] = sqrt(attr);
     w->damage[HS_DAMAGE_FEAT][at] = sqrt(feat);
-    memcpy(w->feat + at * w->F, c->feat + row * w->F, w->F * sizeof *w->feat);
+    memcpy(w->feat + at * w->F, a->feat + row * w->F, w->F * sizeof *w->feat);
 }
 
-HS_CHECKED static int judge(hs_robust_work *w, chunk *c)
+HS_CHECKED static int judge(void *ctx, size_t image, size_t count, float *x_0)
 {
+    const arms_run *a = ctx;
+    hs_robust_work *w = a->w;
     int rc = HS_OK;
-    size_t rows = c->count * w->columns;
-    hs_robust_clamp(rows * w->d_x, c->x);
+    size_t rows = count * w->columns, first = a->first + image;
+    hs_robust_clamp(rows * w->d_x, x_0);
     if (w->p->scorer != NULL) {
-        HS_TRY(hs_scorer_eval(w->p->scorer, w->image, rows, c->x, c->value, c->feat));
+        HS_TRY(hs_scorer_eval(w->p->scorer, w->image, rows, x_0, a->value, a->feat));
     }
     for (size_t row = 0; row < rows; row++) {
-        size_t i = c->first + row / w->columns, at = row % w->columns * w->p->n + i;
-        const float *x = c->x + row * w->d_x, *y = w->plain + i * w->d_x;
+        size_t i = first + row / w->columns, column = row % w->columns, at = column * w->p->n + i;
+        const float *x = x_0 + row * w->d_x, *y = w->plain + i * w->d_x;
         w->damage[HS_DAMAGE_L2][at] = hs_image_l2(w->image, x, y);
         w->damage[HS_DAMAGE_HF][at] = hs_image_hf(w->image, x, y);
         HS_TRY(hs_image_dssim(w->image, x, y, &w->damage[HS_DAMAGE_SSIM][at]));
         if (w->p->scorer != NULL) {
-            score_row(w, c, row);
+            score_row(a, i, column, row);
         }
     }
+    HS_TRY(hs_robust_cells_keep_arms(w, first, count));
 out:
     return rc;
 }
 
 /* Where among the plain distances a perturbed h lies. */
-typedef struct {
-    hs_robust_work *w;
-    size_t first;
-} mid_watch;
-
 HS_CHECKED static int watch_mid(void *ctx, size_t step, size_t image, size_t column, const float *h)
 {
-    const mid_watch *m = ctx;
-    hs_robust_work *w = m->w;
+    const arms_run *a = ctx;
+    hs_robust_work *w = a->w;
     if (step == w->mid) {
         double distance = hs_robust_distance(w, h);
         size_t below = 0;
         while (below < w->p->n && w->reference[below] < distance) {
             below++;
         }
-        w->percentile[column * w->p->n + m->first + image] = (double)below / (double)w->p->n;
+        w->percentile[column * w->p->n + a->first + image] = (double)below / (double)w->p->n;
     }
     return HS_OK;
-}
-
-/* Images at a time: whole groups of the run, within HS_ROBUST_BYTES of pictures. */
-static size_t chunk_size(const hs_robust_work *w)
-{
-    size_t group = w->p->perturb.batch / w->columns, fit = HS_ROBUST_BYTES / (w->columns * w->d_x * sizeof(float));
-    group = group > 0 ? group : 1;
-    size_t n = fit > group ? fit / group * group : group;
-    return n < w->p->n ? n : w->p->n;
 }
 
 HS_CHECKED static int run_arms(hs_robust_work *w)
 {
     int rc = HS_OK;
     const hs_robust_plan *p = w->p;
-    chunk c = {0};
-    size_t most = chunk_size(w), rows = most * w->columns;
-    HS_TRY(hs_alloc(rows, w->d_x * sizeof(float), &c.x));
-    HS_TRY(hs_alloc(rows, (w->factors + 1) * sizeof(double), &c.value));
-    HS_TRY(hs_alloc(rows, (w->F + 1) * sizeof(float), &c.feat));
-    w->perturb.what = "perturbed images";
-    for (c.first = 0; c.first < p->n; c.first += most) {
-        c.count = p->n - c.first < most ? p->n - c.first : most;
-        mid_watch seen = {w, c.first};
-        const hs_perturb_watch watch = {watch_mid, &seen};
-        HS_TRY(hs_perturb_run(&w->perturb, c.first, c.count, p->x_T + c.first * w->d_x, &(hs_perturb_span){0},
-                              w->columns, w->column, w->model != NULL ? &watch : NULL, c.x));
-        HS_TRY(judge(w, &c));
+    arms_run a = {.w = w};
+    size_t group = p->perturb.batch / w->columns, rows;
+    group = group < 1 ? 1 : group < p->n ? group : p->n;
+    rows = group * w->columns;
+    HS_TRY(hs_robust_cells_arms(w, &a.first));
+    w->r->resumed = a.first;
+    if (a.first == p->n) {
+        goto out;
     }
+    HS_TRY(hs_alloc(rows, (w->factors + 1) * sizeof(double), &a.value));
+    HS_TRY(hs_alloc(rows, (w->F + 1) * sizeof(float), &a.feat));
+    w->perturb.what = "perturbed images";
+    const hs_perturb_watch watch = {.h = w->model != NULL ? watch_mid : NULL, .ctx = &a, .ended = judge};
+    HS_TRY(hs_perturb_run(&w->perturb, a.first, p->n - a.first, p->x_T + a.first * w->d_x, &(hs_perturb_span){0},
+                          w->columns, w->column, &watch, NULL));
 out:
-    free(c.x);
-    free(c.value);
-    free(c.feat);
+    free(a.value);
+    free(a.feat);
     return rc;
 }
 
 /* ---- One kick ---- */
 
 typedef struct {
-    const hs_robust_work *w;
+    hs_robust_work *w;
+    size_t first;
     float *plain;      /* (d_h) of the image at hand: its column 0 comes first */
     double *log_first; /* (n, 2) */
 } kick_watch;
@@ -169,6 +161,7 @@ HS_CHECKED static int watch_kick(void *ctx, size_t step, size_t image, size_t co
         memcpy(k->plain, h, w->d_h * sizeof *h);
         return HS_OK;
     }
+    image += k->first;
     for (size_t q = 0; q < w->d_h; q++) {
         double v = (double)h[q] - (double)k->plain[q];
         square += v * v;
@@ -182,6 +175,13 @@ HS_CHECKED static int watch_kick(void *ctx, size_t step, size_t image, size_t co
     return HS_OK;
 }
 
+HS_CHECKED static int kicks_ended(void *ctx, size_t image, size_t count, float *x_0)
+{
+    const kick_watch *k = ctx;
+    (void)x_0;
+    return hs_robust_cells_keep_kicks(k->w, k->first + image, count);
+}
+
 HS_CHECKED static int run_kick(hs_robust_work *w)
 {
     int rc = HS_OK;
@@ -191,22 +191,24 @@ HS_CHECKED static int run_kick(hs_robust_work *w)
                                        {.space = HS_NOISE_H, .level = level, .once = 1},
                                        {.space = HS_NOISE_EPS, .level = level, .once = 1}};
     kick_watch k = {.w = w};
-    float *x = NULL;
     w->r->kick_level = level;
     if (w->S < w->kick + 3) {
         return HS_OK;
     }
-    HS_TRY(hs_alloc(3 * p->n, w->d_x * sizeof *x, &x));
-    HS_TRY(hs_alloc(w->d_h, sizeof(float), &k.plain));
-    HS_TRY(hs_alloc(p->n, 2 * sizeof(double), &k.log_first));
     for (int c = 0; c < 2; c++) {
         HS_TRY(hs_alloc(p->n, sizeof(double), &w->r->contraction[c]));
     }
+    HS_TRY(hs_robust_cells_kicks(w, &k.first));
+    if (k.first == p->n) {
+        goto out;
+    }
+    HS_TRY(hs_alloc(w->d_h, sizeof(float), &k.plain));
+    HS_TRY(hs_alloc(p->n, 2 * sizeof(double), &k.log_first));
     w->perturb.what = "one kick";
-    HS_TRY(hs_perturb_run(&w->perturb, 0, p->n, w->at_kick, &(hs_perturb_span){.from = w->kick}, 3, column,
-                          &(hs_perturb_watch){watch_kick, &k}, x));
+    const hs_perturb_watch watch = {.h = watch_kick, .ctx = &k, .ended = kicks_ended};
+    HS_TRY(hs_perturb_run(&w->perturb, k.first, p->n - k.first, w->at_kick + k.first * w->d_x,
+                          &(hs_perturb_span){.from = w->kick}, 3, column, &watch, NULL));
 out:
-    free(x);
     free(k.plain);
     free(k.log_first);
     return rc;
@@ -347,6 +349,19 @@ static int check(const hs_robust_plan *p)
     return p->m > 0 ? HS_OK : hs_fail(HS_ERANGE, "no noise level above 0");
 }
 
+HS_CHECKED static int find_scale(const hs_robust_plan *p, hs_noise_scale *s)
+{
+    int rc = HS_OK, found;
+    HS_TRY(hs_robust_cells_scale(p, s, &found));
+    if (!found) {
+        size_t first = p->n_fresh > 0 ? 2 * p->n : 0;
+        HS_TRY(hs_noise_scale_measure(&p->perturb, p->matching, first, p->n_match, p->x_match, s));
+        HS_TRY(hs_robust_cells_keep_scale(p, s));
+    }
+out:
+    return rc;
+}
+
 int hs_robust_run_model(const hs_robust_plan *p, hs_robust_run *out)
 {
     int rc = HS_OK;
@@ -364,8 +379,7 @@ int hs_robust_run_model(const hs_robust_plan *p, hs_robust_run *out)
     w.mid = w.S / 2;
     w.kick = hs_robust_kick_step(w.S);
     HS_TRY(check(p));
-    HS_TRY(hs_noise_scale_measure(&p->perturb, p->matching, p->n_fresh > 0 ? 2 * p->n : 0, p->n_match, p->x_match,
-                                  &r.scale));
+    HS_TRY(find_scale(p, &r.scale));
     r.idle = p->perturb.steps->step[0].alpha_bar < 0.1 && !(r.scale.denoises >= 0.5);
     HS_TRY(hs_robust_clean(&w));
     w.perturb.scale = &r.scale;

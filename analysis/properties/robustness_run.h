@@ -28,6 +28,7 @@
 #include "analysis/properties/robustness.h"
 #include "analysis/sweep/perturb.h"
 #include "analysis/sweep/scorer.h"
+#include "core/io/cells.h"
 
 typedef enum { HS_DAMAGE_L2, HS_DAMAGE_SSIM, HS_DAMAGE_HF, HS_DAMAGE_ATTR, HS_DAMAGE_FEAT, HS_DAMAGES } hs_damage_kind;
 /* "l2", "ssim", "hf", "attr", "feat". */
@@ -42,6 +43,7 @@ typedef struct {
     size_t m;
     const double *level; /* (m) ascending, above 0 */
     hs_scorer *scorer;   /* NULL: no attr, no feat, no naturalness */
+    hs_cells *cells;     /* NULL, or where images that are through are kept and found: a stopped run goes on there */
     size_t n, n_fresh, n_match;
     const float *x_T;     /* (n, c R R) */
     const float *x_fresh; /* (n_fresh, c R R) samples n ... 2 n - 1: n or none */
@@ -56,6 +58,7 @@ typedef struct {
     double *percentile[HS_ARMS];                           /* (n, m), or NULL */
     double *contraction[2];                                /* (n): h, eps; NULL with too few steps */
     double *part[HS_ROBUST_PARTS][HS_DAMAGES];             /* (n): inside, outside, common; NULL where not measured */
+    size_t resumed;                                        /* images whose perturbed twins were found in cells */
     size_t S, n_h;                                         /* steps; plain images whose h was kept */
     double *gram;                                          /* (S, n_h, n_h) of h, or NULL with fewer than two */
     double kick_level;
@@ -63,8 +66,9 @@ typedef struct {
     hs_noise_scale scale;
 } hs_robust_run;
 
-/* HS_ERANGE: no level, levels not ascending above 0; HS_EDEGENERATE: an image that is not finite, no matching scale;
- * errors of the networks; HS_ESTOPPED. */
+/* A run that goes on from cells has the same bits; the plain and fresh images are made again, which is the work of two
+ * columns.  HS_ERANGE: no level, levels not ascending above 0; HS_EDEGENERATE: an image that is not finite, no matching
+ * scale; errors of the networks; HS_ESTOPPED. */
 HS_CHECKED int hs_robust_run_model(const hs_robust_plan *plan, hs_robust_run *out);
 void hs_robust_run_free(hs_robust_run *r);
 

@@ -192,7 +192,7 @@ HS_CHECKED static int run_rows(run_state *r, size_t step, size_t r0, size_t r1, 
         state_of[row - r0] = states - 1;
     }
     HS_TRY(hs_unet_encode_images(u, r->ws, states, r->of, r->in, r->t, r->h));
-    for (size_t row = r0; r->watch != NULL && row < r1; row++) {
+    for (size_t row = r0; r->watch != NULL && r->watch->h != NULL && row < r1; row++) {
         HS_TRY(r->watch->h(r->watch->ctx, step, r->first + row / r->m, row % r->m, r->h + state_of[row - r0] * r->d_h));
     }
     size_t items = list_decodes(r, step, r0, r1, state_of);
@@ -324,7 +324,12 @@ int hs_perturb_run(const hs_perturb_plan *plan, size_t first, size_t n, const fl
             HS_TRY(run_step(&r, step, state_of));
         }
         HS_TRY(check_finite(&r));
-        memcpy(x_0 + r.first * m * r.d_x, r.x, r.group * m * r.d_x * sizeof *x_0);
+        if (x_0 != NULL) {
+            memcpy(x_0 + r.first * m * r.d_x, r.x, r.group * m * r.d_x * sizeof *x_0);
+        }
+        if (watch != NULL && watch->ended != NULL) {
+            HS_TRY(watch->ended(watch->ctx, r.first, r.group, r.x));
+        }
     }
 out:
     release(&r);

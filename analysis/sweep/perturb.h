@@ -66,10 +66,12 @@ typedef struct {
     const hs_progress *progress;
 } hs_perturb_plan;
 
-/* What a run may look at: the unperturbed h of every row at every step, before the noise of that step. */
+/* What a run may look at; each may be NULL.  h: the unperturbed h of every row at every step, before the noise of that
+ * step.  ended: x_0 (count, m, c R R) of images [image, image + count), which it may change; all images in turn. */
 typedef struct {
     HS_CHECKED int (*h)(void *ctx, size_t step, size_t image, size_t column, const float *h);
     void *ctx;
+    HS_CHECKED int (*ended)(void *ctx, size_t image, size_t count, float *x_0);
 } hs_perturb_watch;
 
 /* out <- the scales of a matching, from n plain trajectories of x_T (n, c R R), samples first ... first + n - 1.
@@ -79,8 +81,8 @@ HS_CHECKED int hs_noise_scale_measure(const hs_perturb_plan *plan, hs_matching m
                                       const float *x_T, hs_noise_scale *out);
 
 /* x_0 (n, m, c R R) <- the ends of samples first ... first + n - 1, from x (n, c R R) at step `from` on, perturbed in m
- * ways, those of x last.  span->x_seen <- the first column's x_t at step `seen`.  HS_ERANGE: m = 0, a
- * column of x before another; HS_EDEGENERATE: an image is not finite; errors of the network; HS_ESTOPPED. */
+ * ways, those of x last; NULL: only watched.  span->x_seen <- the first column's x_t at step `seen`.  HS_ERANGE: m = 0,
+ * a column of x before another; HS_EDEGENERATE: an image is not finite; errors of the network; HS_ESTOPPED. */
 typedef struct {
     size_t from, seen;
     float *x_seen; /* (n, c R R) or NULL */

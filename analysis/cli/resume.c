@@ -1,0 +1,70 @@
+#include "analysis/cli/resume.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/cli/internal.h"
+
+static int is_in(const char *name, const char *const *list)
+{
+    while (*list != NULL && strcmp(*list, name) != 0) {
+        list++;
+    }
+    return *list != NULL;
+}
+
+/* The lines that two commands must share. */
+HS_CHECKED static int describe(const hs_cmd *c, const char *const *changes_nothing, const char *also, hs_str *out)
+{
+    static const char *const own[] = {"output", "force",   "json",   "dry-run", "threads",
+                                      "quiet",  "verbose", "config", "batch",   NULL};
+    const char *name;
+    json_t *params = hs_answer_params(c), *value, *input;
+    size_t i;
+    hs_str_addf(out, "hspace %s %s\n", hs_version(), c->def->name);
+    json_object_foreach(params, name, value)
+    {
+        char *text = is_in(name, own) || is_in(name, changes_nothing)
+                         ? NULL
+                         : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+        if (text != NULL) {
+            hs_str_addf(out, "--%s %s\n", name, text);
+        }
+        free(text);
+    }
+    json_array_foreach(c->inputs, i, input)
+    {
+        json_object_foreach(input, name, value)
+        {
+            if (strcmp(name, "path") != 0) {
+                hs_str_addf(out, "input %zu %s %s\n", i, name, json_string_value(value));
+            }
+        }
+    }
+    hs_str_add(out, also);
+    json_decref(params);
+    return hs_str_ok(out);
+}
+
+int hs_resume_open(const hs_cmd *c, const char *const *changes_nothing, const char *also, hs_cells **out)
+{
+    hs_str plan = {0}, path = {0};
+    int rc = HS_OK;
+    *out = NULL;
+    if (hs_cmd_out(c) == NULL) {
+        return HS_OK;
+    }
+    hs_str_addf(&path, "%s.journal", hs_cmd_out(c));
+    HS_TRY(hs_str_ok(&path));
+    HS_TRY(describe(c, changes_nothing, also, &plan));
+    HS_TRY(hs_cells_open(path.s, plan.s, hs_cmd_force(c), out));
+out:
+    hs_str_free(&plan);
+    hs_str_free(&path);
+    return rc;
+}
+
+void hs_resume_close(hs_cells *cells, int rc)
+{
+    hs_cells_close(cells, rc == HS_OK || rc == HS_EDEGENERATE);
+}
