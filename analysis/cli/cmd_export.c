@@ -166,7 +166,8 @@ HS_CHECKED static int kind_of(const hs_cmd *c, const char *path, int named, sour
     if (rc != HS_OK) {
         return rc;
     }
-    int directions = hs_result_has(r, "direction") && (what == NULL || (named && strncmp(what, "delta_", 6) == 0));
+    int directions =
+        hs_result_has_texts(r, "direction") && (what == NULL || (named && strncmp(what, "delta_", 6) == 0));
     *kind = hs_store_kind(hs_result_kind(r)) ? STORE : directions ? DIRECTION : RESULT;
     hs_result_close(r);
     return HS_OK;

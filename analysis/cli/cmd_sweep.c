@@ -1,10 +1,12 @@
 /* hspace sweep: strengths x images along a direction. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/edit_common.h"
 #include "analysis/cli/interval.h"
+#include "analysis/cli/resume.h"
 #include "analysis/cli/strip_out.h"
 #include "analysis/cli/sweep_file.h"
 #include "analysis/cli/work.h"
@@ -63,16 +65,36 @@ HS_CHECKED static int set_weights(hs_cmd *c, hs_edit_job *job)
     return HS_OK;
 }
 
+/* The cells of this very sweep. */
+HS_CHECKED static int open_cells(hs_cmd *c, const hs_edit_job *job, hs_cells **out)
+{
+    static const char *const changes_nothing[] = {"strip", "labels", "rows", NULL};
+    char steps[HS_SHA256_HEX], also[200];
+    int rc;
+    HS_TRY(hs_sha256_of(job->steps.step, job->steps.S * sizeof *job->steps.step, steps));
+    snprintf(also, sizeof also, "steps %s\n", steps);
+    HS_TRY(hs_resume_open(c, changes_nothing, also, out));
+out:
+    return rc;
+}
+
 HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
 {
     int rc;
     size_t rows;
     float *x_0 = NULL;
+    hs_run_cells cells = {0};
     hs_sweep_file f = {.job = job, .kind = "sweep"};
     HS_TRY(hs_edit_readouts(c, &job->model, &f.n_phi, &f.phi));
+    HS_TRY(open_cells(c, job, &cells.cells));
+    job->plan.cells = cells.cells != NULL ? &cells : NULL;
     HS_TRY(hs_size_mul(job->source.n, job->plan.m, &rows));
     HS_TRY(hs_alloc(rows, hs_chw_size(job->source.image) * sizeof *x_0, &x_0));
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, x_0, &f.sweep));
+    json_object_set_new(hs_cmd_results(c), "resumed", json_integer((json_int_t)cells.resumed));
+    if (cells.resumed > 0) {
+        hs_cmd_say(c, "%zu of %zu images were there\n", cells.resumed, job->source.n);
+    }
     HS_TRY(hs_sweep_file_natural(&f));
     HS_TRY(hs_sweep_file_rival(c, &f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
@@ -80,6 +102,8 @@ HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
     HS_TRY(hs_sweep_file_finish(c, &f, x_0));
     hs_work_done(c, &job->model, f.beside);
 out:
+    job->plan.cells = NULL;
+    hs_resume_close(cells.cells, rc);
     free(x_0);
     hs_sweep_file_free(&f);
     return rc;
@@ -140,7 +164,9 @@ out:
 const hs_command hs_cmd_sweep = {
     .name = "sweep",
     .usage = "--model M --direction D[:NAME] --strengths A:B:STEP (-N n | --images PATH... | --x-T X.npy) -o SWEEP.h5",
-    .purpose = "Edit images at many strengths along one direction and record what read-outs say.",
+    .purpose =
+        "Edit images at many strengths along one direction and record what read-outs say. Stopped or killed, the "
+        "same command goes on where it stood (SWEEP.h5.journal).",
     .examples =
         "hspace sweep --model M --direction pca.h5:pc0 --strengths -2:2:0.5 -N 16 -o pc0.h5 --strip pc0.png\n"
         "hspace sweep --model M --direction smile.h5 --strengths -1,-0.5,0,0.5,1 --readout brightness,x0 --null 8 "

@@ -368,7 +368,7 @@ HS_CHECKED static int holds_directions(const char *path, int *yes)
 {
     hs_result_in *r = NULL;
     int rc = hs_result_open(path, &r);
-    *yes = rc == HS_OK && hs_result_has(r, "direction");
+    *yes = rc == HS_OK && hs_result_has_texts(r, "direction");
     hs_result_close(r);
     return rc;
 }

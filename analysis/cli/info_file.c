@@ -128,7 +128,7 @@ int hs_info_hdf5(hs_cmd *c, const char *path)
     hs_cmd_say(c, "kind               %s\n", kind[0] != '\0' ? kind : "plain HDF5");
     put_attributes(c, r);
     put_arrays(c, r);
-    if (hs_result_has(r, "direction")) {
+    if (hs_result_has_texts(r, "direction")) {
         HS_TRY(put_directions(c, r));
     }
     HS_TRY(hs_cmd_input(c, path));

@@ -77,7 +77,7 @@ HS_CHECKED static int find_name(const char *file, const char *name, size_t n, ch
 
 HS_CHECKED static int read_names(hs_result_in *r, const char *file, size_t *n, char ***names)
 {
-    if (!hs_result_has(r, "direction")) {
+    if (!hs_result_has_texts(r, "direction")) {
         return hs_fail(HS_EFORMAT,
                        "%.200s: holds no directions (kind '%.40s'); wanted a file of hspace pca, direction or import",
                        file, hs_result_kind(r));

@@ -288,6 +288,10 @@ HS_CHECKED static int run_columns(run_state *r, const float *x_T, float *x_0)
     group = group < r->n ? group : r->n;
     rows = group * p->m;
     size_t states = rows < p->batch ? rows : p->batch;
+    r->first = 0;
+    if (r->watch != NULL && r->watch->had != NULL) {
+        HS_TRY(r->watch->had(r->watch->ctx, !plain, x_0, &r->first));
+    }
     HS_TRY(hs_unet_ws_create(p->model->unet, states, plain ? states : 2 * states, p->conv, &ws));
     HS_TRY(hs_alloc(rows, r->d_x * sizeof *x, &x));
     HS_TRY(hs_alloc(states, (r->d_h > r->d_x ? r->d_h : r->d_x) * sizeof(float), &r->one));
@@ -295,9 +299,12 @@ HS_CHECKED static int run_columns(run_state *r, const float *x_T, float *x_0)
         HS_TRY(hs_alloc(2 * states, r->d_x * sizeof(float), &r->patch));
     }
     HS_TRY(hs_alloc(group, r->d_x * sizeof(float), &r->z));
-    for (r->first = 0; r->first < r->n; r->first += group) {
+    for (; r->first < r->n; r->first += group) {
         r->group = r->n - r->first < group ? r->n - r->first : group;
         HS_TRY(run_group(r, ws, x_T, x, x_0));
+        if (r->watch != NULL && r->watch->ended != NULL) {
+            HS_TRY(r->watch->ended(r->watch->ctx, !plain, r->first, r->group, x_0));
+        }
     }
     r->done += r->n * p->m * r->copies * p->steps->S;
 out:

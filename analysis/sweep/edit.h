@@ -12,6 +12,7 @@
 #include "analysis/directions/direction.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/io/cells.h"
 #include "core/model/asyrp.h"
 #include "core/model/model.h"
 
@@ -20,6 +21,13 @@ typedef struct {
     HS_CHECKED int (*fill)(void *ctx, size_t first, size_t n, size_t step, float *z);
     void *ctx;
 } hs_image_noise;
+
+/* Cells of a command that makes several runs, always in one order. */
+typedef struct {
+    hs_cells *cells;
+    uint64_t runs;  /* begun until now */
+    size_t resumed; /* images of the first run that were there */
+} hs_run_cells;
 
 typedef struct {
     const hs_model *model;
@@ -43,12 +51,17 @@ typedef struct {
     size_t batch;         /* states encoded at once */
     hs_conv_mode conv;
     const hs_progress *progress; /* in rows x steps */
+    hs_run_cells *cells;         /* NULL, or where hs_sweep_run keeps and finds images that are through */
 } hs_edit_plan;
 
-/* What a run may look at on its way, one row (image, strength) at a time; each may be NULL. */
+/* What a run may look at on its way, one row (image, strength) at a time; each may be NULL.  The columns of strength 0
+ * run for all images, then (edited) the others: had is asked before, and *count images from the first on need not run,
+ * their columns of x_0 are there; ended is told of images [first, first + count) when theirs are. */
 typedef struct {
     HS_CHECKED int (*h)(void *ctx, size_t step, size_t image, size_t strength, const float *h);
     HS_CHECKED int (*eps)(void *ctx, size_t step, size_t image, size_t strength, const float *x_t, const float *eps_p);
+    HS_CHECKED int (*had)(void *ctx, int edited, float *x_0, size_t *count);
+    HS_CHECKED int (*ended)(void *ctx, int edited, size_t first, size_t count, float *x_0);
     void *ctx;
 } hs_edit_watch;
 

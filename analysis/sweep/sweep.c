@@ -6,6 +6,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
+#include "core/io/crc32c.h"
 #include "core/linalg/blas.h"
 
 /* What the watch needs to put a row's numbers in their place. */
@@ -15,6 +16,8 @@ typedef struct {
     const hs_readout *phi;
     hs_sweep *out;
     float *buffer; /* (c R R) */
+    uint32_t kind; /* of the cells */
+    uint64_t run;  /* which of the command's */
     size_t d_x;
     hs_chw image;
 } capture;
@@ -63,6 +66,99 @@ HS_CHECKED static int see_eps(void *ctx, size_t step, size_t image, size_t stren
     return HS_OK;
 }
 
+/* ---- Cells: an image's columns of one phase, its x_0 and what was seen on the way, as the bytes of floats ---- */
+
+static uint32_t crc_of(uint32_t crc, const void *v, size_t n, size_t size)
+{
+    return v != NULL ? hs_crc32c(crc, v, n * size) : crc;
+}
+
+/* What a run's images depend on besides the command's options: model, directions, strengths and starting points. */
+static uint32_t kind_of(const capture *c, size_t n, const float *x_T)
+{
+    const hs_edit_plan *p = c->plan;
+    uint32_t crc = crc_of(0, p->model->sha256, 1, sizeof p->model->sha256);
+    crc = crc_of(crc, x_T, n * c->d_x, sizeof *x_T);
+    crc = crc_of(crc, p->strength, p->m, sizeof *p->strength);
+    crc = crc_of(crc, p->coef, p->n_dir, sizeof *p->coef);
+    crc = crc_of(crc, p->factor, p->steps->S, sizeof *p->factor);
+    for (size_t i = 0; i < p->n_dir; i++) {
+        const hs_direction *d = &p->dir[i];
+        crc = crc_of(crc, d->name, strlen(d->name), 1);
+        crc = crc_of(crc, d->dh, d->S * hs_chw_size(d->shape), sizeof *d->dh);
+    }
+    return crc;
+}
+
+static int is_seen(const hs_readout *r)
+{
+    return r->phi == HS_PHI_H_LATER || r->phi == HS_PHI_PROBE_H || r->phi == HS_PHI_X0HAT || r->phi == HS_PHI_EPS;
+}
+
+/* Between row and the places of an image's numbers in a phase; returns how many floats they are (row NULL: only that).
+ */
+static size_t copy_cell(const capture *c, int edited, size_t image, int from_row, float *x_0, float *row)
+{
+    size_t at = 0;
+    for (size_t j = 0; j < c->plan->m; j++) {
+        if ((c->plan->strength[j] != 0) != edited) {
+            continue;
+        }
+        for (size_t p = 0; p <= c->n_phi; p++) {
+            size_t width = p == c->n_phi ? c->d_x : is_seen(&c->phi[p]) ? c->phi[p].features : 0;
+            if (row != NULL && width > 0) {
+                float *v = p == c->n_phi ? x_0 + (image * c->plan->m + j) * c->d_x : place(c, p, image, j);
+                memcpy(from_row ? v : row + at, from_row ? row + at : v, width * sizeof *v);
+            }
+            at += width;
+        }
+    }
+    return at;
+}
+
+static uint64_t key_of(const capture *c, int edited, size_t image)
+{
+    return c->run << 40 | (uint64_t)edited << 32 | image;
+}
+
+HS_CHECKED static int had(void *ctx, int edited, float *x_0, size_t *count)
+{
+    const capture *c = ctx;
+    int rc = HS_OK, found = 1;
+    size_t doubles = (copy_cell(c, edited, 0, 0, NULL, NULL) + 1) / 2;
+    double *row = NULL;
+    HS_TRY(hs_alloc(doubles, sizeof *row, &row));
+    for (*count = 0; *count < c->out->n;) {
+        HS_TRY(hs_cells_get(c->plan->cells->cells, c->kind, key_of(c, edited, *count), doubles, row, &found));
+        if (!found) {
+            break;
+        }
+        copy_cell(c, edited, (*count)++, 1, x_0, (float *)row);
+    }
+    if (c->run == 0 && edited) {
+        c->plan->cells->resumed = *count;
+    }
+out:
+    free(row);
+    return rc;
+}
+
+HS_CHECKED static int ended(void *ctx, int edited, size_t first, size_t count, float *x_0)
+{
+    const capture *c = ctx;
+    int rc = HS_OK;
+    size_t doubles = (copy_cell(c, edited, 0, 0, NULL, NULL) + 1) / 2;
+    double *row = NULL;
+    HS_TRY(hs_calloc(doubles, sizeof *row, &row));
+    for (size_t i = first; i < first + count; i++) {
+        copy_cell(c, edited, i, 0, x_0, (float *)row);
+        HS_TRY(hs_cells_put(c->plan->cells->cells, c->kind, key_of(c, edited, i), doubles, row));
+    }
+out:
+    free(row);
+    return rc;
+}
+
 HS_CHECKED static int check_steps(const capture *c)
 {
     for (size_t p = 0; p < c->n_phi; p++) {
@@ -102,7 +198,13 @@ HS_CHECKED static int run_once(const hs_edit_plan *plan, size_t n, const float *
     while (c.after + 1 < plan->steps->S && plan->steps->step[c.after].t >= plan->t_edit) {
         c.after++;
     }
-    hs_edit_watch watch = {see_h, see_eps, &c};
+    hs_edit_watch watch = {.h = see_h, .eps = see_eps, .ctx = &c};
+    if (plan->cells != NULL) {
+        c.kind = kind_of(&c, n, x_T);
+        c.run = plan->cells->runs++;
+        watch.had = had;
+        watch.ended = ended;
+    }
     HS_TRY(check_steps(&c));
     HS_TRY(hs_alloc(c.d_x, sizeof *c.buffer, &c.buffer));
     HS_TRY(allocate(out, n, plan->m, n_phi, phi));
@@ -141,6 +243,7 @@ HS_CHECKED static int measure_noise_floor(const hs_edit_plan *plan, const float 
     other.strength = &zero;
     other.batch = 1;
     other.progress = NULL;
+    other.cells = NULL;
     HS_TRY(hs_alloc(d, sizeof *x_0, &x_0));
     HS_TRY(hs_alloc(d, sizeof *start, &start));
     round_anew(d, x_T, start);

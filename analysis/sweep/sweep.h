@@ -17,7 +17,8 @@ typedef struct {
 /* An edit that moves phi by no more than so many noise floors, one draw of rounding, did nothing. */
 #define HS_SWEEP_NOTHING 4
 
-/* Runs the plan on x_T (n, c R R) and fills out; x_0 (n, m, c R R) gets the images (NULL: not kept).
+/* Runs the plan on x_T (n, c R R) and fills out; x_0 (n, m, c R R) gets the images (NULL: not kept).  Images found in
+ * plan->cells, of the same model, directions, strengths and x_T, are not run again; the bits are the same.
  * HS_ERANGE: a read-out at a step the sampler doesn't reach; else as hs_edit_run. */
 HS_CHECKED int hs_sweep_run(const hs_edit_plan *plan, size_t n, const float *x_T, size_t n_phi, const hs_readout *phi,
                             float *x_0, hs_sweep *out);

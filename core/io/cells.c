@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/base/alloc.h"
+#include "core/base/clock.h"
 #include "core/base/text.h"
 #include "core/io/crc32c.h"
 #include "core/io/h5file.h"
@@ -19,7 +20,7 @@ typedef struct {
 
 _Static_assert(sizeof(record) == 32, "the layout is fixed");
 
-enum { PLAN_MAX = 1 << 20 };
+enum { PLAN_MAX = 1 << 20, SYNC_SECONDS = 5 };
 static const char magic[8] = {'H', 'S', 'C', 'E', 'L', 'L', 'S', '1'};
 static const uint32_t record_magic = 0x4c435348; /* HSCL */
 
@@ -32,6 +33,7 @@ struct hs_cells {
     int fd;
     char *path;
     uint64_t end;
+    double synced;       /* when */
     size_t n, cap, last; /* last: the cell found last; the next one wanted mostly follows it */
     cell *cell;
 };
@@ -265,7 +267,10 @@ int hs_cells_put(hs_cells *c, uint32_t kind, uint64_t key, size_t count, const d
     r.crc = hs_crc32c(0, &r, sizeof r - 4);
     memcpy(bytes, &r, sizeof r);
     HS_TRY(hs_pwrite_all(c->fd, bytes, size, c->end, c->path));
-    HS_TRY(fdatasync(c->fd) == 0 ? HS_OK : hs_fail_errno(c->path, "syncing"));
+    if (hs_clock() - c->synced > SYNC_SECONDS) {
+        HS_TRY(fdatasync(c->fd) == 0 ? HS_OK : hs_fail_errno(c->path, "syncing"));
+        c->synced = hs_clock();
+    }
     HS_TRY(note(c, &r, c->end + sizeof r));
     c->end += size;
 out:

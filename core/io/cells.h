@@ -22,7 +22,8 @@ size_t hs_cells_count(const hs_cells *c);
 /* *found <- whether the cell is there with so many numbers; row (count) <- it.  HS_EIO,
  * HS_ECHECKSUM. */
 HS_CHECKED int hs_cells_get(hs_cells *c, uint32_t kind, uint64_t key, size_t count, double *row, int *found);
-/* Appends a cell, which must not be there yet, and syncs.  HS_EIO. */
+/* Appends a cell, which must not be there yet.  A killed process loses none; a power cut those of the last five
+ * seconds.  HS_EIO. */
 HS_CHECKED int hs_cells_put(hs_cells *c, uint32_t kind, uint64_t key, size_t count, const double *row);
 /* done: the output is whole, the file goes.  NULL is legal. */
 void hs_cells_close(hs_cells *c, int done);

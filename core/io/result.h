@@ -39,6 +39,7 @@ typedef struct hs_result_in hs_result_in;
 HS_CHECKED int hs_result_open(const char *path, hs_result_in **out);
 const char *hs_result_kind(const hs_result_in *r); /* "" for a file that isn't ours */
 int hs_result_has(const hs_result_in *r, const char *name);
+int hs_result_has_texts(const hs_result_in *r, const char *name); /* and it is a list of texts */
 /* Rank and dim (up to 8) of an array; HS_EFORMAT when absent. */
 HS_CHECKED int hs_result_shape(hs_result_in *r, const char *name, size_t *rank, size_t dim[8]);
 /* *out (free()) <- the whole array, converted. */

@@ -51,6 +51,17 @@ int hs_result_has(const hs_result_in *r, const char *name)
     return hs_h5_has(r->file, name);
 }
 
+int hs_result_has_texts(const hs_result_in *r, const char *name)
+{
+    hs_h5_array a;
+    hid_t d = -1;
+    int yes = hs_h5_has(r->file, name) && hs_h5_array_open(r->file, name, &d, &a) == HS_OK && a.is_text && a.rank < 2;
+    if (d >= 0) {
+        H5Dclose(d);
+    }
+    return yes;
+}
+
 int hs_result_shape(hs_result_in *r, const char *name, size_t *rank, size_t dim[8])
 {
     hs_h5_array a;

@@ -38,3 +38,18 @@ P
     [ "$before" = "$(sha256sum <acts.h5)" ]
     check acts.h5
 }
+
+@test "a dimension of numbers named direction is no list of directions" {
+    /usr/bin/python3 - <<'P' || skip "python3-h5py is absent"
+import h5py, numpy as np
+with h5py.File("n.h5", "w") as f:
+    f["score"] = np.arange(6.0).reshape(3, 2)
+    f["direction"] = np.array([0.0, 45.0, 90.0])
+    f["direction"].make_scale("direction")
+    f["score"].dims[0].attach_scale(f["direction"])
+P
+    "$HSPACE" info n.h5 --json | jq -e '.results.kind == "hdf5" and (.results | has("directions") | not)'
+    "$HSPACE" export n.h5 --what direction -o angles.csv
+    [ "$(tr '\n' ' ' <angles.csv)" = "0 45 90 " ]
+    fails 3 'n.h5: holds no directions' "$HSPACE" edit --quiet --model random:tiny -N 1 --direction n.h5 -o e.npy
+}

@@ -62,6 +62,9 @@ static void test_round_trip(void **state)
     assert_string_equal(hs_result_kind(in), "directions");
     assert_int_equal(hs_result_has(in, "delta"), 1);
     assert_int_equal(hs_result_has(in, "absent"), 0);
+    assert_int_equal(hs_result_has_texts(in, "absent"), 0);
+    assert_int_equal(hs_result_has_texts(in, "delta"), 0);
+    assert_int_equal(hs_result_has_texts(in, "direction"), 1);
     assert_ok(hs_result_shape(in, "delta", &rank, dim));
     assert_int_equal(rank, 3);
     assert_int_equal(dim[0] * 100 + dim[1] * 10 + dim[2], 234);
