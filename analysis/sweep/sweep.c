@@ -85,7 +85,7 @@ static uint32_t kind_of(const capture *c, size_t n, const float *x_T)
     for (size_t i = 0; i < p->n_dir; i++) {
         const hs_direction *d = &p->dir[i];
         crc = crc_of(crc, d->name, strlen(d->name), 1);
-        crc = crc_of(crc, d->dh, d->S * hs_chw_size(d->shape), sizeof *d->dh);
+        crc = crc_of(crc, d->dh, (d->S > 0 ? d->S : 1) * hs_chw_size(d->shape), sizeof *d->dh);
     }
     return crc;
 }
@@ -97,7 +97,7 @@ static int is_seen(const hs_readout *r)
 
 /* Between row and the places of an image's numbers in a phase; returns how many floats they are (row NULL: only that).
  */
-static size_t copy_cell(const capture *c, int edited, size_t image, int from_row, float *x_0, float *row)
+static size_t copy_cell(const capture *c, int edited, size_t image, int from_row, float *x_0, void *row)
 {
     size_t at = 0;
     for (size_t j = 0; j < c->plan->m; j++) {
@@ -108,7 +108,8 @@ static size_t copy_cell(const capture *c, int edited, size_t image, int from_row
             size_t width = p == c->n_phi ? c->d_x : is_seen(&c->phi[p]) ? c->phi[p].features : 0;
             if (row != NULL && width > 0) {
                 float *v = p == c->n_phi ? x_0 + (image * c->plan->m + j) * c->d_x : place(c, p, image, j);
-                memcpy(from_row ? v : row + at, from_row ? row + at : v, width * sizeof *v);
+                char *at_row = (char *)row + at * sizeof *v;
+                memcpy(from_row ? (char *)v : at_row, from_row ? at_row : (char *)v, width * sizeof *v);
             }
             at += width;
         }
@@ -133,7 +134,7 @@ HS_CHECKED static int had(void *ctx, int edited, float *x_0, size_t *count)
         if (!found) {
             break;
         }
-        copy_cell(c, edited, (*count)++, 1, x_0, (float *)row);
+        copy_cell(c, edited, (*count)++, 1, x_0, row);
     }
     if (c->run == 0 && edited) {
         c->plan->cells->resumed = *count;
@@ -151,7 +152,7 @@ HS_CHECKED static int ended(void *ctx, int edited, size_t first, size_t count, f
     double *row = NULL;
     HS_TRY(hs_calloc(doubles, sizeof *row, &row));
     for (size_t i = first; i < first + count; i++) {
-        copy_cell(c, edited, i, 0, x_0, (float *)row);
+        copy_cell(c, edited, i, 0, x_0, row);
         HS_TRY(hs_cells_put(c->plan->cells->cells, c->kind, key_of(c, edited, i), doubles, row));
     }
 out:
