@@ -49,7 +49,7 @@ end_at() {
     "$HSPACE" pca a.h5 -k 2 -o pca.h5 -q 2>/dev/null
     S=(sweep $M -N 6 --direction pca.h5:pc0 --strengths "-2,-1,0,1,2" --null 2 --controls untrained-unet,x-T --readout "x0,h_later:2,eps:1" --json)
     "$HSPACE" "${S[@]}" -o whole.h5 >whole.json 2>/dev/null
-    for bytes in 0 20000 60000 150000 250000; do
+    for bytes in 0 60000 200000 400000 600000; do
         end_at KILL $bytes "${S[@]}" -o r.h5
         [ $code -eq 137 ] && [ ! -e r.h5 ]
     done
