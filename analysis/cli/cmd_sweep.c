@@ -29,24 +29,6 @@ static const hs_opt *const tables[] = {
     hs_opts_model,          hs_opts_source,  hs_opts_sampler, hs_opts_edit, hs_opts_interval,
     hs_opts_interval_texts, hs_opts_readout, hs_opts_strip,   options,      NULL};
 
-HS_CHECKED static int check_strengths(size_t m, const double *s)
-{
-    int zero = 0;
-    for (size_t j = 0; j < m; j++) {
-        zero |= s[j] == 0;
-        for (size_t k = 0; k < j; k++) {
-            if (s[k] == s[j]) {
-                return hs_fail(HS_ERANGE, "--strengths: %g is there twice", s[j]);
-            }
-        }
-    }
-    if (!zero || m < 2) {
-        return hs_fail(HS_ERANGE, "--strengths: effects are measured against strength 0, which is not among the %zu",
-                       m);
-    }
-    return HS_OK;
-}
-
 /* Coefficients of several directions; a random direction is like one alone. */
 HS_CHECKED static int set_weights(hs_cmd *c, hs_edit_job *job)
 {
@@ -145,7 +127,7 @@ static int run(hs_cmd *c)
     size_t m = hs_cmd_grid(c, "strengths", &strength);
     HS_TRY(hs_cmd_need_out(c));
     HS_TRY(hs_cmd_check_file(c, hs_cmd_out(c)));
-    HS_TRY(check_strengths(m, strength));
+    HS_TRY(hs_edit_check_strengths(m, strength));
     HS_TRY(hs_strip_check(c, hs_cmd_str(c, "strip")));
     HS_TRY(hs_edit_job_open(c, 64, &job));
     HS_TRY(set_weights(c, &job));

@@ -136,6 +136,25 @@ out:
     return rc;
 }
 
+int hs_edit_check_strengths(size_t m, const double *s)
+{
+    int zero = 0;
+    for (size_t j = 0; j < m; j++) {
+        zero |= s[j] == 0;
+        for (size_t k = 0; k < j; k++) {
+            if (s[k] == s[j]) {
+                return hs_fail(HS_ERANGE, "--strengths: %g is there twice", s[j]);
+            }
+        }
+    }
+    if (!zero || m < 2) {
+        return hs_fail(HS_ERANGE, "--strengths: %s",
+                       zero ? "only 0; at least one more"
+                            : "strength 0 is not among them; effects are measured against it");
+    }
+    return HS_OK;
+}
+
 int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *job)
 {
     int rc;

@@ -33,6 +33,8 @@ typedef struct {
  * lets a direction of another model of the same shape in. */
 HS_CHECKED int hs_edit_job_open(hs_cmd *c, size_t n_max, hs_edit_job *out);
 void hs_edit_job_free(hs_edit_job *job);
+/* What sweep and linearity need of --strengths.  HS_ERANGE: no 0, nothing but 0, one twice. */
+HS_CHECKED int hs_edit_check_strengths(size_t m, const double *s);
 /* *out <- the direction of --rival, one of eps that fits the job's model (HS_ERANGE: of h). */
 HS_CHECKED int hs_rival_open(hs_cmd *c, const hs_edit_job *job, const char *spec, hs_direction *out);
 

@@ -164,10 +164,6 @@ HS_CHECKED static int run_edits(hs_homogeneity_work *w)
             w->strength = fmax(w->strength, s[j]);
         }
     }
-    if (positive == 0) {
-        rc = hs_fail(HS_ERANGE, "--strengths: none of the %zu is positive", m);
-        goto out;
-    }
     HS_TRY(hs_property_see(&w->m, &w->m.job.plan, w->m.job.x_T, 0, &w->plain));
     if (p < w->m.n_phi && w->m.n >= 16) {
         HS_TRY(judge_naturalness(w, p, positive, grid));
@@ -467,10 +463,23 @@ out:
     return rc;
 }
 
+HS_CHECKED static int check_strengths(hs_cmd *c)
+{
+    const double *s;
+    size_t m = hs_cmd_grid(c, "strengths", &s);
+    for (size_t j = 0; j < m; j++) {
+        if (s[j] > 0) {
+            return HS_OK;
+        }
+    }
+    return hs_fail(HS_ERANGE, "--strengths: none of the %zu is positive", m);
+}
+
 int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
 {
     int rc;
     hs_homogeneity_work w = {.c = c, .options = o, .K = o->K};
+    HS_TRY(check_strengths(c));
     HS_TRY(hs_property_model_open(c, &w.m));
     w.deltas = w.m.delta != NULL;
     HS_TRY(hs_controls_open(c, &w.m.job, &w.controls));

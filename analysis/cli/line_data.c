@@ -506,13 +506,8 @@ int hs_line_of_model(hs_cmd *c, hs_line_data *out)
     hs_line_data d = {0};
     const double *strength;
     size_t m = hs_cmd_grid(c, "strengths", &strength);
-    int rc = HS_OK, has_zero = 0;
-    for (size_t j = 0; j < m; j++) {
-        has_zero |= strength[j] == 0;
-    }
-    if (!has_zero) {
-        return hs_fail(HS_ERANGE, "--strengths: 0 is not among the %zu; effects are measured against it", m);
-    }
+    int rc = HS_OK;
+    HS_TRY(hs_edit_check_strengths(m, strength));
     HS_TRY(hs_edit_job_open(c, 1, &job));
     job.plan.m = m;
     job.plan.strength = strength;

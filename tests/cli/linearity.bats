@@ -109,3 +109,10 @@ a,0,x' >bad.csv
     line --strengths=-0.004:0.004:0.001 | jq -e '.results.statistics[] | select(.name == "jacobian_cosine") | .value > 0.99 and .ci[0] <= .value and .n == 4'
     line --strengths=-0.004:0.004:0.001 --clip | jq -e '.results.statistics[] | select(.name == "jacobian_cosine") | .value == null and (.reason | test("clipping"))'
 }
+
+@test "strengths are looked at before anything is opened" {
+    for s in 0,1,1:twice 1,2:strength 0:only; do
+        fails 2 "--strengths: .*${s#*:}" "$HSPACE" linearity --model nowhere --direction no.h5 --strengths "${s%:*}" -N 2 -o r.h5
+    done
+    fails 2 "--strengths: none of the 2 is positive" "$HSPACE" homogeneity --model nowhere --direction no.h5 --strengths=-1,0 -N 2 -o r.h5
+}
