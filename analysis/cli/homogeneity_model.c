@@ -9,6 +9,7 @@
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
 #include "analysis/cli/property_model.h"
+#include "analysis/cli/work.h"
 #include "analysis/directions/dir_random.h"
 #include "analysis/properties/naturalness.h"
 #include "analysis/properties/verdict.h"
@@ -151,6 +152,12 @@ out:
     return rc;
 }
 
+/* Whether the strengths' naturalness is judged, by read-out p. */
+static int judges(const hs_property_model *m, size_t p)
+{
+    return p < m->n_phi && m->n >= 16;
+}
+
 HS_CHECKED static int run_edits(hs_homogeneity_work *w)
 {
     int rc;
@@ -165,7 +172,7 @@ HS_CHECKED static int run_edits(hs_homogeneity_work *w)
         }
     }
     HS_TRY(hs_property_see(&w->m, &w->m.job.plan, w->m.job.x_T, 0, &w->plain));
-    if (p < w->m.n_phi && w->m.n >= 16) {
+    if (judges(&w->m, p)) {
         HS_TRY(judge_naturalness(w, p, positive, grid));
     }
     HS_TRY(hs_property_see(&w->m, &w->m.job.plan, w->m.job.x_T, w->strength, &w->edited));
@@ -475,6 +482,26 @@ HS_CHECKED static int check_strengths(hs_cmd *c)
     return hs_fail(HS_ERANGE, "--strengths: none of the %zu is positive", m);
 }
 
+/* What --dry-run says. */
+HS_CHECKED static int plan_only(const hs_homogeneity_work *w)
+{
+    int rc;
+    const double *s;
+    size_t m = hs_cmd_grid(w->c, "strengths", &s), tried = 0;
+    hs_work_of todo = hs_work_of_job(&w->m.job.source, &w->m.job.plan);
+    hs_controls_count(&w->controls, &todo.unet, &todo.x_T, &todo.twins);
+    for (size_t j = 0; j < m && judges(&w->m, feature_readout(&w->m)); j++) {
+        tried += s[j] > 0;
+    }
+    hs_cmd_say(w->c, "%zu images x %zu steps, %zu nulls\n", w->m.n, w->m.job.steps.S, w->K);
+    HS_TRY(hs_work_planned(w->c, &w->m.job.model, w->m.n,
+                           hs_work_homogeneity(&todo, tried, w->K, w->R, hs_cmd_str(w->c, "rival") != NULL),
+                           65536 + 8.0 * (double)(w->R > 0 ? w->m.n * w->m.n : w->m.n)));
+    hs_controls_say_plan(w->c, &w->controls);
+out:
+    return rc;
+}
+
 int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
 {
     int rc;
@@ -483,14 +510,13 @@ int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
     HS_TRY(hs_property_model_open(c, &w.m));
     w.deltas = w.m.delta != NULL;
     HS_TRY(hs_controls_open(c, &w.m.job, &w.controls));
-    if (hs_cmd_dry_run(c)) {
-        hs_cmd_say(c, "%zu images x %zu steps, %zu nulls\n", w.m.n, w.m.job.steps.S, w.K);
-        hs_controls_say_plan(c, &w.controls);
-        goto out;
-    }
-    if (w.m.delta != NULL && w.m.n > 1) {
+    if (w.m.job.dir[0].net != NULL && w.m.n > 1) {
         w.R = (size_t)hs_cmd_int(c, "transfers");
         w.R = w.R < w.m.n - 1 ? w.R : w.m.n - 1;
+    }
+    if (hs_cmd_dry_run(c)) {
+        HS_TRY(plan_only(&w));
+        goto out;
     }
     HS_TRY(run_edits(&w));
     HS_TRY(hs_homogeneity_nulls(&w));
@@ -498,6 +524,8 @@ int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
     HS_TRY(hs_homogeneity_rival(&w));
     HS_TRY(hs_homogeneity_controls(&w));
     HS_TRY(answer(&w));
+    const hs_unet *untrained = w.controls.of[HS_CONTROL_UNET].model.unet;
+    hs_work_done(c, &w.m.job.model, untrained != NULL ? hs_unet_work_of(untrained) : (hs_unet_work){0});
 out:
     work_free(&w);
     return rc;

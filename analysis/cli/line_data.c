@@ -7,6 +7,7 @@
 #include "analysis/cli/edit_common.h"
 #include "analysis/cli/sweep_file.h"
 #include "analysis/cli/sweep_in.h"
+#include "analysis/cli/work.h"
 #include "analysis/properties/verdict.h"
 #include "analysis/sweep/tangent.h"
 #include "core/base/alloc.h"
@@ -494,15 +495,41 @@ HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
         HS_TRY(f.phi[p].phi == HS_PHI_X0 ? add_jacobian(&f, p, &d->item[d->n - 1]) : HS_OK);
     }
     d->untrained = job->model.untrained;
+    hs_work_done(c, &job->model, f.beside);
 out:
     hs_sweep_file_free(&f);
+    return rc;
+}
+
+/* What --dry-run says; a file of each read-out holds its scores and what is beside them. */
+HS_CHECKED static int plan_only(hs_cmd *c, const hs_edit_job *job)
+{
+    int rc;
+    const hs_edit_plan *p = &job->plan;
+    hs_work_of todo = hs_work_of_job(&job->source, p);
+    hs_controls cs = {0};
+    hs_readout *phi = NULL;
+    size_t n_phi = 0, K = (size_t)hs_cmd_int(c, "null"), tangents = 0;
+    HS_TRY(hs_controls_open(c, job, &cs));
+    hs_controls_count(&cs, &todo.unet, &todo.x_T, &todo.twins);
+    HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
+    for (size_t i = 0; i < n_phi; i++) {
+        tangents += phi[i].phi == HS_PHI_X0 && hs_edit_has_tangent(p);
+    }
+    hs_cmd_say(c, "%zu images x %zu strengths x %zu steps, %zu nulls\n", job->source.n, p->m, job->steps.S, K);
+    HS_TRY(hs_work_planned(c, &job->model, job->source.n,
+                           hs_work_linearity(&todo, p->m, p->strength, K, hs_cmd_str(c, "rival") != NULL, tangents > 0),
+                           (double)n_phi * (65536 + 8 * (double)(job->source.n * p->m * (2 + K)))));
+    hs_controls_say_plan(c, &cs);
+out:
+    hs_controls_free(&cs);
+    hs_edit_readouts_free(n_phi, phi);
     return rc;
 }
 
 int hs_line_of_model(hs_cmd *c, hs_line_data *out)
 {
     hs_edit_job job = {0};
-    hs_controls cs = {0};
     hs_line_data d = {0};
     const double *strength;
     size_t m = hs_cmd_grid(c, "strengths", &strength);
@@ -512,17 +539,13 @@ int hs_line_of_model(hs_cmd *c, hs_line_data *out)
     job.plan.m = m;
     job.plan.strength = strength;
     if (hs_cmd_dry_run(c)) {
-        hs_cmd_say(c, "%zu images x %zu strengths x %zu steps, %lld nulls\n", job.source.n, m, job.steps.S,
-                   (long long)hs_cmd_int(c, "null"));
-        HS_TRY(hs_controls_open(c, &job, &cs));
-        hs_controls_say_plan(c, &cs);
+        HS_TRY(plan_only(c, &job));
     } else {
         HS_TRY(sweep_job(c, &job, &d));
     }
     *out = d;
     d = (hs_line_data){0};
 out:
-    hs_controls_free(&cs);
     hs_edit_job_free(&job);
     hs_line_data_free(&d);
     return rc;

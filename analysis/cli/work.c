@@ -76,6 +76,53 @@ hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, siz
     return c;
 }
 
+hs_cost hs_work_linearity(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival, int tangent)
+{
+    hs_cost c = hs_work_sweep(w, m, strength, K, rival);
+    hs_cost_add(&c, tangent, hs_cost_tangent(&w->edit, w->n));
+    return c;
+}
+
+/* Controls of homogeneity: one strength, transfers, their nulls. */
+static hs_cost beside_effects(const hs_work_of *w, size_t K, size_t R)
+{
+    hs_cost c = {0};
+    const hs_cost plain = hs_cost_sweep(&w->edit, w->n, 1, 0), one = hs_cost_sweep(&w->edit, w->n, 0, 1);
+    const hs_cost frozen = hs_cost_freeze(&w->edit, w->n);
+    double twins = (double)w->twins, others = (double)R;
+    if (w->unet) {
+        hs_cost_add(&c, 1, plain);
+        hs_cost_add(&c, 1 + others + (twins > 0 ? twins : fmin((double)K, HS_CONTROL_NULLS)), one);
+        hs_cost_add(&c, w->net ? twins : 0, frozen);
+    }
+    if (w->twins > 0) {
+        hs_cost_add(&c, w->net ? 2 * twins + 1 : 0, frozen);
+        hs_cost_add(&c, twins + others, one);
+    }
+    if (w->x_T) {
+        hs_cost_add(&c, 1, hs_cost_edit(&w->edit, w->n, 0, 1));
+        hs_cost_add(&c, 2, hs_cost_edit(&w->edit, w->n, 1, 0));
+        hs_cost_add(&c, 1, plain);
+    }
+    return c;
+}
+
+hs_cost hs_work_homogeneity(const hs_work_of *w, size_t tried, size_t K, size_t R, int rival)
+{
+    hs_cost c = hs_work_source(w);
+    const hs_cost_of *e = &w->edit, of_eps = {e->S, e->edited, 0, e->symmetric};
+    hs_cost_add(&c, w->net, hs_cost_freeze(e, w->n));
+    hs_cost_add(&c, 1, hs_cost_sweep(e, w->n, 1, 0));
+    hs_cost_add(&c, (double)(tried + 1 + K + R), hs_cost_sweep(e, w->n, 0, 1));
+    if (rival && R == 0) {
+        hs_cost_add(&c, 1, hs_cost_first_order(e, w->n));
+        hs_cost_add(&c, 1, hs_cost_first_order(&of_eps, w->n));
+        hs_cost_add(&c, 1, hs_cost_sweep(&of_eps, w->n, 0, 1));
+    }
+    hs_cost_add(&c, 1, beside_effects(w, K, R));
+    return c;
+}
+
 size_t hs_work_place(size_t q, size_t P, size_t S)
 {
     return P > 1 ? (q * (S - 1) + (P - 1) / 2) / (P - 1) : 0;

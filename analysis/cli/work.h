@@ -23,6 +23,11 @@ hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan);
 hs_cost hs_work_source(const hs_work_of *w);
 /* sweep: m strengths with 0 among them, K random directions, a rival of eps or none, the controls. */
 hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival);
+/* linearity: the same, and where tangent is set the model's own derivative. */
+hs_cost hs_work_linearity(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival, int tangent);
+/* homogeneity: `tried` strengths whose naturalness is judged, K random directions, R deltas of other images tried on
+ * each, a rival of eps or none, the controls. */
+hs_cost hs_work_homogeneity(const hs_work_of *w, size_t tried, size_t K, size_t R, int rival);
 /* consistency: at most P steps tried at one another, K random directions, a rival of eps or none, the controls. */
 hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K, int rival);
 

@@ -63,3 +63,9 @@ hs_cost hs_cost_freeze(const hs_cost_of *p, size_t n)
     double states = (double)n * (double)p->edited;
     return (hs_cost){states, states, 0, 1};
 }
+
+hs_cost hs_cost_tangent(const hs_cost_of *p, size_t n)
+{
+    double images = (double)n, S = (double)p->S;
+    return (hs_cost){2 * images * S, images * (2 * S + (double)p->edited), 0, 1};
+}

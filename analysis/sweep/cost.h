@@ -37,6 +37,8 @@ hs_cost hs_cost_edit(const hs_cost_of *p, size_t n, size_t zeros, size_t others)
 hs_cost hs_cost_sweep(const hs_cost_of *p, size_t n, size_t zeros, size_t others);
 /* hs_edit_first_order; hs_edit_match is one of each plan. */
 hs_cost hs_cost_first_order(const hs_cost_of *p, size_t n);
+/* hs_edit_tangent: every state and its tangent, and at the edited steps the change of h through the decoder. */
+hs_cost hs_cost_tangent(const hs_cost_of *p, size_t n);
 /* hs_freeze_along: the edited steps of the plain trajectories. */
 hs_cost hs_cost_freeze(const hs_cost_of *p, size_t n);
 

@@ -70,7 +70,8 @@ const float *hs_unet_temb(const hs_unet_ws *ws, size_t i);
 /* Skip s of encoded state i as (C, H, W): for tests and taps. */
 HS_CHECKED int hs_unet_skip(const hs_unet *u, const hs_unet_ws *ws, size_t s, size_t i, float *out);
 
-/* Images encoded and rows decoded by all workspaces of the network so far: what a run cost. */
+/* Images encoded and rows decoded by all workspaces of the network so far, tangents (unet_grad.h) as rows of their own:
+ * what a run cost. */
 typedef struct {
     size_t encodes, decodes;
 } hs_unet_work;

@@ -119,6 +119,7 @@ int hs_unet_jvp_encode(hs_unet_grad *g, size_t rows, const size_t *state, const 
     HS_TRY(block_jvp(g, &u->mid[0], &k->mid[0], rows, state, hs_grad_enc_in(g, u->n_enc), NULL, from, NULL, a));
     HS_TRY(block_jvp(g, &u->mid[1], &k->mid[1], rows, state, k->mid_out[0], NULL, a, NULL, b));
     hs_nhwc_to_nchw(rows, shape.c, shape.h * shape.w, b, dh);
+    u->tally->encodes += rows;
 out:
     return rc;
 }
@@ -152,6 +153,7 @@ int hs_unet_jvp_decode(hs_unet_grad *g, size_t rows, const size_t *state, hs_ski
     } else {
         hs_v_scale(g->ws, rows, state, 0, deps, deps);
     }
+    u->tally->decodes += rows;
 out:
     return rc;
 }
