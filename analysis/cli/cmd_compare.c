@@ -33,6 +33,8 @@ static const hs_opt options[] = {
     {"conv", 0, HS_OPT_STR, "auto", 0, 0, "auto|winograd|direct|im2col", "MODE", "Model", "convolution algorithm"},
     {"batch", 0, HS_OPT_INT, "8", 1, 4096, NULL, "N", "Model", "images evaluated at once"},
     HS_OPT_ATTR,
+    {"attr-b", 0, HS_OPT_STR, NULL, 0, 0, NULL, "DIR", "Model",
+     "attribute network of b's images, of the same factors; that of a's when left out"},
     {"strengths", 0, HS_OPT_GRID, "-2:2:1", 0, 0, NULL, "A:B:STEP", "Edit",
      "of the directions' effects in two models; 0 and a positive one among them"},
     {"t-edit", 0, HS_OPT_INT, "0", 0, 0x1p30, NULL, "T", "Edit", "effects: edit where t >= T"},

@@ -287,12 +287,13 @@ out:
 int hs_compared_dirs_put(hs_result *r, const hs_compared_dirs *d, const hs_direction_answer *answer)
 {
     int rc = HS_OK;
-    const char **name = NULL;
+    const char **name = NULL, **verdict = NULL;
     double(*v)[8] = NULL;
     if (d->D == 0) {
         return HS_OK;
     }
     HS_TRY(hs_alloc(d->D, sizeof *name, &name));
+    HS_TRY(hs_alloc(d->D, sizeof *verdict, &verdict));
     HS_TRY(hs_alloc(d->D, sizeof *v, &v));
     for (size_t j = 0; j < d->D; j++) {
         const hs_direction_answer *a = &answer[j];
@@ -305,12 +306,15 @@ int hs_compared_dirs_put(hs_result *r, const hs_compared_dirs *d, const hs_direc
                                fmax(a->random[1], a->shuffled[1]),
                                a->raw};
         name[j] = d->pair[j].name_a;
+        verdict[j] = verdict_word(answer[j].verdict);
         memcpy(v[j], row, sizeof row);
     }
     HS_TRY(hs_result_put_strings(r, "direction", "direction", d->D, name));
+    HS_TRY(hs_result_put_strings(r, "direction_verdict", "direction", d->D, verdict));
     HS_TRY(put_numbers(r, d->D, (const double(*)[8])v));
 out:
     free(name);
+    free(verdict);
     free(v);
     return rc;
 }

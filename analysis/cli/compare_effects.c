@@ -38,24 +38,53 @@ typedef struct {
 
 /* ---- Set-up ---- */
 
-HS_CHECKED static int open_readouts(work *w, hs_scorer *scorer)
+/* Both networks read the same factors. */
+HS_CHECKED static int check_factors(const hs_attrnet_config *a, const hs_attrnet_config *b)
+{
+    int same = a->n_factors == b->n_factors;
+    for (size_t f = 0; f < a->n_factors && same; f++) {
+        same = strcmp(a->factor[f].name, b->factor[f].name) == 0;
+    }
+    return same ? HS_OK
+                : hs_fail(HS_ESHAPE, "--attr-b: not the factors of --attr; effects are compared factor by factor");
+}
+
+/* The network that reads side s. */
+HS_CHECKED static int open_readouts(work *w, size_t s, hs_scorer *scorer)
 {
     int rc = HS_OK;
     const hs_attrnet_config *cfg = hs_scorer_config(scorer);
-    hs_compared_effects *e = w->e;
+    const hs_unet_config *u = hs_unet_config_of(w->list[s].model.unet);
     char text[48];
+    HS_TRY(hs_calloc(w->e->F, sizeof **w->phi, &w->phi[s]));
+    for (size_t f = 0; f < w->e->F; f++) {
+        snprintf(text, sizeof text, "attr:%.31s", cfg->factor[f].name);
+        HS_TRY(hs_readout_parse(text, hs_unet_image_shape(u), hs_unet_h_shape(u), scorer, NULL, &w->phi[s][f]));
+    }
+out:
+    return rc;
+}
+
+/* scorer[1] stays NULL where one reads both. */
+HS_CHECKED static int open_scorers(work *w, hs_scorer *scorer[2])
+{
+    int rc;
+    hs_compared_effects *e = w->e;
+    const hs_conv_mode conv = hs_common_conv(w->c);
+    HS_TRY(hs_common_scorer(w->c, conv, &scorer[0]));
+    const hs_attrnet_config *cfg = hs_scorer_config(scorer[0]);
+    if (hs_cmd_str(w->c, "attr-b") != NULL) {
+        HS_TRY(hs_common_scorer_of(w->c, "attr-b", conv, &scorer[1]));
+        HS_TRY(check_factors(cfg, hs_scorer_config(scorer[1])));
+    }
     e->F = cfg->n_factors;
     HS_TRY(hs_calloc(e->F, sizeof *e->factor, &e->factor));
     HS_TRY(hs_calloc(e->F, sizeof *e->sd, &e->sd));
-    for (size_t s = 0; s < 2; s++) {
-        const hs_unet_config *u = hs_unet_config_of(w->list[s].model.unet);
-        HS_TRY(hs_calloc(e->F, sizeof **w->phi, &w->phi[s]));
-        for (size_t f = 0; f < e->F; f++) {
-            snprintf(text, sizeof text, "attr:%.31s", cfg->factor[f].name);
-            snprintf(e->factor[f], sizeof *e->factor, "%s", cfg->factor[f].name);
-            HS_TRY(hs_readout_parse(text, hs_unet_image_shape(u), hs_unet_h_shape(u), scorer, NULL, &w->phi[s][f]));
-        }
+    for (size_t f = 0; f < e->F; f++) {
+        snprintf(e->factor[f], sizeof *e->factor, "%s", cfg->factor[f].name);
     }
+    HS_TRY(open_readouts(w, 0, scorer[0]));
+    HS_TRY(open_readouts(w, 1, scorer[1] != NULL ? scorer[1] : scorer[0]));
 out:
     return rc;
 }
@@ -310,25 +339,29 @@ HS_CHECKED static int judge_carried(work *w, size_t s, size_t j, const float *un
     hs_compared_effect *r = &e->effect[j];
     size_t way = 1 - s, all = e->D + HS_CARRIED_NULLS;
     const float *own = s == 0 ? w->dirs->at_a[j] : w->dirs->at_b[j];
-    double *mine = NULL, null[HS_CARRIED_NULLS], base;
+    double *mine = NULL, *one = NULL, null[HS_CARRIED_NULLS], base;
     const hs_bootstrap_options o = hs_property_bootstrap(w->c);
     HS_TRY(hs_alloc(e->held, sizeof *mine, &mine));
+    HS_TRY(hs_alloc(e->held, sizeof *one, &one));
     for (size_t i = 0; i < e->held; i++) {
+        one[i] = 1;
         mine[i] = effect(e, s, j, r->own, w->row[i], e->far);
     }
     base = hs_mean(e->held, mine, NULL);
     fill(&w->list[s], own, unit, all, j, d);
     HS_TRY(run_carried(w, s, j, d, w->carried));
-    r->carried[way] = hs_mean(e->held, w->carried, NULL);
+    HS_TRY(hs_effect_ratio(e->held, w->carried, one, &o, &r->carried[way]));
     HS_TRY(hs_effect_ratio(e->held, w->carried, mine, &o, &r->ratio[way]));
     for (size_t b = 0; b < HS_CARRIED_NULLS; b++) {
         fill(&w->list[s], own, unit, all, e->D + b, d);
         HS_TRY(run_carried(w, s, j, d, w->carried));
-        null[b] = fabs(hs_mean(e->held, w->carried, NULL) / base);
+        null[b] = fabs(hs_mean(e->held, w->carried, NULL));
     }
-    r->ratio_null[way] = fabs(base) > 0 ? hs_null_limit(HS_CARRIED_NULLS, null) : (double)NAN;
+    r->carried_null[way] = hs_null_limit(HS_CARRIED_NULLS, null);
+    r->ratio_null[way] = fabs(base) > 0 ? r->carried_null[way] / fabs(base) : (double)NAN;
 out:
     free(mine);
+    free(one);
     return rc;
 }
 
@@ -357,14 +390,13 @@ int hs_compared_effects_run(hs_cmd *c, const hs_compared *list, const hs_compare
                             hs_compared_effects *out)
 {
     int rc;
-    hs_scorer *scorer = NULL;
+    hs_scorer *scorer[2] = {NULL, NULL};
     work w = {.c = c, .list = list, .dirs = dirs, .carrier = carrier, .e = out};
     memset(out, 0, sizeof *out);
     out->D = dirs->D;
     out->n = list[0].n;
     HS_TRY(choose_strengths(&w));
-    HS_TRY(hs_common_scorer(c, hs_common_conv(c), &scorer));
-    HS_TRY(open_readouts(&w, scorer));
+    HS_TRY(open_scorers(&w, scorer));
     HS_TRY(hs_calloc(out->D, sizeof *out->effect, &out->effect));
     HS_TRY(choose_images(&w));
     HS_TRY(run_own(&w, 0));
@@ -382,7 +414,8 @@ out:
     }
     free(w.row);
     free(w.carried);
-    hs_scorer_free(scorer);
+    hs_scorer_free(scorer[0]);
+    hs_scorer_free(scorer[1]);
     if (rc != HS_OK) {
         hs_compared_effects_free(out);
     }

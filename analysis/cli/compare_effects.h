@@ -9,13 +9,14 @@ enum { HS_CARRIED_NULLS = 8 };
 
 /* Of one pair of directions; index 0: a's in b (or side a), 1: b's in a (or side b). */
 typedef struct {
-    hs_interval profile;  /* correlation of the two profiles */
-    double profile_other; /* mean |correlation| of a's with profiles of b's other directions; NaN with one */
-    size_t own;           /* the factor that is its own */
-    double effect[2];     /* its own effect on that factor in each model at the largest strength, sd */
-    double carried[2];    /* the effect of the carried one on held-out images, sd */
-    hs_interval ratio[2]; /* carried over the other model's own, held-out images */
-    double ratio_null[2]; /* what |ratio| of carried random directions stays below (prediction limit) */
+    hs_interval profile;    /* correlation of the two profiles */
+    double profile_other;   /* mean |correlation| of a's with profiles of b's other directions; NaN with one */
+    size_t own;             /* the factor that is its own */
+    double effect[2];       /* its own effect on that factor in each model at the largest strength, sd */
+    hs_interval carried[2]; /* the effect of the carried one on held-out images, sd */
+    double carried_null[2]; /* what the size of carried random directions' effects stays below (prediction limit), sd */
+    hs_interval ratio[2];   /* carried over the other model's own, held-out images */
+    double ratio_null[2];   /* carried_null over the same */
 } hs_compared_effect;
 
 typedef struct {
@@ -43,7 +44,8 @@ void hs_compared_effects_say(hs_cmd *c, const hs_compared_effects *e, const hs_c
 /* profile_correlation[NAME] and effect_ratio[NAME] (and _back) as statistics of the measurement. */
 HS_CHECKED int hs_compared_effects_put(const hs_compared_effects *e, const hs_compared_dirs *dirs, hs_measurement *m);
 /* /factor (texts), /strength, profile_a and profile_b (direction, factor, strength), crosstalk_a, _b (direction,
- * factor). */
+ * factor), /own_factor (texts), effect_a, _b, effect_carried, _low, _high, _null, effect_carried_back ... (direction).
+ */
 HS_CHECKED int hs_compared_effects_file(hs_result *r, const hs_compared_effects *e);
 
 #endif

@@ -52,6 +52,7 @@ static json_t *estimate(const char *name, const hs_interval *v, size_t n, const 
 static void add_to(json_t *o, const hs_compared_effects *e, const hs_compared_effect *r)
 {
     static const char how[] = "mean effect of the carried direction over the model's own, held-out images; BCa";
+    static const char sd[] = "mean effect of the carried direction on held-out images, sd; BCa";
     json_object_set_new(o, "profile_correlation",
                         estimate("profile_correlation", &r->profile, e->n,
                                  "Pearson correlation of mean effects over factors x strengths; BCa over images"));
@@ -59,8 +60,13 @@ static void add_to(json_t *o, const hs_compared_effects *e, const hs_compared_ef
     json_object_set_new(o, "factor", json_string(e->factor[r->own]));
     json_object_set_new(o, "effect_a", hs_json_num(r->effect[0]));
     json_object_set_new(o, "effect_b", hs_json_num(r->effect[1]));
-    json_object_set_new(o, "effect_carried", hs_json_num(r->carried[0]));
-    json_object_set_new(o, "effect_carried_back", hs_json_num(r->carried[1]));
+    json_object_set_new(o, "effect_carried", hs_json_num(r->carried[0].value));
+    json_object_set_new(o, "effect_carried_back", hs_json_num(r->carried[1].value));
+    json_object_set_new(o, "effect_carried_estimate", estimate("effect_carried", &r->carried[0], e->held, sd));
+    json_object_set_new(o, "effect_carried_back_estimate",
+                        estimate("effect_carried_back", &r->carried[1], e->held, sd));
+    json_object_set_new(o, "effect_carried_null", hs_json_num(r->carried_null[0]));
+    json_object_set_new(o, "effect_carried_null_back", hs_json_num(r->carried_null[1]));
     json_object_set_new(o, "effect_ratio", hs_json_num(r->ratio[0].value));
     json_object_set_new(o, "effect_ratio_back", hs_json_num(r->ratio[1].value));
     json_object_set_new(o, "effect_ratio_estimate", estimate("effect_ratio", &r->ratio[0], e->held, how));
@@ -141,7 +147,7 @@ void hs_compared_effects_say(hs_cmd *c, const hs_compared_effects *e, const hs_c
                    r->effect[0], r->effect[1]);
         say_interval(c, &r->profile);
         for (size_t way = 0; way < 2; way++) {
-            hs_cmd_say(c, "\n  carried from %s into %s %.3f sd: ", from[way], from[1 - way], r->carried[way]);
+            hs_cmd_say(c, "\n  carried from %s into %s %.3f sd: ", from[way], from[1 - way], r->carried[way].value);
             say_interval(c, &r->ratio[way]);
             hs_cmd_say(c, " of %s's own (random %.2f%s)", from[1 - way], r->ratio_null[way],
                        r->ratio_null[way] < 1 ? "" : ", so not judged");
@@ -190,6 +196,48 @@ out:
     return rc;
 }
 
+enum { OWN_COLUMNS = 2, WAY_COLUMNS = 4, COLUMNS = OWN_COLUMNS + 2 * WAY_COLUMNS };
+
+/* What each direction does to the factor that is its own. */
+HS_CHECKED static int put_own(hs_result *r, const hs_compared_effects *e)
+{
+    static const char *const name[COLUMNS] = {"effect_a",
+                                              "effect_b",
+                                              "effect_carried",
+                                              "effect_carried_low",
+                                              "effect_carried_high",
+                                              "effect_carried_null",
+                                              "effect_carried_back",
+                                              "effect_carried_back_low",
+                                              "effect_carried_back_high",
+                                              "effect_carried_back_null"};
+    int rc;
+    const char **own = NULL;
+    double *v = NULL;
+    HS_TRY(hs_alloc(e->D, sizeof *own, &own));
+    HS_TRY(hs_alloc(e->D, COLUMNS * sizeof *v, &v));
+    for (size_t j = 0; j < e->D; j++) {
+        const hs_compared_effect *x = &e->effect[j];
+        own[j] = e->factor[x->own];
+        for (size_t way = 0; way < 2; way++) {
+            double *column = v + (OWN_COLUMNS + WAY_COLUMNS * way) * e->D + j;
+            v[way * e->D + j] = x->effect[way];
+            column[0] = x->carried[way].value;
+            column[e->D] = x->carried[way].lo;
+            column[2 * e->D] = x->carried[way].hi;
+            column[3 * e->D] = x->carried_null[way];
+        }
+    }
+    HS_TRY(hs_result_put_strings(r, "own_factor", "direction", e->D, own));
+    for (size_t k = 0; k < COLUMNS; k++) {
+        HS_TRY(hs_result_put_f64(r, name[k], "direction", 1, &e->D, v + k * e->D));
+    }
+out:
+    free(own);
+    free(v);
+    return rc;
+}
+
 int hs_compared_effects_file(hs_result *r, const hs_compared_effects *e)
 {
     int rc = HS_OK;
@@ -207,6 +255,7 @@ int hs_compared_effects_file(hs_result *r, const hs_compared_effects *e)
     HS_TRY(hs_result_put_f64(r, "strength", "strength", 1, &e->m, e->strength));
     HS_TRY(put_profiles(r, e, 0, v));
     HS_TRY(put_profiles(r, e, 1, v));
+    HS_TRY(put_own(r, e));
 out:
     free(name);
     free(v);

@@ -58,13 +58,18 @@ const char *hs_shipped_or(const char *name, char path[HS_SHIPPED_PATH])
 
 int hs_common_scorer(hs_cmd *c, hs_conv_mode conv, hs_scorer **out)
 {
+    return hs_common_scorer_of(c, "attr", conv, out);
+}
+
+int hs_common_scorer_of(hs_cmd *c, const char *option, hs_conv_mode conv, hs_scorer **out)
+{
     static const char *const file[] = {"config.json", "model.safetensors"};
     char shipped[HS_SHIPPED_PATH], path[HS_SHIPPED_PATH + 32];
-    const char *folder = hs_shipped_or(hs_cmd_str(c, "attr"), shipped);
+    const char *folder = hs_shipped_or(hs_cmd_str(c, option), shipped);
     hs_scorer *s = NULL;
     int rc = HS_OK;
     if (!is_folder(folder)) {
-        return hs_fail(HS_EIO, "--attr: %.300s is no folder here and no attribute network that ships", folder);
+        return hs_fail(HS_EIO, "--%s: %.300s is no folder here and no attribute network that ships", option, folder);
     }
     HS_TRY(hs_scorer_open(folder, conv, &s));
     for (size_t i = 0; i < 2; i++) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "analysis/figures/from_result.h"
+#include "analysis/report/compare.h"
 #include "analysis/report/edits.h"
 #include "analysis/report/geometry.h"
 #include "analysis/report/page.h"
@@ -271,6 +272,30 @@ out:
     return rc;
 }
 
+/* Comparisons of models, each with its figure and what its directions do. */
+static int add_compare(report *r)
+{
+    int rc = HS_OK;
+    const char **path = NULL;
+    size_t n;
+    HS_TRY(of_kind(r, "compare", &n, &path));
+    if (n > 0) {
+        hs_page_section(r->page, "Across models");
+        hs_page_text(r->page,
+                     "Whether two models share their h-space: held-out images under an alignment fitted to others, "
+                     "beside the same with shuffled pairs and the ceiling that each space reaches with itself; "
+                     "directions carried from one to the other; what each does in either model; debiased CKA of all "
+                     "pairs of timesteps.");
+    }
+    for (size_t i = 0; i < n; i++) {
+        HS_TRY(add_figure(r, "Across models", 1, path + i, 6.75));
+        HS_TRY(hs_report_compare(r->page, path[i]));
+    }
+out:
+    free(path);
+    return rc;
+}
+
 /* The shape of h-space, a file after the other, each with its figure. */
 static int add_geometry(report *r)
 {
@@ -348,12 +373,7 @@ static int add_sections(report *r)
     HS_TRY(hs_verdicts_read(results, result, r->opt->n_controls, r->opt->control, &verdicts));
     HS_TRY(hs_report_verdicts(r->page, verdicts));
     add_stores(r);
-    HS_TRY(
-        add_kind(r, "compare", "Across models",
-                 "Whether two models share their h-space: held-out images under an alignment fitted to others, beside "
-                 "the same with shuffled pairs and the ceiling that each space reaches with itself; directions carried "
-                 "from one to the other; what each does in either model; debiased CKA of all pairs of timesteps.",
-                 1, 6.75));
+    HS_TRY(add_compare(r));
     HS_TRY(add_kind(r, "pca", "Principal components",
                     "How much of the variance of h over samples each component carries, at several timesteps. "
                     "Direction pc0 is the first component at each timestep, scaled to one standard deviation.",

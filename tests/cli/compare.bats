@@ -112,6 +112,13 @@ verdict() { # ARGS...: the verdict; the exit code must be that of the verdict
     jq -e '.results.crosstalk | .a == .b and (.a | length) == 2 and (.a[0] | length) == (.factors | length)' o.json
     jq -e '.results.profiles | (.a[0][0] | length) == 2 and .a[0][0][0] == 0' o.json
     jq -e '[.results.statistics[].name] | contains(["profile_correlation[pc0]", "effect_ratio[pc1]"])' o.json
+    # each side read by a network of its own; lines-attr reads other pixels and finds other effects
+    verdict --a faces-a --b faces-a -N 12 --steps 2 --directions-a d.h5 --directions-b d.h5 --strengths 0,1 --attr-b lines-attr -o l.h5
+    /usr/bin/python3 - <<'P'
+import h5py
+with h5py.File("r.h5") as r, h5py.File("l.h5") as l:
+    assert (r["crosstalk_a"][:] != l["crosstalk_b"][:]).all() and r["crosstalk_a"].shape == l["crosstalk_b"].shape
+P
     fails 2 "wanted 0 and a positive" "$HSPACE" compare --a faces-a --b faces-a -N 12 --steps 2 --directions-a d.h5 \
         --directions-b d.h5 --strengths 1,2 --json -q
 }

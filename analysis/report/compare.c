@@ -1,0 +1,135 @@
+#include "analysis/report/compare.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/io/result.h"
+
+enum { COLUMNS = 8, WIDTH = 64, NUMBERS = 13, WORDS = 3 };
+enum { OVER, OVER_LOW, OVER_HIGH, OWN_A, OWN_B, CARRIED, LOW, HIGH, LIMIT, BACK, BACK_LOW, BACK_HIGH, BACK_LIMIT };
+enum { NAME, FACTOR, VERDICT };
+static const char *const number[NUMBERS] = {"direction_over",
+                                            "direction_over_low",
+                                            "direction_over_high",
+                                            "effect_a",
+                                            "effect_b",
+                                            "effect_carried",
+                                            "effect_carried_low",
+                                            "effect_carried_high",
+                                            "effect_carried_null",
+                                            "effect_carried_back",
+                                            "effect_carried_back_low",
+                                            "effect_carried_back_high",
+                                            "effect_carried_back_null"};
+static const char *const word[WORDS] = {"direction", "own_factor", "direction_verdict"};
+
+typedef struct {
+    size_t n;
+    char **text[WORDS];
+    double *v[NUMBERS];
+} table;
+
+static void table_free(table *t)
+{
+    for (int k = 0; k < WORDS; k++) {
+        hs_strings_free(t->n, t->text[k]);
+    }
+    for (int k = 0; k < NUMBERS; k++) {
+        free(t->v[k]);
+    }
+}
+
+/* t->n stays 0 where there are no effects. */
+HS_CHECKED static int read_table(const char *path, table *t)
+{
+    hs_result_in *r = NULL;
+    size_t rank, dim[8], n = 0;
+    int rc = HS_OK;
+    HS_TRY(hs_result_open(path, &r));
+    if (!hs_result_has(r, number[CARRIED])) {
+        goto out;
+    }
+    for (int k = 0; k < WORDS; k++) {
+        char **text = NULL;
+        HS_TRY(hs_result_get_strings(r, word[k], &n, &text));
+        if (k > 0 && n != t->n) {
+            hs_strings_free(n, text);
+            rc = hs_fail(HS_EFORMAT, "%s: /%s has %zu texts; wanted %zu", path, word[k], n, t->n);
+            goto out;
+        }
+        t->n = n;
+        t->text[k] = text;
+    }
+    for (int k = 0; k < NUMBERS; k++) {
+        HS_TRY(hs_result_shape(r, number[k], &rank, dim));
+        if (rank != 1 || dim[0] != t->n) {
+            rc = hs_fail(HS_EFORMAT, "%s: /%s does not have %zu numbers", path, number[k], t->n);
+            goto out;
+        }
+        HS_TRY(hs_result_get_f64(r, number[k], &t->v[k]));
+    }
+out:
+    hs_result_close(r);
+    return rc;
+}
+
+/* "1.63 [1.42, 1.86]", and "; random 0.31" where that is known. */
+static void interval(char out[WIDTH], double v, double lo, double hi, double limit)
+{
+    char beside[24] = "";
+    if (!isnan(limit)) {
+        snprintf(beside, sizeof beside, "; random %.2f", limit);
+    }
+    if (isnan(lo)) {
+        snprintf(out, WIDTH, "%.2f%s", v, beside);
+    } else {
+        snprintf(out, WIDTH, "%.2f [%.2f, %.2f]%s", v, lo, hi, beside);
+    }
+}
+
+static void fill_row(const table *t, size_t j, char cell[COLUMNS][WIDTH])
+{
+    snprintf(cell[0], WIDTH, "%.60s", t->text[NAME][j]);
+    snprintf(cell[1], WIDTH, "%.60s", t->text[FACTOR][j]);
+    snprintf(cell[2], WIDTH, "%.2f", t->v[OWN_A][j]);
+    snprintf(cell[3], WIDTH, "%.2f", t->v[OWN_B][j]);
+    interval(cell[4], t->v[CARRIED][j], t->v[LOW][j], t->v[HIGH][j], t->v[LIMIT][j]);
+    interval(cell[5], t->v[BACK][j], t->v[BACK_LOW][j], t->v[BACK_HIGH][j], t->v[BACK_LIMIT][j]);
+    interval(cell[6], t->v[OVER][j], t->v[OVER_LOW][j], t->v[OVER_HIGH][j], NAN);
+    snprintf(cell[7], WIDTH, "%.60s", t->text[VERDICT][j]);
+}
+
+int hs_report_compare(hs_page *page, const char *path)
+{
+    static const char *const head[COLUMNS] = {"direction",    "factor",       "in a, sd",     "in b, sd",
+                                              "a's in b, sd", "b's in a, sd", "over ceiling", "verdict"};
+    table t = {0};
+    char(*row)[COLUMNS][WIDTH] = NULL;
+    const char **cell = NULL;
+    int rc = HS_OK;
+    HS_TRY(read_table(path, &t));
+    if (t.n == 0) {
+        goto out;
+    }
+    HS_TRY(hs_alloc(t.n, sizeof *row, &row));
+    HS_TRY(hs_alloc(t.n, COLUMNS * sizeof *cell, &cell));
+    for (size_t j = 0; j < t.n; j++) {
+        fill_row(&t, j, row[j]);
+        for (size_t k = 0; k < COLUMNS; k++) {
+            cell[j * COLUMNS + k] = row[j][k];
+        }
+    }
+    hs_page_text(page,
+                 "Each direction at the largest strength, on the factor that is its own, in standard deviations of "
+                 "unedited images: in the model it was found in, and carried into the other by a map that has not "
+                 "seen the images, with its 95 % interval, beside the size that carried random directions of the "
+                 "same length stay below.");
+    hs_page_table(page, COLUMNS, head, t.n, cell);
+out:
+    free(row);
+    free(cell);
+    table_free(&t);
+    return rc;
+}
