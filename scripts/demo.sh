@@ -5,7 +5,8 @@
 #                                  PICTURES=1: robustness in all three matchings, and a PNG of each property
 #
 # Without MODEL: faces-a, the model that ships, read by faces-attr; smile and age are mean differences then, and
-# smile_clip is Asyrp's f_t, trained on "a face" -> "a smiling face" with faces-clip (FULL=1 trains it again).
+# smile_clip is Asyrp's f_t, trained on "a face" -> "a smiling face" with faces-clip (FULL=1 trains it again); and
+# faces-b, another training of it, is asked whether it has the smile in common.
 set -eu
 cd "$(dirname "$0")/.."
 hspace=build/hspace
@@ -35,6 +36,16 @@ dump() { # N OPTIONS...
 
 control() { # FILE NAME: a random direction of that one's norms
     run $hspace direction random --like "$out/$1:$2" --seed $((seed + 1)) -f -o "$out/random.h5"
+}
+
+# Is what smiles in faces-a what smiles in faces-b, which saw the same images from other first weights?
+# shellcheck disable=SC2086
+other_model() {
+    run $hspace dump --model faces-b -N $((n * 12)) $steps --keep x_0 --seed "$seed" $threads -f -o "$out/acts-b.h5"
+    run $hspace score "$out/acts-b.h5" $threads -f -o "$out/labels-b.csv"
+    run $hspace direction mean-diff "$out/acts-b.h5" --labels "$out/labels-b.csv" --attr smile -f -o "$out/means-b.h5"
+    run $hspace compare --a faces-a --b faces-b --directions-a "$out/means.h5:smile" --directions-b "$out/means-b.h5:smile" \
+        --strengths 0,1 -N $((n + n / 2)) $steps --seed $((seed + 1)) --batch 16 $threads -f -o "$out/compare.h5"
 }
 
 mkdir -p "$out"
@@ -86,6 +97,8 @@ mkdir -p "$out"
         run $hspace plot "$out/verify/robustness.h5" --width 3.25 -f -o "$out/robustness.png"
     fi
     if [ -n "$factors" ]; then
+        other_model
+        set -- "$out/compare.h5" "$@"
         sweeps=
         for r in $results; do sweeps="$sweeps $out/verify/$r.h5"; done
         run $hspace edit-success $sweeps $factors -f -o "$out/success.h5"

@@ -112,6 +112,8 @@ verdict() { # ARGS...: the verdict; the exit code must be that of the verdict
     jq -e '.results.crosstalk | .a == .b and (.a | length) == 2 and (.a[0] | length) == (.factors | length)' o.json
     jq -e '.results.profiles | (.a[0][0] | length) == 2 and .a[0][0][0] == 0' o.json
     jq -e '[.results.statistics[].name] | contains(["profile_correlation[pc0]", "effect_ratio[pc1]"])' o.json
+    "$HSPACE" report r.h5 -q -o r.html
+    grep -q "carried into the other" r.html && grep -q "random [0-9.]*</td>" r.html
     # each side read by a network of its own; lines-attr reads other pixels and finds other effects
     verdict --a faces-a --b faces-a -N 12 --steps 2 --directions-a d.h5 --directions-b d.h5 --strengths 0,1 --attr-b lines-attr -o l.h5
     /usr/bin/python3 - <<'P'
