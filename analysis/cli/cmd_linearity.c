@@ -11,11 +11,14 @@
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
 #include "core/base/alloc.h"
+#include "core/stats/moments.h"
 #include "core/stats/special.h"
 
 static const hs_opt options[] = {
     {"effects", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.csv", "Input", "a table: image,strength,value[,null,...][,rival]"},
     {"sweep", 0, HS_OPT_STR, NULL, 0, 0, NULL, "SWEEP.h5", "Input", "a sweep made before"},
+    {"terms", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A.h5,B.h5,...", "Input",
+     "--sweep was along a sum: the sweeps of its terms on the same images; do effects add?"},
     {"direction", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input", "direction file and name"},
     {"strengths", 0, HS_OPT_GRID, "-2:2:0.5", 0, 0, NULL, "A:B:STEP", "Edit", "strengths, 0 among them"},
     {"null", 0, HS_OPT_INT, "8", 0, 1000, NULL, "K", "Statistics", "random directions of equal norm, with --model"},
@@ -38,6 +41,9 @@ HS_CHECKED static int check(hs_cmd *c)
         return hs_fail(HS_ERANGE,
                        "--model, --sweep, --effects: %s given; wanted one of them; usage: hspace linearity %s",
                        effects + sweep + model == 0 ? "none" : "several", hs_cmd_linearity.usage);
+    }
+    if (hs_cmd_given(c, "terms") && !sweep) {
+        return hs_fail(HS_ERANGE, "--terms: of --sweep, the sweep of their sum");
     }
     HS_TRY(hs_plot_check_outputs(c));
 out:
@@ -135,6 +141,7 @@ HS_CHECKED static int measure(hs_cmd *c, const hs_line_case *item, hs_linearity 
     o.natural = item->natural;
     o.shape = item->shape.n > 0 ? &item->shape : NULL;
     o.jacobian = item->jacobian;
+    o.terms = item->terms.T > 0 ? &item->terms : NULL;
     return hs_linearity_measure(&item->effects, &o, out);
 }
 
@@ -191,6 +198,29 @@ static void file_results(hs_cmd *c, const hs_line_data *d, json_t *list)
     }
 }
 
+/* M_ab: mean effects of the terms at the largest strength on every scalar read-out, in sd of unedited images. */
+static json_t *crosstalk(const hs_line_data *d)
+{
+    json_t *names = json_array(), *readouts = json_array(), *rows = json_array();
+    const hs_line_terms *first = &d->item[0].terms;
+    for (size_t k = 0; k < first->T; k++) {
+        json_array_append_new(names, json_string(first->name[k]));
+        json_array_append_new(rows, json_array());
+    }
+    for (size_t p = 0; p < d->n; p++) {
+        const hs_line_terms *t = &d->item[p].terms;
+        for (size_t k = 0; k < t->T && t->effect != NULL; k++) {
+            double mean = hs_mean(t->n, t->effect + k * t->n, NULL), sd = d->item[p].spread;
+            json_array_append_new(json_array_get(rows, k), hs_json_num(sd > 0 ? mean / sd : (double)NAN));
+        }
+        if (t->effect != NULL) {
+            json_array_append_new(readouts, json_string(d->item[p].readout));
+        }
+    }
+    return json_pack("{s:o, s:o, s:s, s:o}", "directions", names, "readouts", readouts, "unit", "sd of unedited images",
+                     "value", rows);
+}
+
 HS_CHECKED static int answer(hs_cmd *c, const hs_line_data *d)
 {
     json_t *list = json_array();
@@ -205,6 +235,9 @@ HS_CHECKED static int answer(hs_cmd *c, const hs_line_data *d)
         json_array_append_new(list, one);
     }
     file_results(c, d, list);
+    if (d->item[0].terms.T > 0) {
+        json_object_set_new(hs_cmd_results(c), "crosstalk", crosstalk(d));
+    }
     hs_cmd_exit(c, hs_measurements_exit(d->item[0].readout[0] != '\0' ? 1 : d->n, verdict));
     if (hs_cmd_str(c, "plot") != NULL) {
         HS_TRY(hs_plot_files(c, (const char *const *)path, d->n < 24 ? d->n : 24, hs_cmd_str(c, "plot")));
@@ -251,11 +284,16 @@ static int run(hs_cmd *c)
 {
     hs_line_data d = {0};
     int rc = HS_OK;
+    const char *const *term;
+    size_t terms = hs_cmd_list(c, "terms", &term);
     HS_TRY(check(c));
     if (hs_cmd_str(c, "effects") != NULL) {
         HS_TRY(hs_line_of_effects(c, hs_cmd_str(c, "effects"), &d));
     } else if (hs_cmd_str(c, "sweep") != NULL) {
         HS_TRY(hs_line_of_sweep(c, hs_cmd_str(c, "sweep"), &d));
+        if (terms > 0) {
+            HS_TRY(hs_line_add_terms(c, hs_cmd_str(c, "sweep"), terms, term, &d));
+        }
     } else {
         HS_TRY(hs_line_of_model(c, &d));
     }
@@ -274,7 +312,8 @@ const hs_command hs_cmd_linearity = {
     .purpose = "Measures whether scaling a direction scales its effect, against random directions of equal norm.",
     .examples = "hspace linearity --effects effects.csv --json | jq .results.verdict\n"
                 "hspace linearity --sweep pc0.h5 --readout brightness -o linearity.h5 --plot linearity.pdf\n"
-                "hspace linearity --model DIR --direction pca.h5:pc0 --strengths -2:2:0.5 -N 16 -o linearity.h5",
+                "hspace linearity --model DIR --direction pca.h5:pc0 --strengths -2:2:0.5 -N 16 -o linearity.h5\n"
+                "hspace linearity --sweep smile+age.h5 --terms smile.h5,age.h5 --json | jq .results.crosstalk",
     .options = tables,
     .run = run,
 };

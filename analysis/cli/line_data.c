@@ -20,6 +20,7 @@ void hs_line_data_free(hs_line_data *d)
         hs_vector_shape_free(&d->item[i].shape);
         free(d->item[i].twin);
         free(d->item[i].jacobian);
+        hs_line_terms_free(&d->item[i].terms);
         for (int k = 0; k < HS_CONTROLS; k++) {
             hs_effects_free(&d->item[i].control[k].effects);
         }

@@ -18,6 +18,7 @@ typedef struct {
     hs_effects effects;
     hs_vector_shape shape; /* n 0: a scalar read-out */
     double *jacobian;      /* (n) cosine of the effect with the model's derivative, or NULL */
+    hs_line_terms terms;   /* T 0: not those of a sum */
     double noise_floor, spread;
     double natural; /* the grid was cut to |s| <= natural, beyond which images are no longer; NaN: not judged */
     int controls;   /* some were wanted, or could have been */
@@ -45,6 +46,10 @@ HS_CHECKED int hs_line_of_effects(hs_cmd *c, const char *path, hs_line_data *out
 /* One table a read-out: those of --readout, else all; of a file that only has /strength and /effect (from
  * elsewhere) that one.  HS_EFORMAT, HS_ESHAPE: not a sweep; HS_ERANGE: no such read-out. */
 HS_CHECKED int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out);
+/* item->terms <- what the sweeps of n files do at the largest strength of every item of d, which is the sweep of their
+ * directions' sum.  HS_ERANGE: fewer than two, a read-out or a strength that one lacks, other images; HS_ESHAPE: as
+ * many or as long as the sum's they are not. */
+HS_CHECKED int hs_line_add_terms(hs_cmd *c, const char *sum, size_t n, const char *const *path, hs_line_data *d);
 /* Runs the sweep of the options, with --null random directions. */
 HS_CHECKED int hs_line_of_model(hs_cmd *c, hs_line_data *out);
 

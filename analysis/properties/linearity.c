@@ -168,7 +168,10 @@ static int put_missing(hs_measurement *r, const hs_linearity_options *o)
             put(r, hs_estimate_plain("jacobian_cosine", NAN, 0, "not computed",
                                      "needs the model's derivative: --model, the read-out x0, no noise or clipping")));
     }
-    HS_TRY(put(r, hs_estimate_plain("additivity", NAN, 0, "not computed", "needs pairs of directions")));
+    if (o->terms == NULL) {
+        HS_TRY(put(r, hs_estimate_plain("additivity", NAN, 0, "not computed",
+                                        "needs a sum of directions and its terms: --terms")));
+    }
 out:
     return rc;
 }
@@ -212,6 +215,7 @@ static int measure(const hs_effects *e, const hs_linearity_options *o, const hs_
     if (isnan(spread)) {
         spread = e->n > 1 ? line->spread : 0;
     }
+    HS_TRY(o->terms != NULL ? hs_line_put_terms(e, o, spread, r) : HS_OK);
     HS_TRY(add_notes(e, o, line, spread, r));
     hs_verdict_rules rules = {.noise_floor = o->noise_floor,
                               .spread = spread,

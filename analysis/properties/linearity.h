@@ -28,8 +28,14 @@
  * mean square of the b_i, or the lower limit of the share of images with its sign is below 2/3, the
  * verdict is inconclusive, with that reason.
  *
+ * Of a sum of directions whose terms a, b, ... were swept alone on the same images, at s0:
+ *
+ *   additivity        root of Sum_i |E_{a+b} - E_a - E_b|^2 / Sum_i |E_{a+b}|^2: 0 where effects add; additivity_null
+ * the same with the terms' effects on other images crosstalk(a)      E_a in sd of the read-out (scalar ones): a row of
+ * the matrix M_ab over read-outs
+ *
  * Intervals over images: bootstrap-t of log(1 - x) for the index and r2_increments, percentiles for spearman, BCa for
- * the rest.  additivity needs pairs of directions; it is there without a value.
+ * the rest.
  */
 #ifndef HS_PROPERTIES_LINEARITY_H
 #define HS_PROPERTIES_LINEARITY_H
@@ -55,6 +61,19 @@ void hs_vector_shape_free(hs_vector_shape *v);
  * long vectors need not be kept.  HS_ERANGE: no 0, no other, not ascending. */
 HS_CHECKED int hs_vector_shape_image(hs_vector_shape *v, size_t i, const double *strength, size_t f, const float *phi);
 
+/* What the terms of a sum do on the same images, at the strength s0; owned. */
+typedef struct {
+    size_t T, n;
+    char (*name)[64];             /* (T) */
+    double *whole, *rest, *other; /* (n): |E_sum|^2, |E_sum - Sum_t E_t|^2, and with E_t of the next image */
+    double *effect;               /* (T, n) E_t of a scalar read-out; NULL: a vector */
+} hs_line_terms;
+
+/* *out <- from the increments sum (n, f) and term (T, n, f); name: T texts.  HS_ERANGE: T < 2, n or f is 0. */
+HS_CHECKED int hs_line_terms_create(size_t T, size_t n, size_t f, const char *const *name, const double *sum,
+                                    const double *term, hs_line_terms *out);
+void hs_line_terms_free(hs_line_terms *t);
+
 typedef struct {
     hs_bootstrap_options bootstrap;
     double standard;    /* 0.85: what the linearity index must reach; at most 1 */
@@ -63,12 +82,13 @@ typedef struct {
     double natural;     /* the grid holds natural images only, up to this magnitude; 0: none is; NaN: not tested */
     const hs_vector_shape *shape; /* or NULL */
     const double *jacobian;       /* (n) cos(E(s), s dE/ds) at the smallest |s|: jacobian_cosine; or NULL */
+    const hs_line_terms *terms;   /* or NULL */
 } hs_linearity_options;
 
 #define HS_LINEARITY_OPTIONS_INIT                                                                                  \
     {                                                                                                              \
         .bootstrap = HS_BOOTSTRAP_OPTIONS_INIT, .standard = 0.85, .noise_floor = 0.0, .spread = __builtin_nan(""), \
-        .natural = __builtin_nan(""), .shape = NULL, .jacobian = NULL                                              \
+        .natural = __builtin_nan(""), .shape = NULL, .jacobian = NULL, .terms = NULL                               \
     }
 
 /* The measurement, and what its figure shows.  Curves are means over images of the increments. */

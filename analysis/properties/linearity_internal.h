@@ -47,8 +47,13 @@ HS_CHECKED int hs_line_bootstrap(const hs_effects *e, const hs_line *l, const hs
 /* Appends direction_cosine, gain, residual and curvature, and each per strength. */
 HS_CHECKED int hs_line_put_shape(const hs_effects *e, const hs_linearity_options *o, hs_measurement *r);
 
+/* Appends NAME, the mean over images of v (n), NaN left out. */
+HS_CHECKED int hs_line_put_mean(const hs_effects *e, const hs_bootstrap_options *o, const char *name, const double *v,
+                                const char *estimator, hs_measurement *r);
 /* Appends jacobian_cosine. */
 HS_CHECKED int hs_line_put_jacobian(const hs_effects *e, const hs_linearity_options *o, hs_measurement *r);
+/* Appends additivity, additivity_null and crosstalk(NAME) of every term. */
+HS_CHECKED int hs_line_put_terms(const hs_effects *e, const hs_linearity_options *o, double spread, hs_measurement *r);
 
 /* r->reason <- the sentence that a person reads: what doubling the strength (from half the largest to the largest,
  * where both are there) did to the mean effect, the index against its standard as `how` says, and what random

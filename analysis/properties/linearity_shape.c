@@ -79,17 +79,22 @@ out:
     return rc;
 }
 
-int hs_line_put_jacobian(const hs_effects *e, const hs_linearity_options *o, hs_measurement *r)
+int hs_line_put_mean(const hs_effects *e, const hs_bootstrap_options *o, const char *name, const double *v,
+                     const char *estimator, hs_measurement *r)
 {
     int rc = HS_OK;
     hs_interval ci[2];
-    context ctx = {e->n, 1, o->jacobian};
+    context ctx = {e->n, 1, v};
     const hs_statistic st = {.n = e->n, .q = 2, .scratch = 2 * sizeof(double), .eval = evaluate, .ctx = &ctx};
-    HS_TRY(hs_bootstrap_bca(&st, &o->bootstrap, ci));
-    hs_estimate s =
-        hs_estimate_of("jacobian_cosine", ci[0], e->n,
-                       "mean over images of cos(E(s), s dE/ds), the model's derivative, at the smallest |s|");
+    HS_TRY(hs_bootstrap_bca(&st, o, ci));
+    hs_estimate s = hs_estimate_of(name, ci[0], e->n, estimator);
     HS_TRY(hs_measurement_put(r, &s));
 out:
     return rc;
+}
+
+int hs_line_put_jacobian(const hs_effects *e, const hs_linearity_options *o, hs_measurement *r)
+{
+    return hs_line_put_mean(e, &o->bootstrap, "jacobian_cosine", o->jacobian,
+                            "mean over images of cos(E(s), s dE/ds), the model's derivative, at the smallest |s|", r);
 }

@@ -115,4 +115,37 @@ a,0,x' >bad.csv
         fails 2 "--strengths: .*${s#*:}" "$HSPACE" linearity --model nowhere --direction no.h5 --strengths "${s%:*}" -N 2 -o r.h5
     done
     fails 2 "--strengths: none of the 2 is positive" "$HSPACE" homogeneity --model nowhere --direction no.h5 --strengths=-1,0 -N 2 -o r.h5
+
+@test "--terms: additivity and cross-talk of a sum's directions, as numpy has them" {
+    "$HSPACE" dump --model random:tiny --steps 3 -N 8 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 2 -q -o d.h5
+    for k in 0 1; do
+        "$HSPACE" sweep --model random:tiny --steps 3 -N 6 --direction d.h5:pc$k --strengths=-2:2:0.5 --readout brightness,x0 -q -o $k.h5
+    done
+    "$HSPACE" sweep --model random:tiny --steps 3 -N 6 --direction d.h5:pc0 --direction d.h5:pc1 --strengths=-2:2:0.5 \
+        --readout brightness,x0 -q -o sum.h5
+    "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,1.h5 --json -o l.h5 >l.json || [[ $? =~ ^1[01]$ ]]
+    /usr/bin/python3 - <<'P'
+import json, h5py, numpy as np
+r = json.load(open("l.json"))["results"]
+s = lambda m, name: next(x["value"] for x in m["statistics"] if x["name"] == name)
+f = [h5py.File(x) for x in ("sum.h5", "0.h5", "1.h5")]
+for m, readout in ((r, "brightness"), (r["exploratory"][0], "x0")):
+    e = [x["effect_" + readout][:].astype("f8").reshape(6, 9, -1) for x in f]
+    e = [x[:, 8] - x[:, 4] for x in e]
+    norm = lambda x: np.sqrt((x**2).sum())
+    assert abs(s(m, "additivity") - norm(e[0] - e[1] - e[2]) / norm(e[0])) < 1e-9
+    other = np.roll(e[1] + e[2], -1, axis=0)
+    assert abs(s(m, "additivity_null") - norm(e[0] - other) / norm(e[0])) < 1e-9
+    if readout == "brightness":
+        spread = f[0].attrs["spread_brightness"]
+        want = [x.mean() / spread for x in e[1:]]
+        assert np.allclose([s(m, "crosstalk(pc0)"), s(m, "crosstalk(pc1)")], want, rtol=1e-9)
+        assert np.allclose([x[0] for x in r["crosstalk"]["value"]], want, rtol=1e-9)
+assert r["crosstalk"]["directions"] == ["pc0", "pc1"] and r["crosstalk"]["readouts"] == ["brightness"]
+P
+    "$HSPACE" sweep --model random:tiny --steps 3 -N 6 --seed 9 --direction d.h5:pc1 --strengths=-2:2:0.5 --readout brightness,x0 -q -o o.h5
+    fails 2 "other images than the sum's" "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,o.h5 --json
+    fails 2 "two directions or more" "$HSPACE" linearity --sweep sum.h5 --terms 0.h5 --json
+    fails 2 "of --sweep" "$HSPACE" linearity --effects e.csv --terms 0.h5,1.h5 --json
 }

@@ -1,0 +1,128 @@
+/* The sweeps of a sum's terms, beside the sweep of the sum. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/cli/line_data.h"
+#include "analysis/cli/sweep_in.h"
+#include "core/base/alloc.h"
+
+/* HS_ERANGE: not among the file's strengths. */
+HS_CHECKED static int column_of(const hs_sweep_in *in, double s, size_t *j)
+{
+    for (*j = 0; *j < in->m; ++*j) {
+        if (fabs(in->strength[*j] - s) <= 1e-9 * fabs(s)) {
+            return HS_OK;
+        }
+    }
+    return hs_fail(HS_ERANGE, "%s: strength %g is not there", in->path, s);
+}
+
+/* Increments (n, f) of a read-out at strength s, and the read-outs at 0. */
+typedef struct {
+    size_t n, f;
+    double *effect, *plain;
+} increments;
+
+static void increments_free(increments *x)
+{
+    free(x->effect);
+    free(x->plain);
+}
+
+HS_CHECKED static int read_increments(hs_sweep_in *in, const char *readout, double s, increments *x)
+{
+    int rc = HS_OK;
+    hs_sweep_readout r = {0};
+    size_t zero, far;
+    if (!hs_sweep_in_has(in, readout)) {
+        return hs_fail(HS_ERANGE, "%s: no read-out %s", in->path, readout);
+    }
+    HS_TRY(column_of(in, 0, &zero));
+    HS_TRY(column_of(in, s, &far));
+    HS_TRY(hs_sweep_in_read(in, readout, &r));
+    x->n = r.n;
+    x->f = r.f;
+    HS_TRY(hs_alloc(r.n, r.f * sizeof *x->effect, &x->effect));
+    HS_TRY(hs_alloc(r.n, r.f * sizeof *x->plain, &x->plain));
+    for (size_t i = 0; i < r.n; i++) {
+        for (size_t q = 0; q < r.f; q++) {
+            const float *v = r.value + i * in->m * r.f + q;
+            x->plain[i * r.f + q] = (double)v[zero * r.f];
+            x->effect[i * r.f + q] = (double)v[far * r.f] - (double)v[zero * r.f];
+        }
+    }
+out:
+    hs_sweep_readout_free(&r);
+    return rc;
+}
+
+/* The same images give the same read-outs at strength 0, up to rounding. */
+HS_CHECKED static int check_images(const increments *a, const increments *b, const char *path)
+{
+    double apart = 0, size = 0;
+    if (a->n != b->n || a->f != b->f) {
+        return hs_fail(HS_ESHAPE, "%s: %zu images x %zu numbers; the sum has %zu x %zu", path, b->n, b->f, a->n, a->f);
+    }
+    for (size_t i = 0; i < a->n * a->f; i++) {
+        double x = a->plain[i] - b->plain[i];
+        apart += x * x;
+        size += a->plain[i] * a->plain[i];
+    }
+    return apart <= 1e-6 * size
+               ? HS_OK
+               : hs_fail(HS_ERANGE, "%s: other images than the sum's: read-outs at strength 0 differ", path);
+}
+
+HS_CHECKED static int add_one(hs_sweep_in *sum, size_t T, hs_sweep_in *term, hs_line_case *item)
+{
+    int rc = HS_OK;
+    const hs_effects *e = &item->effects;
+    double s = e->strength[e->m - 1] >= -e->strength[0] ? e->strength[e->m - 1] : e->strength[0], *all = NULL;
+    const char **name = NULL;
+    increments whole = {0}, part = {0};
+    HS_TRY(read_increments(sum, item->readout, s, &whole));
+    HS_TRY(hs_alloc(T, whole.n * whole.f * sizeof *all, &all));
+    HS_TRY(hs_alloc(T, sizeof *name, &name));
+    for (size_t k = 0; k < T; k++) {
+        HS_TRY(read_increments(&term[k], item->readout, s, &part));
+        HS_TRY(check_images(&whole, &part, term[k].path));
+        memcpy(all + k * whole.n * whole.f, part.effect, whole.n * whole.f * sizeof *all);
+        name[k] = term[k].direction;
+        increments_free(&part);
+        part = (increments){0};
+    }
+    HS_TRY(hs_line_terms_create(T, whole.n, whole.f, name, whole.effect, all, &item->terms));
+out:
+    increments_free(&whole);
+    increments_free(&part);
+    free(all);
+    free(name);
+    return rc;
+}
+
+int hs_line_add_terms(hs_cmd *c, const char *sum, size_t n, const char *const *path, hs_line_data *d)
+{
+    int rc = HS_OK;
+    hs_sweep_in whole = {0}, *term = NULL;
+    size_t open = 0;
+    if (n < 2) {
+        return hs_fail(HS_ERANGE, "--terms: one sweep; wanted those of two directions or more");
+    }
+    HS_TRY(hs_calloc(n, sizeof *term, &term));
+    HS_TRY(hs_sweep_in_open(sum, &whole));
+    for (; open < n; open++) {
+        HS_TRY(hs_sweep_in_open(path[open], &term[open]));
+        HS_TRY(hs_cmd_input(c, path[open]));
+    }
+    for (size_t p = 0; p < d->n; p++) {
+        HS_TRY(add_one(&whole, n, term, &d->item[p]));
+    }
+out:
+    for (size_t k = 0; k < open; k++) {
+        hs_sweep_in_close(&term[k]);
+    }
+    free(term);
+    hs_sweep_in_close(&whole);
+    return rc;
+}
