@@ -51,6 +51,7 @@ class Work:
     def __init__(self, a):
         self.shared, self.threads, self.seed, self.data_seed = Path(a.work), str(a.threads), a.seed, a.data_seed
         self.model, self.twin, self.small = a.model, a.twin, a.small
+        self.style, self.attr = a.style, a.attr
         self.own = self.shared / self.hash_of_model()
         self.own.mkdir(parents=True, exist_ok=True)
         factors = self.json("faces", "-N", "1")
@@ -72,6 +73,10 @@ class Work:
         line = [HSPACE, *map(str, words), "--json", "-q"]
         if words[0] in ("sample", "invert", "edit", "dump", "eval", "score"):
             line += ["--threads", self.threads]
+        if words[0] == "faces":
+            line += ["--style", self.style]
+        if words[0] == "score":
+            line += ["--attr", self.attr]
         done = subprocess.run(line, stdout=subprocess.PIPE, check=True)
         return json.loads(done.stdout)["results"]
 
@@ -568,6 +573,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", default="faces-a", help="a folder, or the name of a model that ships")
     p.add_argument("--twin", default="random:faces-32:1", help="the untrained twin: its first weights")
+    p.add_argument("--style", default="paint", help="how the renders are drawn: paint or lines")
+    p.add_argument("--attr", default="faces-attr", help="the attribute network that reads them (lines-attr)")
     p.add_argument("--work", required=True, help="folder for what is made on the way")
     p.add_argument("--only", nargs="+", choices=FIGURES, default=list(FIGURES), help="these figures alone")
     p.add_argument("--small", action="store_true", help="small sizes: a trial, not a figure")
