@@ -115,6 +115,7 @@ a,0,x' >bad.csv
         fails 2 "--strengths: .*${s#*:}" "$HSPACE" linearity --model nowhere --direction no.h5 --strengths "${s%:*}" -N 2 -o r.h5
     done
     fails 2 "--strengths: none of the 2 is positive" "$HSPACE" homogeneity --model nowhere --direction no.h5 --strengths=-1,0 -N 2 -o r.h5
+}
 
 @test "--terms: additivity and cross-talk of a sum's directions, as numpy has them" {
     "$HSPACE" dump --model random:tiny --steps 3 -N 8 -q -o a.h5
