@@ -79,6 +79,50 @@ out:
     return rc;
 }
 
+/* ---- The common mode ---- */
+
+typedef struct {
+    const hs_homogeneity_work *w;
+    float *mean; /* (edited, d_h) */
+} without;
+
+HS_CHECKED static int read_without(void *ctx, size_t first, size_t n, float *out)
+{
+    const without *o = ctx;
+    const hs_property_model *m = &o->w->m;
+    size_t per = m->edited * m->d_h;
+    for (size_t i = 0; i < n * per; i++) {
+        out[i] = m->delta[first * per + i] - o->mean[i % per];
+    }
+    return HS_OK;
+}
+
+/* w->removed <- of the deltas less the mean of what the network said before its training, delta over factor (edited):
+ * a factor brought that to the norms of the trained one's. */
+HS_CHECKED static int remove_common(hs_homogeneity_work *w, const float *delta, const double *factor)
+{
+    int rc;
+    const hs_property_model *m = &w->m;
+    hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
+    size_t d = m->d_h, per = m->edited * d;
+    without o = {.w = w};
+    const hs_deltas_source source = {.n = m->n, .S = m->edited, .d = d, .t = m->t, .read = read_without, .ctx = &o};
+    HS_TRY(hs_alloc(per, sizeof *o.mean, &o.mean));
+    for (size_t j = 0; j < per; j++) {
+        double sum = 0, scale = factor[j / d];
+        for (size_t i = 0; i < m->n; i++) {
+            sum += (double)delta[i * per + j];
+        }
+        o.mean[j] = scale > 0 ? (float)(sum / scale / (double)m->n) : 0;
+    }
+    limits.pairs = 0;
+    HS_TRY(hs_deltas_reduce(&source, &limits, hs_cmd_progress(w->c), &w->removed));
+    w->has_removed = 1;
+out:
+    free(o.mean);
+    return rc;
+}
+
 /* A twin; the other ones are its null, and all of them one of the direction. */
 HS_CHECKED static int run_twins(hs_homogeneity_work *w, hs_homogeneity_work *o, hs_control_kind kind)
 {
@@ -86,6 +130,7 @@ HS_CHECKED static int run_twins(hs_homogeneity_work *w, hs_homogeneity_work *o, 
     size_t twins = w->controls.of[kind].n, n = w->m.n;
     float *delta = NULL;
     HS_TRY(hs_property_twin(&w->m, &w->controls.of[kind], kind, 0, &delta, &o->m.job.plan));
+    HS_TRY(kind == HS_CONTROL_NET ? remove_common(w, delta, w->controls.of[kind].factor) : HS_OK);
     HS_TRY(hs_property_see(&o->m, &o->m.job.plan, o->m.job.x_T, o->strength, &o->edited));
     HS_TRY(o->R > 0 ? hs_homogeneity_transfers(o) : HS_OK);
     w->Kt = twins;

@@ -42,6 +42,7 @@ static void work_free(hs_homogeneity_work *w)
     hs_homogeneity_controls_free(w);
     hs_homogeneity_run_free(w);
     hs_property_seen_free(&w->m, &w->plain);
+    hs_deltas_free(&w->removed);
     hs_property_model_free(&w->m);
 }
 
@@ -384,6 +385,7 @@ HS_CHECKED static int measure(const hs_homogeneity_work *w, size_t p, double *ow
     o.naturalness = w->natural;
     o.transfers = w->R > 0 ? t : NULL;
     o.deltas = w->deltas && p == 0 ? &w->m.reduced : NULL;
+    o.removed = o.deltas != NULL && w->has_removed ? &w->removed : NULL;
     o.f = f;
     o.change = f > 1 ? change : NULL;
     HS_TRY(hs_homogeneity_effects(e, &o, out));

@@ -16,6 +16,8 @@ struct hs_homogeneity_work {
     int natural;     /* naturalness was judged and allows it */
     int deltas;      /* their statistics belong to the answer */
     size_t K, R;
+    int has_removed;
+    hs_deltas removed; /* the network's deltas without the mean of those it gave before its training */
     hs_seen plain, edited;
     double **null;        /* [n_phi] (K, n) effects of random directions */
     double **other;       /* [n_phi] (n, R) effects of other images' deltas */

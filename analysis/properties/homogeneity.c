@@ -84,12 +84,32 @@ out:
     return rc;
 }
 
+HS_CHECKED static int put_removed(const hs_homogeneity_options *o, hs_measurement *r)
+{
+    int rc = HS_OK;
+    hs_interval *ci = NULL;
+    if (o->removed == NULL) {
+        HS_TRY(put(r, hs_estimate_plain("concentration_removed", NAN, 0, "not computed",
+                                        "needs an untrained network's deltas, whose mean is taken off")));
+        goto out;
+    }
+    HS_TRY(intervals(o->removed, o, &ci));
+    HS_TRY(put_concentrations("concentration_removed", "mean pairwise cosine without the mean of the null deltas; BCa",
+                              o->removed, ci, r));
+    HS_TRY(put(r, hs_estimate_of("share_homogeneous_removed", ci[H_CORRECTED], o->removed->n,
+                                 "share_homogeneous_corrected without the mean of the null deltas; BCa")));
+out:
+    free(ci);
+    return rc;
+}
+
 int hs_homogeneity_put_deltas(const hs_deltas *x, const hs_homogeneity_options *o, hs_measurement *r)
 {
     int rc;
     hs_interval *ci = NULL;
     HS_TRY(intervals(x, o, &ci));
     HS_TRY(put_statistics(x, ci, r));
+    HS_TRY(put_removed(o, r));
 out:
     free(ci);
     return rc;
@@ -167,22 +187,6 @@ static void say(hs_measurement *r)
              "%.1f %% [%.1f, %.1f] of the deltas' energy is the same for all images, %s %g %%%s", 100 * p->value,
              100 * p->lo, 100 * p->hi, how, 100 * r->standard,
              r->verdict == HS_VERDICT_INCONCLUSIVE ? "" : " was wanted");
-}
-
-HS_CHECKED static int put_removed(const hs_homogeneity_options *o, hs_measurement *r)
-{
-    int rc = HS_OK;
-    hs_interval *ci = NULL;
-    if (o->removed != NULL) {
-        HS_TRY(intervals(o->removed, o, &ci));
-        HS_TRY(put_concentrations("concentration_removed",
-                                  "mean pairwise cosine without the mean of the null deltas; BCa", o->removed, ci, r));
-        HS_TRY(put(r, hs_estimate_of("share_homogeneous_removed", ci[H_CORRECTED], o->removed->n,
-                                     "share_homogeneous_corrected without the mean of the null deltas; BCa")));
-    }
-out:
-    free(ci);
-    return rc;
 }
 
 HS_CHECKED static int put_missing(hs_measurement *r)

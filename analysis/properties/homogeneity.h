@@ -4,6 +4,8 @@
  * and the rest, each over the mean of |D_ik|^2; they add up to 1:
  *
  *   concentration[k]   mean pairwise cosine of the unit deltas at step position k
+ *   concentration_removed[k], share_homogeneous_removed               of the deltas less the mean, at each step, of an
+ *                                                                     untrained network's: a bias that all share
  *   share_common g, share_step tau, share_sample a, share_rest r      plug-in; g + tau is too large by (1 - share) / N
  *   share_common_corrected, share_homogeneous_corrected               g and g + tau over pairs of different images
  *
@@ -72,7 +74,8 @@ HS_CHECKED int hs_homogeneity_deltas(const hs_deltas *x, const hs_homogeneity_op
  * null as in linearity.h.  HS_ESHAPE: transfers of other images. */
 HS_CHECKED int hs_homogeneity_effects(const hs_effects *e, const hs_homogeneity_options *o, hs_measurement *out);
 
-/* Puts concentrations, shares and mean_cosine of deltas into r, with intervals.  HS_ERANGE. */
+/* Puts concentrations, shares and mean_cosine of deltas into r, with intervals, and what is left of them in o->removed.
+ * HS_ERANGE. */
 HS_CHECKED int hs_homogeneity_put_deltas(const hs_deltas *x, const hs_homogeneity_options *o, hs_measurement *r);
 
 /* Common share of n numbers under weights (NULL: 1 each), NaN where undefined; *se (NULL: not wanted) its standard

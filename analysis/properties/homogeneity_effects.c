@@ -379,13 +379,10 @@ out:
 
 HS_CHECKED static int put_missing(hs_measurement *r)
 {
-    static const char *const name[] = {"concentration",
-                                       "share_common",
-                                       "share_step",
-                                       "share_sample",
-                                       "share_rest",
-                                       "share_common_corrected",
-                                       "share_homogeneous_corrected"};
+    static const char *const name[] = {"concentration",          "concentration_removed",
+                                       "share_common",           "share_step",
+                                       "share_sample",           "share_rest",
+                                       "share_common_corrected", "share_homogeneous_corrected"};
     int rc = HS_OK;
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         HS_TRY(put(r, hs_estimate_plain(name[i], NAN, 0, "not computed", "needs deltas, not effects")));

@@ -275,3 +275,29 @@ PY
     jq -e --arg want "$want" '.inputs == [{"path": "large.npy", "gmac": ($want | ascii_downcase)}]' l.json
     jq -e '.results.primary.value > 0.4 and .results.primary.n == 319' l.json
 }
+
+@test "model: a delta network's concentrations, raw and without what it said before its training, are those of frozen deltas" {
+    net="$BATS_TEST_DIRNAME/../../datasets/models/faces-a/smile-clip.h5"
+    m="--model faces-a --steps 3 --t-edit 200 -q"
+    # its seed, and a rate that changes nothing
+    "$HSPACE" direction asyrp $m --readout attr:smile --init torch --seed 3 --rate 1e-30 --trajectories 1 -N 2 --name before -o u.h5
+    "$HSPACE" direction freeze "$net" $m -N 6 -o f.h5
+    "$HSPACE" direction freeze u.h5 $m -N 6 -o fu.h5
+    "$HSPACE" homogeneity --deltas f.h5 --null-deltas fu.h5 --json >want.json || [[ $? =~ ^1[01]$ ]]
+    "$HSPACE" homogeneity $m --direction "$net" -N 6 --readout brightness --strengths 1 --nulls 1 --transfers 1 \
+        --controls untrained-ft --json >got.json || [[ $? =~ ^1[01]$ ]]
+    /usr/bin/python3 - <<'PY'
+import json
+got, want = ({s["name"]: s for s in json.load(open(f))["results"]["statistics"]} for f in ("got.json", "want.json"))
+names = [k for k in want if k.startswith(("concentration", "share_homogeneous_removed"))]
+assert len([k for k in names if k.startswith("concentration_removed[")]) == len([k for k in names if k.startswith("concentration[")]) >= 2
+for k in names:
+    for a, b in zip([got[k]["value"], *got[k]["ci"]], [want[k]["value"], *want[k]["ci"]]):
+        assert abs(a - b) < 1e-4, (k, got[k], want[k])
+# the bias counts: without it the cosines are others
+assert all(abs(want[k]["value"] - want[k.replace("_removed", "")]["value"]) > 1e-3 for k in names if k.startswith("concentration_removed["))
+PY
+    "$HSPACE" homogeneity $m --direction "$net" -N 3 --readout brightness --strengths 1 --nulls 1 --transfers 1 \
+        --controls none --json >none.json || [[ $? =~ ^1[01]$ ]]
+    jq -e '.results.statistics | any(.name == "concentration_removed" and .value == null and (.reason | test("untrained")))' none.json
+}
