@@ -70,17 +70,37 @@ static hs_mat part_of(hs_mat A, size_t first, size_t step)
     return (hs_mat){A.data + first * A.ld, (A.rows - first + step - 1) / step, A.cols, A.ld * step};
 }
 
-HS_CHECKED static int compare_parts(hs_cmd *c, hs_mat A, hs_mat B, json_t *step)
+/* Two sides at a pair of timesteps: a, b (n, d), or NULL for a metric that reads rows as it needs them. */
+typedef struct {
+    const hs_side *A, *B;
+    size_t ka, kb;
+    float *a, *b;
+} at_pair;
+
+/* The metric of rows first, first + every, ... */
+HS_CHECKED static int measure(hs_cmd *c, const at_pair *p, size_t first, size_t every, json_t *statistics,
+                              double *value)
+{
+    if (p->a != NULL) {
+        return hs_similarity(c, part_of(hs_mat_of(p->a, p->A->n, p->A->d), first, every),
+                             part_of(hs_mat_of(p->b, p->B->n, p->B->d), first, every), statistics, value);
+    }
+    hs_side_part x = {p->A, p->ka, first, every}, y = {p->B, p->kb, first, every};
+    const hs_rows X = hs_side_rows(&x), Y = hs_side_rows(&y);
+    return hs_similarity_cka(c, &X, &Y, statistics, value);
+}
+
+HS_CHECKED static int compare_parts(hs_cmd *c, const at_pair *p, json_t *step)
 {
     size_t S = (size_t)hs_cmd_int(c, "split");
     json_t *list = json_array(), *ignored = json_array();
     int rc = HS_OK;
-    if (S > 1 && A.rows < 2 * S) {
-        rc = hs_fail(HS_ERANGE, "--split: %zu rows for %zu parts; wanted at least 2 a part", A.rows, S);
+    if (S > 1 && p->A->n < 2 * S) {
+        rc = hs_fail(HS_ERANGE, "--split: %zu rows for %zu parts; wanted at least 2 a part", p->A->n, S);
     }
     for (size_t s = 0; s < S && S > 1 && rc == HS_OK; s++) {
         double v = NAN;
-        rc = hs_similarity(c, part_of(A, s, S), part_of(B, s, S), ignored, &v);
+        rc = measure(c, p, s, S, ignored, &v);
         json_array_append_new(list, hs_json_num(v));
     }
     json_decref(ignored);
@@ -92,25 +112,25 @@ HS_CHECKED static int compare_parts(hs_cmd *c, hs_mat A, hs_mat B, json_t *step)
     return rc;
 }
 
-HS_CHECKED static int compare_pair(hs_cmd *c, const hs_side *A, const hs_side *B, const pairs *p, size_t i, float *a,
-                                   float *b, json_t *steps, double *value)
+HS_CHECKED static int compare_pair(hs_cmd *c, const at_pair *p, int t, json_t *steps, double *value)
 {
     json_t *step = json_object(), *statistics = json_array();
     int rc = HS_OK;
-    hs_mat X = hs_mat_of(a, A->n, A->d), Y = hs_mat_of(b, B->n, B->d);
-    HS_TRY(hs_side_read(A, p->ka[i], a));
-    HS_TRY(hs_side_read(B, p->kb[i], b));
-    HS_TRY(hs_similarity(c, X, Y, statistics, value));
-    HS_TRY(compare_parts(c, X, Y, step));
-    json_object_set_new(step, "t", p->t[i] >= 0 ? json_integer(p->t[i]) : json_null());
+    if (p->a != NULL) {
+        HS_TRY(hs_side_read(p->A, p->ka, p->a));
+        HS_TRY(hs_side_read(p->B, p->kb, p->b));
+    }
+    HS_TRY(measure(c, p, 0, 1, statistics, value));
+    HS_TRY(compare_parts(c, p, step));
+    json_object_set_new(step, "t", t >= 0 ? json_integer(t) : json_null());
     json_object_set_new(step, "value", hs_json_num(*value));
     if (!isfinite(*value)) {
         json_object_set_new(step, "reason", json_string("undefined; see statistics"));
     }
     json_object_set(step, "statistics", statistics);
     json_array_append(steps, step);
-    if (p->t[i] >= 0) {
-        hs_cmd_say(c, "t = %4d  ", p->t[i]);
+    if (t >= 0) {
+        hs_cmd_say(c, "t = %4d  ", t);
     }
     hs_cmd_say(c, "%s  %.6g\n", hs_cmd_str(c, "metric"), *value);
 out:
@@ -121,23 +141,27 @@ out:
 
 HS_CHECKED static int compare(hs_cmd *c, const hs_side *A, const hs_side *B, const pairs *p, double *value)
 {
-    float *a = NULL, *b = NULL;
+    at_pair at = {.A = A, .B = B};
     size_t na = 0, nb = 0;
     int rc = HS_OK;
     json_t *steps = json_array();
-    HS_TRY(hs_size_mul(A->n, A->d, &na));
-    HS_TRY(hs_size_mul(B->n, B->d, &nb));
-    HS_TRY(hs_alloc(na, sizeof *a, &a));
-    HS_TRY(hs_alloc(nb, sizeof *b, &b));
+    if (strcmp(hs_cmd_str(c, "metric"), "cka") != 0) {
+        HS_TRY(hs_size_mul(A->n, A->d, &na));
+        HS_TRY(hs_size_mul(B->n, B->d, &nb));
+        HS_TRY(hs_alloc(na, sizeof *at.a, &at.a));
+        HS_TRY(hs_alloc(nb, sizeof *at.b, &at.b));
+    }
     for (size_t i = 0; i < p->n; i++) {
         HS_TRY(hs_progress_tell(hs_cmd_progress(c), "similarity", i, p->n));
-        HS_TRY(compare_pair(c, A, B, p, i, a, b, steps, &value[i]));
+        at.ka = p->ka[i];
+        at.kb = p->kb[i];
+        HS_TRY(compare_pair(c, &at, p->t[i], steps, &value[i]));
     }
     json_object_set(hs_cmd_results(c), "steps", steps);
 out:
     json_decref(steps);
-    free(a);
-    free(b);
+    free(at.a);
+    free(at.b);
     return rc;
 }
 

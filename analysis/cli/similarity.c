@@ -106,6 +106,32 @@ int hs_side_read(const hs_side *s, size_t k, float *out)
     return HS_OK;
 }
 
+static int read_rows(void *ctx, size_t first, size_t count, float *out)
+{
+    const hs_side_part *p = ctx;
+    const hs_side *s = p->side;
+    int rc = HS_OK;
+    if (s->store != NULL && p->every == 1) {
+        return hs_store_read_h(s->store, p->k, p->first + first, count, out);
+    }
+    for (size_t i = 0; i < count && rc == HS_OK; i++) {
+        size_t row = p->first + (first + i) * p->every;
+        if (s->store != NULL) {
+            rc = hs_store_read_h(s->store, p->k, row, 1, out + i * s->d);
+        } else {
+            const float *from = s->array.v != NULL ? s->array.v + row * s->d : s->dir.dh + p->k * s->d;
+            memcpy(out + i * s->d, from, s->d * sizeof *out);
+        }
+    }
+    return rc;
+}
+
+hs_rows hs_side_rows(hs_side_part *part)
+{
+    size_t n = (part->side->n - part->first + part->every - 1) / part->every;
+    return (hs_rows){n, part->side->d, 1, read_rows, part};
+}
+
 /* ---- Metrics ---- */
 
 static void put(json_t *list, const char *name, double value, double half, size_t n, const char *estimator)
@@ -131,20 +157,6 @@ HS_CHECKED static int cosine(hs_mat A, hs_mat B, json_t *list, double *value)
     *value = sum / (double)A.rows;
     put(list, "cosine", *value, NAN, A.rows, "mean over rows of cos(a_i, b_i)");
     return HS_OK;
-}
-
-HS_CHECKED static int cka(hs_cmd *c, hs_mat A, hs_mat B, json_t *list, double *value)
-{
-    hs_rows X = hs_rows_of_mat(&A), Y = hs_rows_of_mat(&B);
-    hs_cka r;
-    int rc = hs_cka_linear(&X, &Y, hs_cmd_progress(c), &r);
-    if (rc == HS_OK) {
-        double half = r.n > 1 ? hs_student_quantile(0.975, (double)r.n - 1) * r.jackknife_se : NAN;
-        *value = r.debiased;
-        put(list, "cka_debiased", r.debiased, half, r.n, "U-statistic; delete-one jackknife, t interval");
-        put(list, "cka_biased", r.biased, NAN, r.n, "plug-in; near 1 for unrelated data when d >> n");
-    }
-    return rc;
 }
 
 /* metric: cca, svcca (99 % of the variance unless --keep says otherwise) or pwcca (weighted by what explains A). */
@@ -193,18 +205,51 @@ HS_CHECKED static int rsa(hs_mat A, hs_mat B, json_t *list, double *value)
     return rc;
 }
 
+HS_CHECKED static int same_rows(size_t a, size_t b)
+{
+    return a == b ? HS_OK
+                  : hs_fail(HS_ESHAPE, "similarity: %zu and %zu rows; wanted the same images on both sides", a, b);
+}
+
+/* rc, or for what is undefined HS_OK, with its reason among the statistics. */
+HS_CHECKED static int settle(hs_cmd *c, int rc, size_t n, json_t *statistics, double *value)
+{
+    const char *metric = hs_cmd_str(c, "metric");
+    if (rc == HS_EDEGENERATE) {
+        *value = NAN;
+        json_array_append_new(statistics, hs_json_estimate(metric, NAN, NAN, NAN, n, metric, hs_error_message()));
+        hs_cmd_warn(c, "%s is undefined: %s", metric, hs_error_message());
+        return HS_OK;
+    }
+    return rc;
+}
+
+int hs_similarity_cka(hs_cmd *c, const hs_rows *A, const hs_rows *B, json_t *statistics, double *value)
+{
+    int rc;
+    hs_cka r;
+    *value = NAN;
+    HS_TRY(same_rows(A->n, B->n));
+    rc = hs_cka_linear(A, B, hs_cmd_progress(c), &r);
+    if (rc == HS_OK) {
+        double half = r.n > 1 ? hs_student_quantile(0.975, (double)r.n - 1) * r.jackknife_se : NAN;
+        *value = r.debiased;
+        put(statistics, "cka_debiased", r.debiased, half, r.n, "U-statistic; delete-one jackknife, t interval");
+        put(statistics, "cka_biased", r.biased, NAN, r.n, "plug-in; near 1 for unrelated data when d >> n");
+    }
+    rc = settle(c, rc, A->n, statistics, value);
+out:
+    return rc;
+}
+
 int hs_similarity(hs_cmd *c, hs_mat A, hs_mat B, json_t *statistics, double *value)
 {
     const char *metric = hs_cmd_str(c, "metric");
     int rc = HS_OK;
     *value = NAN;
-    if (A.rows != B.rows) {
-        return hs_fail(HS_ESHAPE, "similarity: %zu and %zu rows; wanted the same images on both sides", A.rows, B.rows);
-    }
+    HS_TRY(same_rows(A.rows, B.rows));
     if (strcmp(metric, "cosine") == 0) {
         rc = cosine(A, B, statistics, value);
-    } else if (strcmp(metric, "cka") == 0) {
-        rc = cka(c, A, B, statistics, value);
     } else if (strstr(metric, "cca") != NULL) {
         rc = cca(c, metric, A, B, statistics, value);
     } else if (strcmp(metric, "procrustes") == 0) {
@@ -212,11 +257,7 @@ int hs_similarity(hs_cmd *c, hs_mat A, hs_mat B, json_t *statistics, double *val
     } else {
         rc = rsa(A, B, statistics, value);
     }
-    if (rc == HS_EDEGENERATE) {
-        *value = NAN;
-        json_array_append_new(statistics, hs_json_estimate(metric, NAN, NAN, NAN, A.rows, metric, hs_error_message()));
-        hs_cmd_warn(c, "%s is undefined: %s", metric, hs_error_message());
-        return HS_OK;
-    }
+    rc = settle(c, rc, A.rows, statistics, value);
+out:
     return rc;
 }

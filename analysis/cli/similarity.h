@@ -4,6 +4,7 @@
 
 #include "analysis/cli/common.h"
 #include "analysis/directions/direction.h"
+#include "core/geom/rows.h"
 #include "core/io/store.h"
 #include "core/tensor/view.h"
 
@@ -23,15 +24,24 @@ void hs_side_free(hs_side *s);
 /* out (n, d) <- the rows at timestep index k. */
 HS_CHECKED int hs_side_read(const hs_side *s, size_t k, float *out);
 
+/* Rows first, first + every, ... of a side at timestep index k, read when they are asked for. */
+typedef struct {
+    const hs_side *side;
+    size_t k, first, every;
+} hs_side_part;
+hs_rows hs_side_rows(hs_side_part *part); /* *part must outlive it */
+
 /* *value <- the metric's number for rows of the same images; estimates are appended to statistics.  What is
  * undefined is NaN with its reason there, and HS_OK.
  *   cosine      mean over rows of cos(a_i, b_i)
- *   cka         debiased, with the biased one beside it
+ *   cka         debiased, with the biased one beside it: hs_similarity_cka
  *   cca         mean canonical correlation (of the components that keep --keep of the variance)
  *   svcca       the same of the components that keep 99 %
  *   pwcca       weighted by how much of A each variate explains
  *   procrustes  sum of the singular values of A^T B, both centred and of unit norm
  *   rsa         Spearman correlation of the images' squared distances */
 HS_CHECKED int hs_similarity(hs_cmd *c, hs_mat A, hs_mat B, json_t *statistics, double *value);
+/* cka, of rows that need not fit in memory. */
+HS_CHECKED int hs_similarity_cka(hs_cmd *c, const hs_rows *A, const hs_rows *B, json_t *statistics, double *value);
 
 #endif

@@ -6,22 +6,17 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/geom/cka_pairs.h"
 #include "core/geom/gram.h"
 #include "core/linalg/blas.h"
 
-/* All that U and its leave-one-out values need of a pair (K, L); ks, ls: row sums of K̃, L̃. */
-typedef struct {
-    double *p;       /* (n) Σ_j K̃_ij L̃_ij */
-    double *ks, *ls; /* (n) */
-    double *a;       /* (n) Σ_j K̃_ij ls_j + L̃_ij ks_j */
-    double diagonal; /* Σ K_ii L_ii */
-} pair;
+enum { DOUBLE_MOST = 2048, FEATURES_MIB = 512, PANEL_MIB = 640 };
 
-static int pair_new(size_t n, pair *q)
+int hs_cka_pair_new(size_t n, hs_cka_pair *q)
 {
     double *all = NULL;
     int rc = hs_calloc(4 * n, sizeof *all, &all);
-    *q = (pair){.p = all, .ks = all + n, .ls = all + 2 * n, .a = all + 3 * n};
+    *q = (hs_cka_pair){.p = all, .ks = all + n, .ls = all + 2 * n, .a = all + 3 * n};
     return rc;
 }
 
@@ -41,14 +36,14 @@ static double sum(size_t n, const double *x)
     return s;
 }
 
-static double u_of(size_t n, const pair *q)
+static double u_of(size_t n, const hs_cka_pair *q)
 {
     return u_statistic((double)n, sum(n, q->p), sum(n, q->ks), sum(n, q->ls), hs_dot_f64(n, q->ks, q->ls));
 }
 
 /* out (n) <- U with image i left out: removing a row and a column of K̃ and L̃ changes each sum by what is listed
  * per image; U doesn't see the centring, so nothing is centred anew. */
-static void leave_one_out(size_t n, const pair *q, double *out)
+static void leave_one_out(size_t n, const hs_cka_pair *q, double *out)
 {
     double trace = sum(n, q->p), sk = sum(n, q->ks), sl = sum(n, q->ls), kl = hs_dot_f64(n, q->ks, q->ls);
     for (size_t i = 0; i < n; i++) {
@@ -58,12 +53,12 @@ static void leave_one_out(size_t n, const pair *q, double *out)
 }
 
 /* ⟨K, L⟩: the diagonal that p leaves out comes back. */
-static double plain(size_t n, const pair *q)
+static double plain(size_t n, const hs_cka_pair *q)
 {
     return sum(n, q->p) + q->diagonal;
 }
 
-static int jackknife(size_t n, const pair q[3], hs_cka *out)
+static int jackknife(size_t n, const hs_cka_pair q[3], hs_cka *out)
 {
     double *u = NULL, mean = 0, ss = 0;
     int rc = hs_alloc(3 * n, sizeof *u, &u);
@@ -86,8 +81,7 @@ static int jackknife(size_t n, const pair q[3], hs_cka *out)
     return HS_OK;
 }
 
-/* q: the pairs XY, XX, YY. */
-static int conclude(size_t n, const pair q[3], hs_cka *out)
+int hs_cka_conclude(size_t n, const hs_cka_pair q[3], hs_cka *out)
 {
     hs_cka r = {.n = n, .hsic_xy = u_of(n, &q[0]), .hsic_xx = u_of(n, &q[1]), .hsic_yy = u_of(n, &q[2])};
     double xx = plain(n, &q[1]), yy = plain(n, &q[2]);
@@ -115,7 +109,7 @@ static int conclude(size_t n, const pair q[3], hs_cka *out)
 
 /* ---- From Gram matrices --------------------------------------------------------------------------------- */
 
-static void pair_of_gram(size_t n, const double *K, const double *L, pair *q)
+static void pair_of_gram(size_t n, const double *K, const double *L, hs_cka_pair *q)
 {
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i++) {
@@ -142,14 +136,14 @@ static int check_n(size_t n)
 int hs_cka_gram(size_t n, const double *K, const double *L, hs_cka *out)
 {
     const double *const side[3][2] = {{K, L}, {K, K}, {L, L}};
-    pair q[3] = {0};
+    hs_cka_pair q[3] = {0};
     int rc = HS_OK;
     HS_TRY(check_n(n));
     for (size_t k = 0; k < 3; k++) {
-        HS_TRY(pair_new(n, &q[k]));
+        HS_TRY(hs_cka_pair_new(n, &q[k]));
         pair_of_gram(n, side[k][0], side[k][1], &q[k]);
     }
-    rc = conclude(n, q, out);
+    rc = hs_cka_conclude(n, q, out);
 out:
     for (size_t k = 0; k < 3; k++) {
         free(q[k].p);
@@ -243,7 +237,7 @@ out:
     return rc;
 }
 
-static int second_pass(features *f, pair q[3])
+static int second_pass(features *f, hs_cka_pair q[3])
 {
     int rc = HS_OK;
     for (size_t first = 0; first < f->side[0]->rows->n; first += TILE) {
@@ -307,16 +301,16 @@ static void features_free(features *f)
 static int by_features(const hs_centring *x, const hs_centring *y, hs_cka *out)
 {
     features f = {.side = {x, y}};
-    pair q[3] = {0};
+    hs_cka_pair q[3] = {0};
     int rc = HS_OK;
     hs_blas_serial guard = hs_blas_serial_begin();
     HS_TRY(features_new(&f));
     for (size_t k = 0; k < 3; k++) {
-        HS_TRY(pair_new(x->rows->n, &q[k]));
+        HS_TRY(hs_cka_pair_new(x->rows->n, &q[k]));
     }
     HS_TRY(first_pass(&f));
     HS_TRY(second_pass(&f, q));
-    rc = conclude(x->rows->n, q, out);
+    rc = hs_cka_conclude(x->rows->n, q, out);
 out:
     hs_blas_serial_end(guard);
     features_free(&f);
@@ -324,6 +318,12 @@ out:
         free(q[k].p);
     }
     return rc;
+}
+
+static int few_features(size_t n, size_t dx, size_t dy)
+{
+    double cells = (double)dx * (double)dx + (double)dy * (double)dy + (double)dx * (double)dy;
+    return n > (dx > dy ? dx : dy) && cells * sizeof(double) <= (double)FEATURES_MIB * 0x1p20;
 }
 
 int hs_cka_linear(const hs_rows *X, const hs_rows *Y, const hs_progress *progress, hs_cka *out)
@@ -337,7 +337,9 @@ int hs_cka_linear(const hs_rows *X, const hs_rows *Y, const hs_progress *progres
     HS_TRY(check_n(X->n));
     HS_TRY(hs_centring_new(X, progress, &x));
     HS_TRY(hs_centring_new(Y, progress, &y));
-    rc = X->n <= (X->d > Y->d ? X->d : Y->d) ? by_gram(&x, &y, progress, out) : by_features(&x, &y, out);
+    rc = few_features(X->n, X->d, Y->d) ? by_features(&x, &y, out)
+         : X->n <= DOUBLE_MOST          ? by_gram(&x, &y, progress, out)
+                                        : hs_cka_tiled(&x, &y, (size_t)PANEL_MIB << 20, progress, out);
 out:
     hs_centring_free(&x);
     hs_centring_free(&y);

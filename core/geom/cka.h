@@ -24,9 +24,11 @@ typedef struct {
     size_t n;
 } hs_cka;
 
-/* X and Y have as many rows, one group each.  Works on the n x n Gram matrices where n <= max(dx, dy), else on d x d
- * products; the two agree to rounding.  Same bits for every thread count.
- * Cost O(n² (dx + dy)) or O(n (dx + dy)²); 16 n² or 8 (dx² + dy² + dx dy) bytes and 512 n.
+/* X and Y have as many rows, one group each.  In double, on products of the features (n > max(dx, dy)) where those take
+ * 512 MiB at most, else, up to 2048 images, on Gram matrices; the two agree to rounding.  Above, Gram matrices are made
+ * of float32 products, a panel of their rows at a time, and nothing of them is kept: the same to about 1e-6.  Same
+ * bits for every thread count.
+ * Cost O(n² (dx + dy)) or O(n (dx + dy)²); 8 (dx² + dy² + dx dy) or 16 n² bytes, or about 0.8 GiB at most, and 512 n.
  * HS_ESHAPE (different n, or groups), HS_EDEGENERATE (n < 4; a side without variance, or with U <= 0; a value that
  * isn't finite), HS_ENOMEM, HS_ESTOPPED, or what reading fails with. */
 HS_CHECKED int hs_cka_linear(const hs_rows *X, const hs_rows *Y, const hs_progress *progress, hs_cka *out);

@@ -112,6 +112,16 @@ int hs_syrk_f64(size_t n, size_t k, double alpha, const double *A, size_t lda, d
     return HS_OK;
 }
 
+int hs_syrk_lower_f32(size_t n, size_t k, const float *A, size_t lda, float *C, size_t ldc)
+{
+    int rc = check_gemm(HS_NO_TRANS, HS_TRANS, n, n, k, lda, lda, ldc);
+    if (rc == HS_OK && n > 0) {
+        cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)n, (int)k, 1, A, (int)ld_of(lda), 0, C,
+                    (int)ld_of(ldc));
+    }
+    return rc;
+}
+
 /* Eight partial sums, so that the compiler may use vectors without reordering anything itself. */
 enum { LANES = 8 };
 

@@ -36,6 +36,8 @@ HS_CHECKED int hs_gemm_f64(hs_trans ta, hs_trans tb, size_t m, size_t n, size_t 
  * Errors as hs_gemm_f64. */
 HS_CHECKED int hs_syrk_f64(size_t n, size_t k, double alpha, const double *A, size_t lda, double beta, double *C,
                            size_t ldc);
+/* The lower triangle of C (n, n), and nothing else of it, <- A Aᵀ, A (n, k).  Errors as hs_gemm_f64. */
+HS_CHECKED int hs_syrk_lower_f32(size_t n, size_t k, const float *A, size_t lda, float *C, size_t ldc);
 
 /* Σ a_i b_i, and √Σ a_i², of float32 data in double; always in the same order, whatever the machine. */
 double hs_dot_f32(size_t n, const float *a, const float *b);

@@ -9,6 +9,8 @@
 
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
+#include "core/geom/cka_pairs.h"
+#include "core/geom/gram.h"
 #include "core/linalg/factor.h"
 #include "tests/support/shared_stats.h"
 #include "tests/support/support.h"
@@ -87,6 +89,75 @@ static void test_against_direct_sums(void **state)
     against_direct(40, 6, 9);  /* products of features */
     against_direct(9, 9, 9);
     against_direct(10, 9, 9);
+}
+
+/* A panel of K and L at a time, in float32, against all of both in double. */
+static void against_gram(size_t n, size_t dx, size_t dy, size_t bytes, int threads)
+{
+    float *x = noise(n * dx, 4), *y = noise(n * dy, 5);
+    double *K, *L;
+    hs_cka want, got;
+    for (size_t i = 0; i < n * dy; i++) {
+        y[i] = y[i] + x[i / dy * dx + i % dy % dx] + 3;
+    }
+    hs_mat A = hs_mat_of(x, n, dx), B = hs_mat_of(y, n, dy);
+    hs_rows X = hs_rows_of_mat(&A), Y = hs_rows_of_mat(&B);
+    hs_centring cx, cy;
+    assert_ok(hs_centring_new(&X, NULL, &cx));
+    assert_ok(hs_centring_new(&Y, NULL, &cy));
+    assert_ok(hs_alloc(n * n, sizeof *K, &K));
+    assert_ok(hs_alloc(n * n, sizeof *L, &L));
+    assert_ok(hs_gram(&cx, NULL, K));
+    assert_ok(hs_gram(&cy, NULL, L));
+    assert_ok(hs_cka_gram(n, K, L, &want));
+    int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    assert_ok(hs_cka_tiled(&cx, &cy, bytes, NULL, &got));
+    omp_set_num_threads(before);
+    /* products rounded to 2^-24 of |x||y|, averaged over n^2 pairs */
+    assert_near(got.debiased, want.debiased, 1e-6);
+    assert_near(got.biased, want.biased, 1e-6);
+    assert_near(got.hsic_xy / want.hsic_xy, 1, 1e-6);
+    assert_near(got.hsic_xx / want.hsic_xx, 1, 1e-6);
+    assert_near(got.hsic_yy / want.hsic_yy, 1, 1e-6);
+    assert_near(got.jackknife_se / want.jackknife_se, 1, 1e-5);
+    assert_near(got.jackknife_mean, want.jackknife_mean, 1e-6);
+    hs_centring_free(&cx), hs_centring_free(&cy);
+    free(x), free(y), free(K), free(L);
+}
+
+static void test_panels(void **state)
+{
+    (void)state;
+    against_gram(1300, 300, 70, 1, 2);              /* three panels */
+    against_gram(1300, 300, 70, 1 << 23, 3);        /* two, of two blocks each */
+    against_gram(1300, 40, 60, (size_t)1 << 30, 1); /* one, of three */
+    against_gram(40, 9000, 17000, 1, 2);            /* features in parts */
+}
+
+/* Threads change no bit; so many images in so many dimensions come to panels by themselves. */
+static void test_panels_same_bits(void **state)
+{
+    (void)state;
+    enum { N = 2100, D = 2200 };
+    float *x = noise((size_t)N * D, 6), *y = noise((size_t)N * D, 7);
+    hs_cka one, three, whole;
+    hs_mat A = hs_mat_of(x, N, D), B = hs_mat_of(y, N, D);
+    hs_rows X = hs_rows_of_mat(&A), Y = hs_rows_of_mat(&B);
+    hs_centring cx, cy;
+    int before = omp_get_max_threads();
+    assert_ok(hs_centring_new(&X, NULL, &cx));
+    assert_ok(hs_centring_new(&Y, NULL, &cy));
+    assert_ok(hs_cka_tiled(&cx, &cy, (size_t)640 << 20, NULL, &whole));
+    omp_set_num_threads(1);
+    assert_ok(hs_cka_linear(&X, &Y, NULL, &one));
+    omp_set_num_threads(3);
+    assert_ok(hs_cka_linear(&X, &Y, NULL, &three));
+    omp_set_num_threads(before);
+    assert_memory_equal(&one, &three, sizeof one);
+    assert_memory_equal(&one, &whole, sizeof one);
+    hs_centring_free(&cx), hs_centring_free(&cy);
+    free(x), free(y);
 }
 
 /* Rotations, scales and offsets of either side change nothing; a thing is like itself. */
@@ -264,9 +335,14 @@ static void test_two_trainings_of_one_network(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_direct_sums),          cmocka_unit_test(test_invariances),
-        cmocka_unit_test(test_noise_is_unlike_noise),        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_threads_do_not_change_bits),   cmocka_unit_test(test_real_tables),
+        cmocka_unit_test(test_against_direct_sums),
+        cmocka_unit_test(test_panels),
+        cmocka_unit_test(test_panels_same_bits),
+        cmocka_unit_test(test_invariances),
+        cmocka_unit_test(test_noise_is_unlike_noise),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_threads_do_not_change_bits),
+        cmocka_unit_test(test_real_tables),
         cmocka_unit_test(test_two_trainings_of_one_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
