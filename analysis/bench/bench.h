@@ -78,6 +78,11 @@ HS_CHECKED int hs_bench_clip(const hs_bench_options *o, const char *model, size_
  * "solver_bytes"}: rows of 60 factors of falling strength over white noise, from a file in folder. */
 HS_CHECKED int hs_bench_pca(const hs_bench_options *o, const char *folder, size_t n, size_t d, size_t k, json_t **out);
 
+/* {"work": "cka", "n", "d", "seconds", "two_ssyrk_s", "ratio": seconds / two_ssyrk_s, the median over rounds,
+ * "peak_rss_bytes", "debiased"}: CKA of n rows of d features and the n from the next one on, from a file in folder,
+ * against two cblas_ssyrk of the same rows in memory, which are its symmetric products. */
+HS_CHECKED int hs_bench_cka(const hs_bench_options *o, const char *folder, size_t n, size_t d, json_t **out);
+
 /* {"work": "store", "bytes", "store_s", "plain_s", "ratio": plain / store}: h of n x S cells into a store, against
  * the same bytes written one after the other and synced. */
 HS_CHECKED int hs_bench_store(const hs_bench_options *o, const char *folder, size_t n, size_t S, json_t **out);

@@ -8,13 +8,15 @@
 #include "analysis/cli/shipped.h"
 
 static const hs_opt options[] = {
-    {"work", 0, HS_OPT_LIST, "unet,pca,store", 0, 0, "unet|unet256|strengths|train|asyrp|asyrp256|jvp|clip|pca|store",
-     "WORK", "Input", "what to time; strengths needs --model"},
+    {"work", 0, HS_OPT_LIST, "unet,pca,store", 0, 0,
+     "unet|unet256|strengths|train|asyrp|asyrp256|jvp|clip|pca|cka|cka8000|store", "WORK", "Input",
+     "what to time; strengths needs --model"},
     {"rounds", 0, HS_OPT_INT, "5", 1, 1000, NULL, "N", "Statistics", "rounds in which all take turns"},
     {"peer", 0, HS_OPT_STR, "python3", 0, 0, NULL, "PYTHON", "Input",
      "Python with torch, diffusers, transformers, scikit-learn; none: ours alone"},
     {"peer-script", 0, HS_OPT_STR, "scripts/bench_peers.py", 0, 0, NULL, "FILE", "Input", "the peers' side"},
-    {"folder", 0, HS_OPT_STR, "/tmp", 0, 0, NULL, "DIR", "Run", "where files of up to 524 MB may be written"},
+    {"folder", 0, HS_OPT_STR, "/tmp", 0, 0, NULL, "DIR", "Run",
+     "where files of up to 524 MB may be written (cka8000: 1.05 GB)"},
     {0}};
 static const hs_opt *const tables[] = {hs_opts_model, options, NULL};
 
@@ -123,6 +125,9 @@ HS_CHECKED static int run_work(hs_cmd *c, const hs_bench_options *o, const char 
     } else if (strcmp(work, "pca") == 0) {
         HS_TRY(add(c, list, hs_bench_pca(o, folder, 4000, 32768, 50, &a), &a));
         HS_TRY(add(c, list, hs_bench_pca(o, folder, 10000, 4096, 50, &a), &a));
+    } else if (strncmp(work, "cka", 3) == 0) {
+        size_t large = strcmp(work, "cka8000") == 0;
+        HS_TRY(add(c, list, hs_bench_cka(o, folder, large ? 8000 : 3000, large ? 32768 : 8192, &a), &a));
     } else {
         HS_TRY(add(c, list, hs_bench_store(o, folder, 256, 16, &a), &a));
     }

@@ -40,3 +40,10 @@ P
     jq -e '.results.bench[1] | .tangents == 8 and (.ratio * .decodes_s / .seconds - 1 | fabs) < 1e-9' b.json
     jq -e '.results.bench[1] | (.ratio_single * .single_decodes_s / .seconds - 1 | fabs) < 1e-9' b.json
 }
+
+@test "bench --work cka: CKA of unrelated rows, in multiples of two products" {
+    "$HSPACE" bench --work cka --rounds 1 --peer none --folder . -q --json >b.json
+    jq -e '.results.bench[0] | .n == 3000 and .d == 8192 and (.debiased | fabs) < 0.01 and (.ratio * .two_ssyrk_s / .seconds - 1 | fabs) < 1e-9
+        and .peak_rss_bytes < 1e9' b.json
+    [ "$(ls | grep -c hspace-bench)" -eq 0 ]
+}
