@@ -102,7 +102,7 @@ HS_CHECKED static int plan_only(hs_cmd *c, const hs_edit_job *job)
     hs_readout *phi = NULL;
     double cells = (double)(job->source.n * p->m), bytes = 65536;
     HS_TRY(hs_controls_open(c, job, &cs));
-    hs_controls_count(&cs, &work.unet, &work.x_T, &work.twins);
+    hs_work_controls(&work, &cs);
     hs_controls_say_plan(c, &cs);
     HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
     for (size_t i = 0; i < n_phi; i++) {

@@ -61,21 +61,28 @@ out:
     return rc;
 }
 
-HS_CHECKED static int make_twins(hs_consistency_work *o, size_t Kt)
+/* *out <- [n_phi] room for the effects of rows directions. */
+HS_CHECKED static int make_rows(const hs_consistency_work *w, size_t rows, double ***out)
 {
     int rc;
-    HS_TRY(hs_calloc(o->m.n_phi, sizeof *o->twins, &o->twins));
-    for (size_t p = 0; p < o->m.n_phi; p++) {
-        HS_TRY(hs_calloc(Kt * o->m.n, sizeof **o->twins, &o->twins[p]));
+    HS_TRY(hs_calloc(w->m.n_phi, sizeof **out, out));
+    for (size_t p = 0; p < w->m.n_phi; p++) {
+        HS_TRY(hs_calloc(rows * w->m.n, sizeof ***out, &(*out)[p]));
     }
-    o->Kt = Kt;
 out:
     return rc;
 }
 
-/* Row `row` of o's twins <- effects of twin i in o's network. */
-HS_CHECKED static int see_twin(const hs_consistency_work *w, hs_consistency_work *o, hs_control_kind kind, size_t i,
-                               size_t row)
+HS_CHECKED static int make_twins(hs_consistency_work *o, size_t Kt)
+{
+    int rc = make_rows(o, Kt, &o->twins);
+    o->Kt = Kt;
+    return rc;
+}
+
+/* Row `row` of effects [n_phi] <- those of twin i in o's network. */
+HS_CHECKED static int see_twin(const hs_consistency_work *w, const hs_consistency_work *o, hs_control_kind kind,
+                               size_t i, size_t row, double *const *effects)
 {
     int rc;
     float *delta = NULL;
@@ -85,7 +92,7 @@ HS_CHECKED static int see_twin(const hs_consistency_work *w, hs_consistency_work
     plan.model = o->m.job.plan.model;
     HS_TRY(hs_alloc(w->m.n_phi, sizeof *out, &out));
     for (size_t p = 0; p < w->m.n_phi; p++) {
-        out[p] = o->twins[p] + row * w->m.n;
+        out[p] = effects[p] + row * w->m.n;
     }
     HS_TRY(hs_consistency_see(o, &plan, 1, out));
 out:
@@ -109,7 +116,7 @@ HS_CHECKED static int run_unet(hs_consistency_work *w, hs_consistency_work *o)
     HS_TRY(o->K > 0 ? hs_consistency_nulls(o) : HS_OK);
     HS_TRY(twins > 0 ? make_twins(o, twins) : HS_OK);
     for (size_t i = 0; i < twins; i++) {
-        HS_TRY(see_twin(w, o, kind, i, i));
+        HS_TRY(see_twin(w, o, kind, i, i, o->twins));
     }
 out:
     return rc;
@@ -129,7 +136,7 @@ HS_CHECKED static int run_twins(hs_consistency_work *w, hs_consistency_work *o, 
     HS_TRY(make_twins(o, of->n - 1));
     HS_TRY(make_twins(w, of->n));
     for (size_t i = 1; i < of->n; i++) {
-        HS_TRY(see_twin(w, o, kind, i, i - 1));
+        HS_TRY(see_twin(w, o, kind, i, i - 1, o->twins));
     }
     for (size_t p = 0; p < w->m.n_phi; p++) {
         hs_consistency_effects_of(w, p, &o->whole, 1, 1, w->twins[p]);
@@ -137,6 +144,19 @@ HS_CHECKED static int run_twins(hs_consistency_work *w, hs_consistency_work *o, 
     }
 out:
     free(delta);
+    return rc;
+}
+
+/* Directions with the covariance of h: what they do. */
+HS_CHECKED static int run_draws(hs_consistency_work *w)
+{
+    int rc;
+    size_t K = w->controls.of[HS_CONTROL_COVARIANCE].n;
+    HS_TRY(make_rows(w, K, &w->draws));
+    for (size_t i = 0; i < K; i++) {
+        HS_TRY(see_twin(w, w, HS_CONTROL_COVARIANCE, i, i, w->draws));
+    }
+out:
     return rc;
 }
 
@@ -155,6 +175,7 @@ int hs_consistency_controls(hs_consistency_work *w)
                                         : run_twins(w, &w->control[k], (hs_control_kind)k));
         }
     }
+    HS_TRY(w->controls.of[HS_CONTROL_COVARIANCE].missing[0] == '\0' ? run_draws(w) : HS_OK);
 out:
     return rc;
 }
@@ -258,7 +279,11 @@ void hs_consistency_controls_free(hs_consistency_work *w)
     for (size_t p = 0; w->twins != NULL && p < w->m.n_phi; p++) {
         free(w->twins[p]);
     }
+    for (size_t p = 0; w->draws != NULL && p < w->m.n_phi; p++) {
+        free(w->draws[p]);
+    }
     free(w->twins);
+    free(w->draws);
     free(w->control);
     free(w->rival);
     hs_controls_free(&w->controls);

@@ -482,6 +482,10 @@ HS_CHECKED static int add_controls(const hs_consistency_work *w, size_t p, hs_me
     }
     for (int k = 0; k < HS_CONTROLS; k++) {
         hs_consistency q = {0};
+        if (k == HS_CONTROL_COVARIANCE && w->draws != NULL) {
+            HS_TRY(hs_control_draws(m, w->m.n, w->controls.of[k].n, w->draws[p]));
+            continue;
+        }
         if (w->control[k].e == NULL) {
             HS_TRY(hs_measurement_control_missing(m, hs_control_name[k], w->controls.of[k].missing));
             continue;
@@ -567,7 +571,7 @@ int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o, const hs_co
     HS_TRY(hs_controls_open(c, &w.m.job, &w.controls));
     if (hs_cmd_dry_run(c)) {
         hs_work_of todo = hs_work_of_job(&w.m.job.source, &w.m.job.plan);
-        hs_controls_count(&w.controls, &todo.unet, &todo.x_T, &todo.twins);
+        hs_work_controls(&todo, &w.controls);
         HS_TRY(hs_work_planned(
             c, &w.m.job.model, w.m.n,
             hs_work_consistency(&todo, (size_t)hs_cmd_int(c, "at"), w.K, hs_cmd_str(c, "rival") != NULL), 65536));

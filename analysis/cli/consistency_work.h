@@ -32,6 +32,7 @@ struct hs_consistency_work {
     const hs_consistency_work *random; /* whose random directions are its null; NULL: its own */
     size_t Kt;                         /* twins: of the direction all, of a control its own null */
     double **twins;                    /* [n_phi] (Kt, n) */
+    double **draws; /* [n_phi] (HS_CONTROL_DRAWS, n) of directions with the covariance of h; NULL: not run */
     hs_controls controls;
     const char *no_rival;
     hs_consistency_work *rival, *control; /* one or NULL; (HS_CONTROLS) */

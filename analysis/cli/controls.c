@@ -6,15 +6,18 @@
 
 #include "analysis/properties/verdict.h"
 #include "analysis/sweep/freeze.h"
+#include "analysis/sweep/h_draws.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
 #include "core/linalg/blas.h"
 #include "core/stats/moments.h"
 
 const char *const hs_control_name[HS_CONTROLS] = {"untrained U-Net", "shuffled labels", "untrained delta network",
-                                                  "x_T"};
-const char *const hs_control_key[HS_CONTROLS] = {"untrained_unet", "shuffled_labels", "untrained_ft", "x_T"};
-static const char *const option[HS_CONTROLS] = {"untrained-unet", "shuffled-labels", "untrained-ft", "x-T"};
+                                                  "x_T", "h covariance"};
+const char *const hs_control_key[HS_CONTROLS] = {"untrained_unet", "shuffled_labels", "untrained_ft", "x_T",
+                                                 "h_covariance"};
+static const char *const option[HS_CONTROLS] = {"untrained-unet", "shuffled-labels", "untrained-ft", "x-T",
+                                                "h-covariance"};
 
 void hs_controls_free(hs_controls *cs)
 {
@@ -45,7 +48,8 @@ int hs_controls_wanted(hs_cmd *c, int wanted[HS_CONTROLS])
         }
         if (!known) {
             return hs_fail(HS_ERANGE,
-                           "--controls %.40s: wanted untrained-unet, shuffled-labels, untrained-ft, x-T, all or none",
+                           "--controls %.40s: wanted untrained-unet, shuffled-labels, untrained-ft, x-T, "
+                           "h-covariance, all or none",
                            item[i]);
         }
     }
@@ -132,6 +136,99 @@ out:
     return rc;
 }
 
+/* ---- Draws from the covariance of h ---- */
+
+typedef struct {
+    size_t n, edited, d;
+    hs_h_draws draws;
+    double *norm; /* (edited) of the direction; of a network the mean over images */
+} covariance;
+
+HS_CHECKED static int add_states(void *ctx, size_t first, size_t count, const float *h, const float *delta)
+{
+    covariance *w = ctx;
+    hs_h_draws_add(&w->draws, first, count, h);
+    for (size_t i = 0; delta != NULL && i < count * w->edited; i++) {
+        w->norm[i % w->edited] += hs_nrm2_f32(w->d, delta + i * w->d) / (double)w->n;
+    }
+    return HS_OK;
+}
+
+/* Draw k as a direction of the edited steps. */
+HS_CHECKED static int direction_of_draw(const hs_edit_job *job, const covariance *w, size_t k, hs_direction *out)
+{
+    int rc;
+    const hs_direction *of = &job->dir[0];
+    *out = (hs_direction){.space = HS_SPACE_H,
+                          .shape = hs_unet_h_shape(hs_unet_config_of(job->model.unet)),
+                          .S = w->edited,
+                          .match = HS_MATCH_NEAREST};
+    HS_TRY(hs_strdup("", &out->file));
+    HS_TRY(hs_strdup("covariance", &out->name));
+    HS_TRY(hs_strdup(of->model_sha256, &out->model_sha256));
+    HS_TRY(hs_strdup(of->tap, &out->tap));
+    HS_TRY(hs_alloc(w->edited, sizeof *out->t, &out->t));
+    HS_TRY(hs_alloc(w->edited, w->d * sizeof *out->dh, &out->dh));
+    for (size_t t = 0; t < w->edited; t++) {
+        out->t[t] = job->steps.step[t].t;
+    }
+    HS_TRY(hs_h_draws_take(&w->draws, k, w->norm, out->dh));
+out:
+    return rc;
+}
+
+/* w->norm <- of a stored direction. */
+HS_CHECKED static int norms_of_stored(const hs_edit_job *job, covariance *w)
+{
+    int rc;
+    float *dh = NULL;
+    HS_TRY(hs_alloc(w->d, sizeof *dh, &dh));
+    for (size_t t = 0; t < w->edited; t++) {
+        hs_direction_at(&job->dir[0], job->steps.step[t].t, dh);
+        w->norm[t] = hs_nrm2_f32(w->d, dh);
+    }
+out:
+    free(dh);
+    return rc;
+}
+
+HS_CHECKED static int draw_directions(hs_cmd *c, const hs_edit_job *job, hs_control *o)
+{
+    int rc;
+    covariance w = {.n = job->source.n, .edited = hs_edit_plan_edited(&job->plan)};
+    w.d = hs_chw_size(hs_unet_h_shape(hs_unet_config_of(job->model.unet)));
+    HS_TRY(hs_calloc(w.edited, sizeof *w.norm, &w.norm));
+    HS_TRY(job->dir[0].net == NULL ? norms_of_stored(job, &w) : HS_OK);
+    HS_TRY(hs_h_draws_create(w.n, HS_CONTROL_DRAWS, w.edited, w.d, hs_cmd_seed(c), &w.draws));
+    HS_TRY(hs_states_along(&job->plan, w.n, job->x_T, add_states, &w));
+    HS_TRY(hs_calloc(HS_CONTROL_DRAWS, sizeof *o->twin, &o->twin));
+    for (o->n = 0; o->n < HS_CONTROL_DRAWS && rc == HS_OK;) {
+        rc = direction_of_draw(job, &w, o->n, &o->twin[o->n]);
+        o->n++;
+    }
+    if (rc == HS_EDEGENERATE) { /* an answer, not an error */
+        say_missing(o, "h does not vary between the images");
+        rc = HS_OK;
+    }
+out:
+    hs_h_draws_free(&w.draws);
+    free(w.norm);
+    return rc;
+}
+
+HS_CHECKED static int make_covariance(hs_cmd *c, const hs_edit_job *job, hs_control *o)
+{
+    const char *why = job->n_dir != 1                             ? "several directions at once"
+                      : job->dir[0].space != HS_SPACE_H           ? "the direction is a change of eps"
+                      : hs_edit_plan_edited(&job->plan) == 0      ? "no step is edited"
+                      : job->source.n < (size_t)HS_CONTROL_IMAGES ? "needs three images or more"
+                                                                  : NULL;
+    if (why != NULL) {
+        say_missing(o, why);
+    }
+    return why != NULL || hs_cmd_dry_run(c) ? HS_OK : draw_directions(c, job, o);
+}
+
 int hs_controls_open(hs_cmd *c, const hs_edit_job *job, hs_controls *out)
 {
     int rc, wanted[HS_CONTROLS] = {0};
@@ -146,6 +243,7 @@ int hs_controls_open(hs_cmd *c, const hs_edit_job *job, hs_controls *out)
     HS_TRY(wanted[HS_CONTROL_UNET] ? make_unet(c, job, &cs.of[HS_CONTROL_UNET]) : HS_OK);
     HS_TRY(wanted[HS_CONTROL_LABELS] ? make_labels(job, &cs.of[HS_CONTROL_LABELS]) : HS_OK);
     HS_TRY(wanted[HS_CONTROL_NET] ? make_networks(c, job, &cs.of[HS_CONTROL_NET]) : HS_OK);
+    HS_TRY(wanted[HS_CONTROL_COVARIANCE] ? make_covariance(c, job, &cs.of[HS_CONTROL_COVARIANCE]) : HS_OK);
     *out = cs;
     memset(&cs, 0, sizeof cs);
 out:
@@ -166,13 +264,6 @@ void hs_controls_say_plan(hs_cmd *c, const hs_controls *cs)
         }
     }
     json_object_set_new(hs_cmd_results(c), "controls_planned", planned);
-}
-
-void hs_controls_count(const hs_controls *cs, int *unet, int *x_T, size_t *twins)
-{
-    *unet = cs->wanted && cs->of[HS_CONTROL_UNET].missing[0] == '\0';
-    *x_T = cs->wanted && cs->of[HS_CONTROL_X_T].missing[0] == '\0';
-    *twins = cs->of[hs_controls_twins(cs)].n;
 }
 
 hs_control_kind hs_controls_twins(const hs_controls *cs)
@@ -313,17 +404,39 @@ out:
     return rc;
 }
 
+/* Withholds m's verdict where the effect does not exceed reach, which K of `what` do. */
+static void beside(hs_measurement *m, size_t K, const char *what, double reach)
+{
+    char why[192];
+    if (K > 0 && !(m->effect.lo > reach)) {
+        snprintf(why, sizeof why, "%zu %s may do as much: effect %.3g [%.3g, %.3g], their limit %.3g", K, what,
+                 m->effect.value, m->effect.lo, m->effect.hi, reach);
+        hs_withhold(m, why);
+    }
+}
+
 int hs_control_beside_twins(hs_measurement *m, size_t n, size_t K, const double *twins)
 {
     int rc = HS_OK;
     double reach = NAN;
-    char why[128];
     HS_TRY(K > 0 ? limit(n, K, twins, 1, &reach) : HS_OK);
-    if (K > 0 && !(m->effect.lo > reach)) {
-        snprintf(why, sizeof why, "%zu twins of equal norm may do as much: effect %.3g [%.3g, %.3g], their limit %.3g",
-                 K, m->effect.value, m->effect.lo, m->effect.hi, reach);
-        hs_withhold(m, why);
-    }
+    beside(m, K, "twins of equal norm", reach);
+out:
+    return rc;
+}
+
+int hs_control_draws(hs_measurement *m, size_t n, size_t K, const double *effect)
+{
+    int rc;
+    double reach = NAN;
+    char text[160];
+    HS_TRY(limit(n, K, effect, 1, &reach));
+    beside(m, K, "directions of equal norm from the covariance of h", reach);
+    snprintf(text, sizeof text, "%zu directions of equal norm; the effect, %.4g [%.4g, %.4g], must exceed %.4g", K,
+             m->effect.value, m->effect.lo, m->effect.hi, reach);
+    const hs_estimate e =
+        hs_estimate_plain("null", reach, K, "limit of the rms effect of n directions with the covariance of h", NULL);
+    HS_TRY(hs_measurement_control_number(m, hs_control_name[HS_CONTROL_COVARIANCE], &e, text));
 out:
     return rc;
 }

@@ -10,37 +10,51 @@
  *   untrained delta network: f_t as it was before training (the weights of the seed its file names), at f_t's own mean
  *   norms per step; networks of other seeds are its null, beside the random directions
  *
+ *   h covariance: random directions with the covariance of h of the run's own images at each step (h_draws.h), at the
+ *   direction's norms; a limit alone, as random directions are
+ *
  *   x_T: x_T + s v instead of h + s dh, v one random vector for all images, as long as gives the same root mean square
  *   change of x_0 for a small s
  *
  * Random directions are the null of the direction itself; of a control's two nulls the one that is harder to beat
  * counts.  The direction is not said to hold where one of the first three passes, nor where its effect does not exceed
- * the limit of its twins, which lie in the covariance of h as it does. */
+ * the limit of its twins, which lie in the covariance of h as it does, or of draws from that covariance. */
 #ifndef HS_CLI_CONTROLS_H
 #define HS_CLI_CONTROLS_H
 
 #include "analysis/cli/edit_common.h"
 #include "analysis/properties/measurement.h"
 
-typedef enum { HS_CONTROL_UNET, HS_CONTROL_LABELS, HS_CONTROL_NET, HS_CONTROL_X_T, HS_CONTROLS } hs_control_kind;
+typedef enum {
+    HS_CONTROL_UNET,
+    HS_CONTROL_LABELS,
+    HS_CONTROL_NET,
+    HS_CONTROL_X_T,
+    HS_CONTROL_COVARIANCE,
+    HS_CONTROLS
+} hs_control_kind;
 extern const char *const hs_control_name[HS_CONTROLS]; /* as above */
-extern const char *const hs_control_key[HS_CONTROLS];  /* untrained_unet, shuffled_labels, untrained_ft, x_T */
+extern const char
+    *const hs_control_key[HS_CONTROLS]; /* untrained_unet, shuffled_labels, untrained_ft, x_T, h_covariance */
 
 enum {
-    HS_CONTROL_NULLS = 4,   /* at most so many random directions in another network */
-    HS_CONTROL_NETWORKS = 4 /* an untrained f_t and its null */
+    HS_CONTROL_NULLS = 4,    /* at most so many random directions in another network */
+    HS_CONTROL_NETWORKS = 4, /* an untrained f_t and its null */
+    HS_CONTROL_DRAWS = 8,    /* from the covariance of h, */
+    HS_CONTROL_IMAGES = 3    /* of so many images at least: two span one line */
 };
 
-#define HS_OPT_CONTROLS(default_)                                                                            \
-    {                                                                                                        \
-        "controls", 0, HS_OPT_LIST, default_, 0, 0, NULL, "KIND,...", "Statistics",                          \
-            "untrained-unet, shuffled-labels, untrained-ft, x-T, those that the direction allows; all; none" \
+#define HS_OPT_CONTROLS(default_)                                                                                      \
+    {                                                                                                                  \
+        "controls", 0, HS_OPT_LIST, default_, 0, 0, NULL, "KIND,...", "Statistics",                                    \
+            "untrained-unet, shuffled-labels, untrained-ft, x-T, h-covariance, those that the direction allows; all; " \
+            "none"                                                                                                     \
     }
 
 typedef struct {
     char missing[160];  /* why it isn't run; "": it is */
     hs_model model;     /* UNET */
-    size_t n;           /* LABELS, NET: the control and its null */
+    size_t n;           /* LABELS, NET: the control and its null; COVARIANCE: the draws */
     hs_direction *twin; /* (n) */
     double *factor;     /* NET: (n, S) brings each to f_t's mean norms; NULL in a dry run */
 } hs_control;
@@ -56,15 +70,13 @@ HS_CHECKED int hs_controls_wanted(hs_cmd *c, int wanted[HS_CONTROLS]);
  * HS_ERANGE: a kind that there isn't. */
 HS_CHECKED int hs_controls_open(hs_cmd *c, const hs_edit_job *job, hs_controls *out);
 void hs_controls_free(hs_controls *cs);
-/* Whether the untrained U-Net and x_T are run, and how many twins. */
-void hs_controls_count(const hs_controls *cs, int *unet, int *x_T, size_t *twins);
 /* Of a dry run: which are planned, and which are not, with reasons; also results.controls_planned. */
 void hs_controls_say_plan(hs_cmd *c, const hs_controls *cs);
 
 /* The kind that holds twins of the direction: LABELS or NET (n 0: neither does). */
 hs_control_kind hs_controls_twins(const hs_controls *cs);
 
-/* The job's plan in the untrained U-Net; with twin i. */
+/* The job's plan in the untrained U-Net; with twin or draw i. */
 hs_edit_plan hs_control_plan(const hs_control *of, hs_control_kind kind, size_t i, const hs_edit_job *job);
 
 /* mean (edited) <- mean over the images of |dh| that the network of the plan's first direction gives at each edited
@@ -89,5 +101,7 @@ void hs_control_increments(size_t rows, size_t m, size_t zero, size_t far, const
 HS_CHECKED int hs_control_harder(size_t n, size_t Ka, const double *a, size_t Kb, const double *b, int *harder);
 /* Withholds m's verdict where the effect does not exceed the limit of K twins' effects (K, n); K = 0: as it is. */
 HS_CHECKED int hs_control_beside_twins(hs_measurement *m, size_t n, size_t K, const double *twins);
+/* Adds the control h covariance to m: what the effects (K, n) of K >= 1 draws reach; withholds as above. */
+HS_CHECKED int hs_control_draws(hs_measurement *m, size_t n, size_t K, const double *effect);
 
 #endif

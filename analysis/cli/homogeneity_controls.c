@@ -149,6 +149,19 @@ out:
     return rc;
 }
 
+/* Directions with the covariance of h: what they do. */
+HS_CHECKED static int run_draws(hs_homogeneity_work *w)
+{
+    int rc;
+    size_t K = w->controls.of[HS_CONTROL_COVARIANCE].n;
+    HS_TRY(hs_homogeneity_tables(w->m.n_phi, K * w->m.n, &w->draws));
+    for (size_t i = 0; i < K; i++) {
+        HS_TRY(see_twin(w, w, HS_CONTROL_COVARIANCE, i, i, w->draws));
+    }
+out:
+    return rc;
+}
+
 HS_CHECKED static int run_x_T(hs_homogeneity_work *w, hs_homogeneity_work *o)
 {
     int rc;
@@ -171,6 +184,10 @@ int hs_homogeneity_controls(hs_homogeneity_work *w)
     for (int k = 0; k < HS_CONTROLS; k++) {
         hs_homogeneity_work *o = &w->control[k];
         if (w->controls.of[k].missing[0] != '\0') {
+            continue;
+        }
+        if (k == HS_CONTROL_COVARIANCE) {
+            HS_TRY(run_draws(w));
             continue;
         }
         *o = (hs_homogeneity_work){.c = w->c,
@@ -196,6 +213,10 @@ out:
 
 static void twins_free(hs_homogeneity_work *w)
 {
+    for (size_t p = 0; w->draws != NULL && p < w->m.n_phi; p++) {
+        free(w->draws[p]);
+    }
+    free(w->draws);
     for (size_t p = 0; w->twins != NULL && p < w->m.n_phi; p++) {
         free(w->twins[p]);
     }

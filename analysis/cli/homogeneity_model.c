@@ -409,6 +409,10 @@ HS_CHECKED static int add_controls(const hs_homogeneity_work *w, size_t p, doubl
         hs_effects e = {0};
         hs_transfers t;
         hs_measurement of = {0};
+        if (k == HS_CONTROL_COVARIANCE && w->draws != NULL) {
+            HS_TRY(hs_control_draws(m, w->m.n, w->controls.of[k].n, w->draws[p]));
+            continue;
+        }
         if (w->control[k].edited.value == NULL) {
             HS_TRY(hs_measurement_control_missing(m, hs_control_name[k], w->controls.of[k].missing));
             continue;
@@ -491,7 +495,7 @@ HS_CHECKED static int plan_only(const hs_homogeneity_work *w)
     const double *s;
     size_t m = hs_cmd_grid(w->c, "strengths", &s), tried = 0;
     hs_work_of todo = hs_work_of_job(&w->m.job.source, &w->m.job.plan);
-    hs_controls_count(&w->controls, &todo.unet, &todo.x_T, &todo.twins);
+    hs_work_controls(&todo, &w->controls);
     for (size_t j = 0; j < m && judges(&w->m, feature_readout(&w->m)); j++) {
         tried += s[j] > 0;
     }

@@ -26,6 +26,7 @@ struct hs_homogeneity_work {
     const char *no_rival; /* why there is none */
     size_t Kt;            /* twins: of the direction all, of a control its own null */
     double **twins;       /* [n_phi] (Kt, n) */
+    double **draws;       /* [n_phi] (HS_CONTROL_DRAWS, n) of directions with the covariance of h; NULL: not run */
     hs_controls controls;
     hs_homogeneity_work *control; /* (HS_CONTROLS); edited.value NULL: not run */
 };

@@ -19,6 +19,7 @@ void hs_line_data_free(hs_line_data *d)
         hs_effects_free(&d->item[i].effects);
         hs_vector_shape_free(&d->item[i].shape);
         free(d->item[i].twin);
+        free(d->item[i].draws);
         free(d->item[i].jacobian);
         hs_line_terms_free(&d->item[i].terms);
         for (int k = 0; k < HS_CONTROLS; k++) {
@@ -237,6 +238,24 @@ out:
     return rc;
 }
 
+/* Effects (K, n) of the draws from the covariance of h at the largest strength left. */
+HS_CHECKED static int draws_of(const swept *s, size_t full, const cut_arrays *cut, const hs_control_scores *o,
+                               size_t *K, double **effect)
+{
+    int rc = HS_OK;
+    double *score = NULL;
+    *K = o->K;
+    HS_TRY(hs_alloc(*K * s->n, s->m * sizeof *score, &score));
+    HS_TRY(hs_alloc(*K * s->n, sizeof **effect, effect));
+    if (*K > 0) {
+        cut_rows(*K * s->n, full, cut, o->null, score);
+    }
+    far_effects(s, *K, score, *effect);
+out:
+    free(score);
+    return rc;
+}
+
 /* One control's table: its null the harder of its own and, in the direction's own network, the random directions. */
 HS_CHECKED static int add_control(const swept *s, size_t full, const cut_arrays *cut, hs_control_kind kind,
                                   hs_line_control *out)
@@ -275,6 +294,7 @@ HS_CHECKED static int add_swept(hs_line_data *d, const swept *s, size_t full, co
     if (s->control != NULL) {
         int net = s->control[HS_CONTROL_NET].score != NULL;
         HS_TRY(twins_of(s, full, cut, &s->control[net ? HS_CONTROL_NET : HS_CONTROL_LABELS], &item->K, &item->twin));
+        HS_TRY(draws_of(s, full, cut, &s->control[HS_CONTROL_COVARIANCE], &item->Kd, &item->draws));
     }
     HS_TRY(hs_effects_create(s->direction, s->n, s->m, s->strength, s->score, s->K, s->null, s->rival, &item->effects));
     d->n++;
@@ -315,6 +335,10 @@ int hs_line_controls(hs_cmd *c, const hs_line_case *item, int untrained, hs_line
     for (int k = 0; k < HS_CONTROLS; k++) {
         const hs_line_control *o = &item->control[k];
         hs_measurement of = {0};
+        if (k == HS_CONTROL_COVARIANCE && item->Kd > 0) {
+            HS_TRY(hs_control_draws(m, item->effects.n, item->Kd, item->draws));
+            continue;
+        }
         if (o->effects.n == 0) {
             HS_TRY(hs_measurement_control_missing(m, hs_control_name[k], item->missing[k]));
             continue;
@@ -411,7 +435,9 @@ HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_dat
     for (int k = 0; k < HS_CONTROLS; k++) {
         const hs_sweep_control *o = &f->control[k];
         memcpy(missing[k], o->missing, sizeof missing[k]);
-        if (o->score != NULL) {
+        if (k == HS_CONTROL_COVARIANCE && o->K > 0) {
+            control[k] = (hs_control_scores){.K = o->K, .null = o->null[p]};
+        } else if (o->score != NULL) {
             control[k] = (hs_control_scores){o->K, o->score[p], o->null != NULL ? o->null[p] : NULL, o->noise_floor[p],
                                              o->spread[p]};
         }
@@ -512,7 +538,7 @@ HS_CHECKED static int plan_only(hs_cmd *c, const hs_edit_job *job)
     hs_readout *phi = NULL;
     size_t n_phi = 0, K = (size_t)hs_cmd_int(c, "null"), tangents = 0;
     HS_TRY(hs_controls_open(c, job, &cs));
-    hs_controls_count(&cs, &todo.unet, &todo.x_T, &todo.twins);
+    hs_work_controls(&todo, &cs);
     HS_TRY(hs_edit_readouts(c, &job->model, &n_phi, &phi));
     for (size_t i = 0; i < n_phi; i++) {
         tangents += phi[i].phi == HS_PHI_X0 && hs_edit_has_tangent(p);

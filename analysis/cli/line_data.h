@@ -24,6 +24,8 @@ typedef struct {
     int controls;   /* some were wanted, or could have been */
     size_t K;       /* twins of the direction, */
     double *twin;   /* effects (K, n) at the largest strength: what it is judged beside */
+    size_t Kd;      /* draws from the covariance of h, */
+    double *draws;  /* theirs (Kd, n) */
     hs_line_control control[HS_CONTROLS];
     char missing[HS_CONTROLS][160]; /* why one wasn't run */
 } hs_line_case;

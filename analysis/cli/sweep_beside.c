@@ -323,6 +323,21 @@ out:
     return rc;
 }
 
+/* Draws from the covariance of h, at the ends of the sweep. */
+HS_CHECKED static int run_draws(const hs_sweep_file *f, const hs_controls *cs, hs_sweep_control *out)
+{
+    int rc;
+    const hs_control *o = &cs->of[HS_CONTROL_COVARIANCE];
+    out->K = o->n;
+    HS_TRY(make_null(f, o->n, &out->null));
+    for (size_t k = 0; k < o->n; k++) {
+        const hs_edit_plan plan = hs_control_plan(o, HS_CONTROL_COVARIANCE, k, f->job);
+        HS_TRY(run_ends(f, &f->sweep, plan, k, out->null));
+    }
+out:
+    return rc;
+}
+
 /* Sweeps one control, and what is its null. */
 HS_CHECKED static int run_control(hs_cmd *c, const hs_sweep_file *f, const hs_controls *cs, hs_control_kind kind,
                                   hs_sweep_control *out)
@@ -347,8 +362,10 @@ int hs_sweep_file_controls(hs_cmd *c, hs_sweep_file *f)
     f->controls = cs.wanted;
     for (int k = 0; k < HS_CONTROLS; k++) {
         snprintf(f->control[k].missing, sizeof f->control[k].missing, "%s", cs.of[k].missing);
-        HS_TRY(cs.wanted && cs.of[k].missing[0] == '\0' ? run_control(c, f, &cs, (hs_control_kind)k, &f->control[k])
-                                                        : HS_OK);
+        if (cs.wanted && cs.of[k].missing[0] == '\0') {
+            HS_TRY(k == HS_CONTROL_COVARIANCE ? run_draws(f, &cs, &f->control[k])
+                                              : run_control(c, f, &cs, (hs_control_kind)k, &f->control[k]));
+        }
     }
     if (cs.of[HS_CONTROL_UNET].model.unet != NULL) {
         f->beside = hs_unet_work_of(cs.of[HS_CONTROL_UNET].model.unet);

@@ -176,32 +176,41 @@ HS_CHECKED static int put_effect(hs_result *r, const hs_sweep_file *f, size_t p,
     return hs_result_put_f32(r, name, dims, vector ? 3 : 2, dim, f->sweep.value[p]);
 }
 
-/* control_KEY_score_NAME, its null, and attributes. */
-HS_CHECKED static int put_control(hs_result *r, const hs_sweep_file *f, size_t p, hs_control_kind kind)
+/* control_KEY_score_NAME and its attributes. */
+HS_CHECKED static int put_control_score(hs_result *r, const hs_sweep_file *f, size_t p, hs_control_kind kind)
 {
-    int rc = HS_OK;
-    char prefix[64], name[128], dims[96];
+    int rc;
+    char prefix[64], name[128];
     const hs_sweep_control *o = &f->control[kind];
     const char *key = hs_control_key[kind];
-    const size_t rows[2] = {f->sweep.n, f->sweep.m}, nulls[3] = {o->K, f->sweep.n, f->sweep.m};
-    if (o->score == NULL) {
-        return HS_OK;
-    }
+    const size_t rows[2] = {f->sweep.n, f->sweep.m};
     snprintf(prefix, sizeof prefix, "control_%s_score_", key);
     hs_sweep_array_name(prefix, f->phi[p].name, name);
     HS_TRY(hs_result_put_f64(r, name, "sample,strength", 2, rows, o->score[p]));
-    if (o->K > 0) {
-        snprintf(prefix, sizeof prefix, "control_%s_null_", key);
-        snprintf(dims, sizeof dims, "null_%s,sample,strength", key);
-        hs_sweep_array_name(prefix, f->phi[p].name, name);
-        HS_TRY(hs_result_put_f64(r, name, dims, 3, nulls, o->null[p]));
-    }
     snprintf(prefix, sizeof prefix, "control_%s_spread_", key);
     hs_sweep_array_name(prefix, f->phi[p].name, name);
     HS_TRY(hs_result_attr_f64(r, NULL, name, o->spread[p]));
     snprintf(prefix, sizeof prefix, "control_%s_noise_floor_", key);
     hs_sweep_array_name(prefix, f->phi[p].name, name);
     HS_TRY(hs_result_attr_f64(r, NULL, name, o->noise_floor[p]));
+out:
+    return rc;
+}
+
+/* What is there of a control: score, null. */
+HS_CHECKED static int put_control(hs_result *r, const hs_sweep_file *f, size_t p, hs_control_kind kind)
+{
+    int rc = HS_OK;
+    char prefix[64], name[128], dims[96];
+    const hs_sweep_control *o = &f->control[kind];
+    const size_t nulls[3] = {o->K, f->sweep.n, f->sweep.m};
+    HS_TRY(o->score != NULL ? put_control_score(r, f, p, kind) : HS_OK);
+    if (o->K > 0) {
+        snprintf(prefix, sizeof prefix, "control_%s_null_", hs_control_key[kind]);
+        snprintf(dims, sizeof dims, "null_%s,sample,strength", hs_control_key[kind]);
+        hs_sweep_array_name(prefix, f->phi[p].name, name);
+        HS_TRY(hs_result_put_f64(r, name, dims, 3, nulls, o->null[p]));
+    }
 out:
     return rc;
 }

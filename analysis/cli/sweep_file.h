@@ -7,7 +7,7 @@
 #include "analysis/properties/naturalness.h"
 #include "analysis/sweep/sweep.h"
 
-/* A control swept as the direction is (controls.h); score NULL: it wasn't run. */
+/* A control swept as the direction is (controls.h); score NULL: it wasn't run, or (K > 0) is draws alone, its null. */
 typedef struct {
     char missing[160];            /* why not */
     size_t K;                     /* its own null, at the largest strengths only */
@@ -61,11 +61,11 @@ HS_CHECKED int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f);
  *   /score_NAME (sample, strength) its scalar, /null_score_NAME (null, sample, strength) of the nulls
  *   /rival_score_NAME (sample, strength) under the rival, /rival_factor (timestep), attribute rival
  *   /control_KEY_score_NAME (sample, strength), /control_KEY_null_NAME (null_KEY, sample, strength) of the controls
- * that were run, attributes control_KEY_spread_NAME and control_KEY_noise_floor_NAME; control_KEY_missing: why one was
- * not attributes readout, readouts, direction, model_sha256, t_edit, noise_floor_NAME, spread_NAME (hs_sweep_spread);
- * where naturalness was judged, /naturalness and /unnatural_share (strength), and the attributes naturalness_limit and
- * natural_strength, the largest magnitude up to which images are natural NAME: the read-out with every character
- * besides letters, digits and '_' as '_'. */
+ * that were run (of h_covariance the draws alone, its null), attributes control_KEY_spread_NAME and
+ * control_KEY_noise_floor_NAME; control_KEY_missing: why one was not attributes readout, readouts, direction,
+ * model_sha256, t_edit, noise_floor_NAME, spread_NAME (hs_sweep_spread); where naturalness was judged, /naturalness and
+ * /unnatural_share (strength), and the attributes naturalness_limit and natural_strength, the largest magnitude up to
+ * which images are natural NAME: the read-out with every character besides letters, digits and '_' as '_'. */
 HS_CHECKED int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f);
 /* out <- prefix + NAME of a read-out. */
 void hs_sweep_array_name(const char *prefix, const char *readout, char out[128]);

@@ -180,10 +180,10 @@ HS_CHECKED static int read_control(hs_sweep_in *in, const char *readout, hs_cont
     hs_control_scores *o = &s->control[kind];
     snprintf(prefix, sizeof prefix, "control_%s_score_", hs_control_key[kind]);
     HS_TRY(find_beside(in, prefix, readout, 2, s, name, &there, &rows));
-    if (!there) {
+    if (!there && kind != HS_CONTROL_COVARIANCE) {
         return HS_OK;
     }
-    HS_TRY(hs_result_get_f64(in->r, name, &o->score));
+    HS_TRY(there ? hs_result_get_f64(in->r, name, &o->score) : HS_OK);
     snprintf(prefix, sizeof prefix, "control_%s_null_", hs_control_key[kind]);
     HS_TRY(find_beside(in, prefix, readout, 3, s, name, &there, &rows));
     HS_TRY(there ? hs_result_get_f64(in->r, name, &o->null) : HS_OK);

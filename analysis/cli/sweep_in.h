@@ -26,7 +26,7 @@ void hs_sweep_in_close(hs_sweep_in *in);
 
 int hs_sweep_in_has(const hs_sweep_in *in, const char *readout);
 
-/* A control of one read-out; score NULL: it wasn't run. */
+/* A control of one read-out; score NULL: it wasn't run, or (K > 0) is draws alone. */
 typedef struct {
     size_t K;
     double *score, *null; /* (n, m); (K, n, m) */

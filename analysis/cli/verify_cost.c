@@ -203,7 +203,8 @@ HS_CHECKED static int count_step(hs_cmd *c, const hs_verify_cost *v, const hs_ve
                           .inverted = images,
                           .unet = s->unet,
                           .x_T = s->x_T,
-                          .twins = s->twins};
+                          .twins = s->twins,
+                          .covariance = s->covariance};
     double cells = (double)n * (double)o->m;
     s->bytes = 65536; /* a result file, and its answer */
     switch (s->kind) {

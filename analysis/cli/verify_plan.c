@@ -137,6 +137,7 @@ HS_CHECKED static int count_controls(const maker *m, const subject *d, hs_verify
     if (!d->control) {
         s->unet = wanted[HS_CONTROL_UNET] && strncmp(hs_cmd_str(m->c, "model"), "random:", 7) != 0;
         s->x_T = wanted[HS_CONTROL_X_T];
+        s->covariance = wanted[HS_CONTROL_COVARIANCE] && !d->of_eps;
         s->twins = d->net                      ? (wanted[HS_CONTROL_NET] && !d->of_eps ? HS_CONTROL_NETWORKS : 0)
                    : wanted[HS_CONTROL_LABELS] ? d->twins
                                                : 0;

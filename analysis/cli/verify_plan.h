@@ -12,7 +12,7 @@ typedef struct {
     hs_words words;
     hs_verify_kind kind;
     int net, constant, of_eps, rival; /* of the direction: as hs_work_of; one of eps; run beside a rival */
-    int unet, x_T;                    /* controls */
+    int unet, x_T, covariance;        /* controls */
     size_t twins;
     hs_cost cost; /* by hs_verify_cost */
     double seconds, bytes;

@@ -14,6 +14,25 @@ hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan)
     return w;
 }
 
+void hs_work_controls(hs_work_of *w, const hs_controls *cs)
+{
+    w->unet = cs->wanted && cs->of[HS_CONTROL_UNET].missing[0] == '\0';
+    w->x_T = cs->wanted && cs->of[HS_CONTROL_X_T].missing[0] == '\0';
+    w->covariance = cs->wanted && cs->of[HS_CONTROL_COVARIANCE].missing[0] == '\0';
+    w->twins = cs->of[hs_controls_twins(cs)].n;
+}
+
+/* h of the images, and each draw at so many strengths. */
+static hs_cost draws(const hs_work_of *w, size_t strengths)
+{
+    hs_cost c = {0};
+    if (w->covariance && w->n >= HS_CONTROL_IMAGES && w->edit.edited > 0) {
+        hs_cost_add(&c, 1, hs_cost_freeze(&w->edit, w->n));
+        hs_cost_add(&c, HS_CONTROL_DRAWS, hs_cost_sweep(&w->edit, w->n, 0, strengths));
+    }
+    return c;
+}
+
 hs_cost hs_work_source(const hs_work_of *w)
 {
     double all = w->inverted ? (double)w->n * (double)(w->edit.S - 1) : 0;
@@ -55,6 +74,7 @@ static hs_cost controls(const hs_work_of *w, size_t zeros, size_t m, size_t ends
         hs_cost_add(&c, 2, hs_cost_edit(&w->edit, w->n, 1, 0));
         hs_cost_add(&c, (double)m, hs_cost_sweep(&w->edit, w->n, 1, 0));
     }
+    hs_cost_add(&c, 1, draws(w, ends));
     return c;
 }
 
@@ -104,6 +124,7 @@ static hs_cost beside_effects(const hs_work_of *w, size_t K, size_t R)
         hs_cost_add(&c, 2, hs_cost_edit(&w->edit, w->n, 1, 0));
         hs_cost_add(&c, 1, plain);
     }
+    hs_cost_add(&c, 1, draws(w, 1));
     return c;
 }
 
@@ -164,6 +185,7 @@ static hs_cost beside_steps(const hs_work_of *w, size_t P, size_t K, int rival)
         hs_cost_add(&c, 1, hs_cost_sweep(&of_eps, w->n, 0, 1));
         hs_cost_add(&c, 1, cells(w, P, 0));
     }
+    hs_cost_add(&c, 1, draws(w, 1));
     return c;
 }
 

@@ -5,6 +5,7 @@
 
 #include "analysis/cli/command.h"
 #include "analysis/cli/common.h"
+#include "analysis/cli/controls.h"
 #include "analysis/sweep/cost.h"
 
 /* One direction as its commands see it. */
@@ -16,8 +17,11 @@ typedef struct {
     int inverted;    /* they are given, and x_T is found first */
     int unet, x_T;   /* controls: the untrained U-Net, x_T */
     size_t twins;    /* those of shuffled labels or untrained networks */
+    int covariance;  /* directions are drawn from the covariance of h, where the images are enough */
 } hs_work_of;
 hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan);
+/* The controls that will run. */
+void hs_work_controls(hs_work_of *w, const hs_controls *cs);
 
 /* x_T of the images. */
 hs_cost hs_work_source(const hs_work_of *w);

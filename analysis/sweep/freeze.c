@@ -14,7 +14,7 @@ struct hs_freeze {
     hs_unet_ws *ws;
     float *h, *temb, *dh, *x; /* (batch, .) */
     int *t;                   /* (batch) */
-    float *delta;             /* of the run at hand, borrowed */
+    float *delta, *states;    /* of the run at hand, borrowed; states NULL: not wanted */
 };
 
 int hs_freeze_create(const hs_freeze_plan *plan, hs_freeze **out)
@@ -24,10 +24,11 @@ int hs_freeze_create(const hs_freeze_plan *plan, hs_freeze **out)
     const hs_unet_config *cfg = hs_unet_config_of(plan->model->unet);
     size_t B = plan->batch;
     HS_TRY(hs_calloc(1, sizeof *f, &f));
-    if (plan->dir->net == NULL || plan->edited == 0 || plan->edited > plan->steps->S) {
+    if ((plan->dir->net == NULL && !plan->states) || plan->edited == 0 || plan->edited > plan->steps->S) {
         rc = hs_fail(HS_ERANGE, "freeze: %s",
-                     plan->dir->net == NULL ? "wanted a delta network; a stored direction is the same for every sample"
-                                            : "no step of the sampler is recorded");
+                     plan->dir->net == NULL && !plan->states
+                         ? "wanted a delta network; a stored direction is the same for every sample"
+                         : "no step of the sampler is recorded");
         goto out;
     }
     f->plan = *plan;
@@ -63,6 +64,14 @@ void hs_freeze_free(hs_freeze *f)
     }
 }
 
+/* to (n, edited, d_h), its step <- v (n, d_h). */
+static void put_aside(const hs_freeze *f, size_t n, size_t step, const float *v, float *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        memcpy(to + (i * f->plan.edited + step) * f->d_h, v + i * f->d_h, f->d_h * sizeof *v);
+    }
+}
+
 /* The plain predictor, with f_t of each state put aside. */
 HS_CHECKED static int predict(void *ctx, size_t n, const float *x_t, int t, size_t step, float *eps_p, float *eps_d)
 {
@@ -73,12 +82,15 @@ HS_CHECKED static int predict(void *ctx, size_t n, const float *x_t, int t, size
         f->t[i] = t;
     }
     HS_TRY(hs_unet_encode(u, f->ws, n, x_t, f->t, f->h));
-    for (size_t i = 0; i < n; i++) {
-        memcpy(f->temb + i * f->d_temb, hs_unet_temb(f->ws, i), f->d_temb * sizeof *f->temb);
+    if (f->states != NULL) {
+        put_aside(f, n, step, f->h, f->states);
     }
-    HS_TRY(hs_deltablock_forward(f->plan.dir->net, n, f->h_shape, f->h, f->temb, f->dh));
-    for (size_t i = 0; i < n; i++) {
-        memcpy(f->delta + (i * f->plan.edited + step) * f->d_h, f->dh + i * f->d_h, f->d_h * sizeof *f->dh);
+    if (f->plan.dir->net != NULL) {
+        for (size_t i = 0; i < n; i++) {
+            memcpy(f->temb + i * f->d_temb, hs_unet_temb(f->ws, i), f->d_temb * sizeof *f->temb);
+        }
+        HS_TRY(hs_deltablock_forward(f->plan.dir->net, n, f->h_shape, f->h, f->temb, f->dh));
+        put_aside(f, n, step, f->dh, f->delta);
     }
     HS_TRY(hs_unet_decode(u, f->ws, n, NULL, f->h, eps_p));
     memcpy(eps_d, eps_p, n * f->d_x * sizeof *eps_d);
@@ -88,10 +100,16 @@ out:
 
 int hs_freeze_run(hs_freeze *f, size_t first, size_t n, const float *x_T, float *delta)
 {
+    return hs_freeze_run_states(f, first, n, x_T, NULL, delta);
+}
+
+int hs_freeze_run_states(hs_freeze *f, size_t first, size_t n, const float *x_T, float *h, float *delta)
+{
     hs_ddim_options o = f->plan.ddim;
     o.observe = NULL;
     o.progress = NULL;
     f->delta = delta;
+    f->states = h;
     hs_unet_ws_first(f->ws, first);
     memcpy(f->x, x_T, n * f->d_x * sizeof *x_T);
     return hs_ddim_sample(&(hs_predictor){predict, f}, &f->first, &o, n, f->d_x, f->x);
@@ -120,15 +138,18 @@ HS_CHECKED static int noise_of_batch(void *ctx, size_t n, size_t step, float *z)
     return b->noise->fill(b->noise->ctx, b->first, n, step, z);
 }
 
-int hs_freeze_along(const hs_edit_plan *p, size_t n, const float *x_T, hs_take_deltas take, void *ctx)
+/* h and what the network says of all images, in batches; states: h is wanted. */
+HS_CHECKED static int along(const hs_edit_plan *p, int states, size_t n, const float *x_T, hs_take_states take,
+                            void *ctx)
 {
     int rc;
     batch_noise noise = {&p->noise, 0};
-    float *delta = NULL;
+    float *delta = NULL, *h = NULL;
     hs_freeze *f = NULL;
     const hs_freeze_plan plan = {.model = p->model,
                                  .steps = p->steps,
                                  .dir = p->dir,
+                                 .states = states,
                                  .edited = hs_edit_plan_edited(p),
                                  .batch = p->batch,
                                  .conv = p->conv,
@@ -138,17 +159,46 @@ int hs_freeze_along(const hs_edit_plan *p, size_t n, const float *x_T, hs_take_d
                                           .clip = p->clip,
                                           .noise = {p->noise.fill != NULL ? noise_of_batch : NULL, &noise}}};
     HS_TRY(hs_freeze_create(&plan, &f));
-    HS_TRY(hs_alloc(p->batch, plan.edited * f->d_h * sizeof *delta, &delta));
+    if (p->dir->net != NULL) {
+        HS_TRY(hs_alloc(p->batch, plan.edited * f->d_h * sizeof *delta, &delta));
+    }
+    if (states) {
+        HS_TRY(hs_alloc(p->batch, plan.edited * f->d_h * sizeof *h, &h));
+    }
     for (noise.first = 0; noise.first < n; noise.first += p->batch) {
         size_t count = n - noise.first < p->batch ? n - noise.first : p->batch;
-        HS_TRY(hs_progress_tell(p->progress, "freeze", noise.first, n));
-        HS_TRY(hs_freeze_run(f, noise.first, count, x_T + noise.first * f->d_x, delta));
-        HS_TRY(take(ctx, noise.first, count, delta));
+        HS_TRY(hs_progress_tell(p->progress, states ? "states" : "freeze", noise.first, n));
+        HS_TRY(hs_freeze_run_states(f, noise.first, count, x_T + noise.first * f->d_x, h, delta));
+        HS_TRY(take(ctx, noise.first, count, h, delta));
     }
 out:
     hs_freeze_free(f);
     free(delta);
+    free(h);
     return rc;
+}
+
+int hs_states_along(const hs_edit_plan *p, size_t n, const float *x_T, hs_take_states take, void *ctx)
+{
+    return along(p, 1, n, x_T, take, ctx);
+}
+
+typedef struct {
+    hs_take_deltas take;
+    void *ctx;
+} deltas_alone;
+
+HS_CHECKED static int pass_deltas(void *ctx, size_t first, size_t count, const float *h, const float *delta)
+{
+    const deltas_alone *o = ctx;
+    (void)h;
+    return o->take(o->ctx, first, count, delta);
+}
+
+int hs_freeze_along(const hs_edit_plan *p, size_t n, const float *x_T, hs_take_deltas take, void *ctx)
+{
+    deltas_alone o = {take, ctx};
+    return along(p, 0, n, x_T, pass_deltas, &o);
 }
 
 /* ---- Means ---- */

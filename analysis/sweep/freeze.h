@@ -19,7 +19,8 @@
 typedef struct {
     const hs_model *model;
     const hs_steps *steps;
-    const hs_direction *dir; /* a delta network that fits (hs_direction_fits) */
+    const hs_direction *dir; /* a delta network that fits (hs_direction_fits); with `states` any direction */
+    int states;              /* h itself is wanted, what a network says on it beside it */
     size_t edited;           /* the first so many steps are recorded: those with t >= t_edit */
     size_t batch;            /* images at once */
     hs_conv_mode conv;
@@ -37,6 +38,9 @@ void hs_freeze_free(hs_freeze *f);
  * hs_unet_ws_first).  Only the recorded steps are run.
  * One encode, one f_t and one decode a step and image.  Errors of the network. */
 HS_CHECKED int hs_freeze_run(hs_freeze *f, size_t first, size_t n, const float *x_T, float *delta);
+/* The same with h (n, edited, C H W) of each state, of a plan with `states`; delta is left as it is where the direction
+ * is no network. */
+HS_CHECKED int hs_freeze_run_states(hs_freeze *f, size_t first, size_t n, const float *x_T, float *h, float *delta);
 
 /* Sampler steps that a plan edits, the first ones: those with t >= t_edit. */
 size_t hs_edit_plan_edited(const hs_edit_plan *p);
@@ -44,6 +48,10 @@ size_t hs_edit_plan_edited(const hs_edit_plan *p);
  * gets the deltas (count, edited, C H W) of images [first, first + count), p->batch at a time, in order. */
 typedef int (*hs_take_deltas)(void *ctx, size_t first, size_t count, const float *delta);
 HS_CHECKED int hs_freeze_along(const hs_edit_plan *p, size_t n, const float *x_T, hs_take_deltas take, void *ctx);
+
+/* The same with h; delta is NULL where p's first direction is no network. */
+typedef int (*hs_take_states)(void *ctx, size_t first, size_t count, const float *h, const float *delta);
+HS_CHECKED int hs_states_along(const hs_edit_plan *p, size_t n, const float *x_T, hs_take_states take, void *ctx);
 
 /* Sums over samples, in double, of deltas that come in pieces. */
 typedef struct {

@@ -124,3 +124,51 @@ PY
     measured homogeneity --model random:tiny --steps 3 -N 5 --direction p.h5 --readout brightness --strengths 1 --nulls 3
     jq -e '.results.controls_run | any(.name == "shuffled labels" and .null.n >= 1)' out.json
 }
+
+@test "h covariance: draws from the h of the run's own images, in every command; their limit is what the effect must exceed" {
+    labelled random:tiny 21
+    m="--model random:tiny --steps 3 -N 6 --direction d.h5 --readout brightness,x0 --controls h-covariance"
+    for c in "linearity --strengths=-1:1:0.25 --null 3" "homogeneity --strengths 1 --nulls 3" "consistency --at 2 --nulls 3"; do
+        measured $c $m
+        jq -e '[.results, .results.exploratory[]] | all((.controls_run | any(.name == "h covariance" and .verdict == null
+            and .primary.n == 8 and .primary.value > 0 and (.reason | test("must exceed")))) and
+            (.controls_not_run | any(.name == "x_T" and (.reason | test("not asked")))))' out.json
+        measured $c --model random:tiny --steps 3 -N 2 --direction d.h5 --readout brightness
+        jq -e '.results.controls_not_run | any(.name == "h covariance" and (.reason | test("three images")))' out.json
+    done
+    "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on --space eps -q -o e.h5
+    measured linearity --strengths=-1:1:0.25 --null 3 --model random:tiny --steps 3 -N 4 --direction e.h5 --readout brightness
+    jq -e '.results.controls_not_run | any(.name == "h covariance" and (.reason | test("of eps")))' out.json
+}
+
+@test "h covariance: the limit of a sweep is that of its file, and what a direction's own spread reaches withholds a verdict" {
+    /usr/bin/python3 -c "import h5py, scipy" 2>/dev/null || skip "python3-h5py or python3-scipy is absent"
+    "$HSPACE" dump --model faces-a --steps 3 -N 12 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o p.h5
+    s="--model faces-a --steps 3 -N 6 --direction p.h5:pc0 --strengths=-1:1:0.25 --readout brightness --null 3 --controls h-covariance"
+    "$HSPACE" sweep $s -q -o s.h5
+    "$HSPACE" sweep $s --batch 3 --threads 1 -q -o t.h5
+    measured linearity --sweep s.h5
+    cp out.json of_sweep.json
+    measured linearity $s
+    /usr/bin/python3 - <<'PY'
+import json, h5py
+import numpy as np
+from scipy.stats import t
+f, g = h5py.File("s.h5"), h5py.File("t.h5")
+v = f["control_h_covariance_null_brightness"][()]
+assert v.shape == (8, 6, 9) and (v[np.isfinite(v)] == g["control_h_covariance_null_brightness"][()][np.isfinite(v)]).all()
+assert np.isfinite(v[:, :, [0, 4, 8]]).all() and np.isnan(v[:, :, 1]).all() and "control_h_covariance_score_brightness" not in f
+rms = np.sqrt(((v[:, :, 8] - v[:, :, 4]) ** 2).mean(1))
+K = len(rms)
+limit = max(rms.mean() + t.ppf(0.975, K - 1) * rms.std(ddof=1) * np.sqrt(1 + 1 / K), t.ppf(0.9875, K) * np.sqrt((rms ** 2).mean()))
+random = np.sqrt(((f["null_score_brightness"][:, :, 8] - f["null_score_brightness"][:, :, 4]) ** 2).mean(1))
+print(rms, random)
+for name in "of_sweep.json", "out.json":
+    r = json.load(open(name))["results"]
+    c = [x for x in r["controls_run"] if x["name"] == "h covariance"][0]
+    assert abs(c["primary"]["value"] - limit) < 1e-9 * limit, (c, limit)
+    if r["effect"]["ci"][0] <= limit:
+        assert r["verdict"] != "holds"
+PY
+}

@@ -171,7 +171,7 @@ END
     "$HSPACE" homogeneity --model random:tiny --steps 4 --direction p.h5:pc0 -N 5 --readout brightness,x0 --strengths 1,2 \
         --nulls 3 -o m.h5 --json 2>/dev/null >m.json || true
     jq -e '.results | .primary.name == "common_share" and .null.n == 3 and .strength == 2 and .readout == "brightness"
-        and .exploratory[0].readout == "x0" and ([.controls_run[].name] == ["random directions of equal norm", "x_T"]) and all(.controls_not_run[]; .reason != "")
+        and .exploratory[0].readout == "x0" and ([.controls_run[].name] == ["random directions of equal norm", "x_T", "h covariance"]) and all(.controls_not_run[]; .reason != "")
         and (.controls_not_run | any(.name == "untrained U-Net" and .reason == "the model is itself untrained"))' m.json
     jq -e '.results.exploratory[0].statistics | any(.name == "change_cosine" and .value != null)' m.json
     # the effects are those of a sweep

@@ -63,6 +63,7 @@ same() {
     "$HSPACE" dump --model faces-a --steps 3 -N 12 -q -o a.h5
     "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on -q -o d.h5
     for c in "homogeneity --strengths 1,2 --nulls 1 --controls x-T --direction d.h5 -N 16 --readout feat" \
+        "sweep --strengths=-1,0,1 --null 1 --controls h-covariance --direction $models/faces-a/smile-clip.h5 -N 4 --readout x0" \
         "sweep --strengths=0,1 --null 1 --controls all --direction d.h5" \
         "sweep --strengths=0,1 --null 5 --controls untrained-unet,x-T --direction d.h5" \
         "sweep --strengths=0,1 --null 1 --controls all --direction $models/faces-a/smile-clip.h5" \

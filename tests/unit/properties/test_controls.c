@@ -155,10 +155,32 @@ static void test_twins_against_twins(void **state)
     assert_in_range(beyond, 100, SETS); /* what the twins guard against */
 }
 
+static void test_what_draws_reach_is_not_said_to_hold(void **state)
+{
+    (void)state;
+    const double draws[3 * 2] = {0.1, 0.1, -0.2, 0.2, 0.3, -0.3}; /* as the twins above: limit .90 */
+    hs_measurement m = holding(0.87);
+    m.effect = hs_estimate_plain("effect", 1, 2, "", NULL);
+    m.effect.lo = 0.95;
+    m.effect.hi = 1.2;
+    assert_ok(hs_control_draws(&m, 2, 3, draws));
+    assert_int_equal(m.verdict, HS_VERDICT_HOLDS);
+    m.effect.lo = 0.85;
+    assert_ok(hs_control_draws(&m, 2, 3, draws));
+    assert_int_equal(m.verdict, HS_VERDICT_INCONCLUSIVE);
+    assert_non_null(strstr(m.reason, "covariance of h"));
+    assert_int_equal(m.n_controls, 2);
+    assert_string_equal(m.control[1].name, "h covariance");
+    const double rms[3] = {0.1, 0.2, 0.3};
+    assert_near(m.control[1].primary.value, hs_twin_limit(3, rms), 1e-12);
+    hs_measurement_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_measurement_keeps_its_controls),
+        cmocka_unit_test(test_what_draws_reach_is_not_said_to_hold),
         cmocka_unit_test(test_what_twins_reach_is_not_said_to_hold),
         cmocka_unit_test(test_what_a_control_passes_is_not_said_to_hold),
         cmocka_unit_test(test_the_null_that_is_harder_to_beat),
