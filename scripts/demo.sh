@@ -41,11 +41,11 @@ control() { # FILE NAME: a random direction of that one's norms
 # Is what smiles in faces-a what smiles in faces-b, which saw the same images from other first weights?
 # shellcheck disable=SC2086
 other_model() {
-    run $hspace dump --model faces-b -N $((n * 12)) $steps --keep x_0 --seed "$seed" $threads -f -o "$out/acts-b.h5"
+    run $hspace dump --model faces-b -N $((n * 8)) $steps --keep x_0 --seed "$seed" $threads -f -o "$out/acts-b.h5"
     run $hspace score "$out/acts-b.h5" $threads -f -o "$out/labels-b.csv"
     run $hspace direction mean-diff "$out/acts-b.h5" --labels "$out/labels-b.csv" --attr smile -f -o "$out/means-b.h5"
     run $hspace compare --a faces-a --b faces-b --directions-a "$out/means.h5:smile" --directions-b "$out/means-b.h5:smile" \
-        --strengths 0,1 -N $((n + n / 2)) $steps --seed $((seed + 1)) --batch 16 $threads -f -o "$out/compare.h5"
+        --strengths 0,1 -N "$n" $steps --seed $((seed + 1)) --batch 16 $threads -f -o "$out/compare.h5"
 }
 
 mkdir -p "$out"
