@@ -74,18 +74,42 @@ HS_CHECKED static int check_images(const increments *a, const increments *b, con
                : hs_fail(HS_ERANGE, "%s: other images than the sum's: read-outs at strength 0 differ", path);
 }
 
+/* *share <- the strength of a term alone that is in the sum at strength 1; 1 where a file doesn't say what its
+ * directions count.  HS_ERANGE: the sum says that it isn't one of its T terms. */
+HS_CHECKED static int share_of(const hs_sweep_in *sum, size_t T, const hs_sweep_in *term, double *share)
+{
+    size_t t = 0;
+    *share = 1;
+    if (sum->n_terms == 0 || term->n_terms == 0) {
+        return HS_OK;
+    }
+    while (t < sum->n_terms && strcmp(sum->term[t], term->term[0]) != 0) {
+        t++;
+    }
+    if (sum->n_terms != T || term->n_terms != 1 || t == sum->n_terms) {
+        return hs_fail(HS_ERANGE, "%s: a sweep along %s; %s is one along %s, each of which --terms must give",
+                       term->path, term->direction, sum->path, sum->direction);
+    }
+    if (!(fabs(term->coef[0]) > 0)) {
+        return hs_fail(HS_ERANGE, "%s: its direction counts 0", term->path);
+    }
+    *share = sum->coef[t] / term->coef[0];
+    return HS_OK;
+}
+
 HS_CHECKED static int add_one(hs_sweep_in *sum, size_t T, hs_sweep_in *term, hs_line_case *item)
 {
     int rc = HS_OK;
     const hs_effects *e = &item->effects;
-    double s = e->strength[e->m - 1] >= -e->strength[0] ? e->strength[e->m - 1] : e->strength[0], *all = NULL;
+    double s = e->strength[e->m - 1] >= -e->strength[0] ? e->strength[e->m - 1] : e->strength[0], *all = NULL, share;
     const char **name = NULL;
     increments whole = {0}, part = {0};
     HS_TRY(read_increments(sum, item->readout, s, &whole));
     HS_TRY(hs_alloc(T, whole.n * whole.f * sizeof *all, &all));
     HS_TRY(hs_alloc(T, sizeof *name, &name));
     for (size_t k = 0; k < T; k++) {
-        HS_TRY(read_increments(&term[k], item->readout, s, &part));
+        HS_TRY(share_of(sum, T, &term[k], &share));
+        HS_TRY(read_increments(&term[k], item->readout, s * share, &part));
         HS_TRY(check_images(&whole, &part, term[k].path));
         memcpy(all + k * whole.n * whole.f, part.effect, whole.n * whole.f * sizeof *all);
         name[k] = term[k].direction;

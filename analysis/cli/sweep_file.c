@@ -254,6 +254,25 @@ HS_CHECKED static int name_directions(const hs_edit_job *job, hs_str *out)
     return hs_str_ok(out);
 }
 
+/* The directions swept and what each counts, apart from their names put together. */
+HS_CHECKED static int put_terms(hs_result *r, const hs_edit_job *job)
+{
+    int rc = HS_OK;
+    const char **name = NULL;
+    if (job->n_dir == 0) {
+        return HS_OK;
+    }
+    HS_TRY(hs_alloc(job->n_dir, sizeof *name, &name));
+    for (size_t i = 0; i < job->n_dir; i++) {
+        name[i] = job->dir[i].name;
+    }
+    HS_TRY(hs_result_put_strings(r, "term", "term", job->n_dir, name));
+    HS_TRY(hs_result_put_f64(r, "coefficient", "term", 1, &job->n_dir, job->coef));
+out:
+    free(name);
+    return rc;
+}
+
 HS_CHECKED static int put_attributes(hs_result *r, const hs_sweep_file *f)
 {
     int rc;
@@ -301,6 +320,7 @@ int hs_sweep_file_write(hs_cmd *c, const hs_sweep_file *f)
     HS_TRY(hs_result_create(hs_cmd_out(c), f->kind, hs_cmd_force(c), &r));
     HS_TRY(hs_common_provenance(c, r));
     HS_TRY(put_attributes(r, f));
+    HS_TRY(put_terms(r, f->job));
     HS_TRY(hs_result_put_f64(r, "strength", "strength", 1, &f->sweep.m, f->job->plan.strength));
     HS_TRY(put_effect(r, f, 0, "effect"));
     for (size_t p = 0; p < f->n_phi; p++) {

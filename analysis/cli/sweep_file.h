@@ -56,7 +56,7 @@ void hs_sweep_file_free(hs_sweep_file *f); /* what it owns: phi, sweep, score, n
 HS_CHECKED int hs_sweep_file_report(hs_cmd *c, const hs_sweep_file *f);
 
 /* Writes -o:
- *   /strength (strength)
+ *   /strength (strength); /term, /coefficient (term): the directions swept, what each counts at strength 1
  *   /effect (sample, strength[, feature]): phi of the first read-out; /effect_NAME: of each read-out
  *   /score_NAME (sample, strength) its scalar, /null_score_NAME (null, sample, strength) of the nulls
  *   /rival_score_NAME (sample, strength) under the rival, /rival_factor (timestep), attribute rival

@@ -12,6 +12,8 @@ void hs_sweep_in_close(hs_sweep_in *in)
 {
     hs_result_close(in->r);
     hs_strings_free(in->n_readouts, in->readout);
+    hs_strings_free(in->n_terms, in->term);
+    free(in->coef);
     free(in->direction);
     free(in->strength);
     memset(in, 0, sizeof *in);
@@ -66,6 +68,24 @@ static void read_missing(hs_sweep_in *in)
     }
 }
 
+HS_CHECKED static int read_terms(hs_sweep_in *in)
+{
+    size_t rank = 0, dim[8];
+    int rc = HS_OK;
+    if (!hs_result_has(in->r, "term") || !hs_result_has(in->r, "coefficient")) {
+        return HS_OK;
+    }
+    HS_TRY(hs_result_get_strings(in->r, "term", &in->n_terms, &in->term));
+    HS_TRY(hs_result_shape(in->r, "coefficient", &rank, dim));
+    if (rank != 1 || dim[0] != in->n_terms) {
+        rc = hs_fail(HS_ESHAPE, "%s: /coefficient does not have %zu numbers", in->path, in->n_terms);
+        goto out;
+    }
+    HS_TRY(hs_result_get_f64(in->r, "coefficient", &in->coef));
+out:
+    return rc;
+}
+
 int hs_sweep_in_open(const char *path, hs_sweep_in *out)
 {
     hs_sweep_in in = {.path = path};
@@ -91,6 +111,7 @@ int hs_sweep_in_open(const char *path, hs_sweep_in *out)
     }
     read_missing(&in);
     HS_TRY(read_names(&in));
+    HS_TRY(read_terms(&in));
     *out = in;
     in = (hs_sweep_in){0};
 out:

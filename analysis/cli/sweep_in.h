@@ -12,6 +12,9 @@ typedef struct {
     const char *path; /* borrowed */
     hs_result_in *r;
     char *direction; /* "" when the file names none */
+    size_t n_terms;  /* the directions that were swept together; 0: the file doesn't say */
+    char **term;
+    double *coef; /* (n_terms) what each counts */
     size_t n_readouts;
     char **readout; /* (n_readouts) "effect" alone when the file names none */
     size_t m;

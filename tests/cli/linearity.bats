@@ -145,6 +145,19 @@ for m, readout in ((r, "brightness"), (r["exploratory"][0], "x0")):
         assert np.allclose([x[0] for x in r["crosstalk"]["value"]], want, rtol=1e-9)
 assert r["crosstalk"]["directions"] == ["pc0", "pc1"] and r["crosstalk"]["readouts"] == ["brightness"]
 P
+    "$HSPACE" sweep --model random:tiny --steps 3 -N 6 --direction d.h5:pc0 --direction d.h5:pc1 --weights 1,0.5 \
+        --strengths=-2:2:0.5 --readout x0 -q -o w.h5
+    "$HSPACE" linearity --sweep w.h5 --terms 0.h5,1.h5 --json >w.json || [[ $? =~ ^1[01]$ ]]
+    /usr/bin/python3 - <<'P'
+import json, h5py, numpy as np
+r = json.load(open("w.json"))["results"]
+e = [h5py.File(x)["effect_x0"][:].astype("f8").reshape(6, 9, -1) for x in ("w.h5", "0.h5", "1.h5")]
+e = [x[:, j] - x[:, 4] for x, j in zip(e, (8, 8, 6))]
+got = next(x["value"] for x in r["statistics"] if x["name"] == "additivity")
+assert abs(got - np.sqrt(((e[0] - e[1] - e[2]) ** 2).sum() / (e[0] ** 2).sum())) < 1e-9
+P
+    cp 1.h5 c.h5
+    fails 2 "along pc0; c.h5 is one along pc1" "$HSPACE" linearity --sweep c.h5 --terms 0.h5,1.h5 --json
     "$HSPACE" sweep --model random:tiny --steps 3 -N 6 --seed 9 --direction d.h5:pc1 --strengths=-2:2:0.5 --readout brightness,x0 -q -o o.h5
     fails 2 "other images than the sum's" "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,o.h5 --json
     fails 2 "two directions or more" "$HSPACE" linearity --sweep sum.h5 --terms 0.h5 --json
