@@ -16,6 +16,18 @@ HS_CHECKED int hs_deltas_read(const hs_deltas_source *s, const hs_progress *prog
  * 1; or 0, and x as it was, when an image is not finite, which shows only after some of it was added. */
 HS_CHECKED int hs_deltas_look(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x, int *whole);
 
+/* The first failure of a pass's threads: its message belongs to the thread. */
+typedef struct {
+    int rc;
+    char message[512];
+} hs_deltas_failure;
+void hs_deltas_note(hs_deltas_failure *f, int rc); /* rc HS_OK, or after another failure: nothing */
+int hs_deltas_failed(const hs_deltas_failure *f);
+HS_CHECKED int hs_deltas_outcome(const hs_deltas_failure *f); /* after the threads */
+
+/* |mean_k D_k|^2 of an image, from its |D_k|^2 (S) and its sum over steps (d); NaN: not finite. */
+double hs_deltas_image_square(size_t S, size_t d, const double *norm2, const double *sum);
+
 /* |v|^2, and v added to sum (d). */
 double hs_deltas_square_and_add(size_t d, const float *restrict v, double *restrict sum);
 

@@ -1,13 +1,11 @@
 /* One pass over deltas in memory: a few images of a unit at a time, a few steps of them at a time, so that what is
  * measured is still in the cache when it is added. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/properties/deltas_internal.h"
 #include "core/base/alloc.h"
-#include "core/linalg/blas.h"
 
 enum { CACHED = 1 << 18 }; /* floats that stay in a core's own cache */
 
@@ -24,27 +22,9 @@ typedef struct {
     const hs_progress *progress;
     hs_deltas *x;
     size_t together, steps; /* images of a unit, steps of them at a time */
-    int spoiled, rc;
-    char message[512];
+    int spoiled;
+    hs_deltas_failure failure;
 } pass;
-
-static void note_failure(pass *p, int rc)
-{
-#pragma omp critical(hs_deltas_failure)
-    if (rc != HS_OK && p->rc == HS_OK) {
-        snprintf(p->message, sizeof p->message, "%s", hs_error_message());
-#pragma omp atomic write
-        p->rc = rc;
-    }
-}
-
-static int failed(const pass *p)
-{
-    int rc;
-#pragma omp atomic read
-    rc = p->rc;
-    return rc != HS_OK;
-}
 
 /* Steps [k, to) of the group. */
 HS_CHECKED static int look_at_steps(const pass *p, group *g, size_t k, size_t to)
@@ -76,11 +56,7 @@ HS_CHECKED static int look_at(pass *p, group *g)
         HS_TRY(look_at_steps(p, g, k, S - k < p->steps ? S : k + p->steps));
     }
     for (size_t r = 0; r < g->n; r++) {
-        double finite = 0;
-        for (size_t k = 0; k < S; k++) {
-            finite += 0 * g->norm2[r * S + k]; /* NaN of an infinite or undefined one */
-        }
-        double image = finite + hs_dot_f64(d, g->mean + r * d, g->mean + r * d) / ((double)S * (double)S);
+        double image = hs_deltas_image_square(S, d, g->norm2 + r * S, g->mean + r * d);
         x->square_of_image[unit] += image;
         if (!isfinite(image)) {
 #pragma omp atomic write
@@ -97,13 +73,13 @@ static void do_round(pass *p, size_t first, size_t n, group *g)
 {
     const hs_deltas_source *s = p->source;
 #pragma omp master
-    note_failure(p, hs_progress_tell(p->progress, "deltas", first, s->n));
+    hs_deltas_note(&p->failure, hs_progress_tell(p->progress, "deltas", first, s->n));
 #pragma omp for schedule(dynamic, 1)
     for (size_t i = 0; i < n; i += p->together) {
         g->first = first + i;
         g->n = n - i < p->together ? n - i : p->together;
-        if (!failed(p)) { /* spoiled or not: the others are to be seen */
-            note_failure(p, look_at(p, g));
+        if (!hs_deltas_failed(&p->failure)) { /* spoiled or not: the others are to be seen */
+            hs_deltas_note(&p->failure, look_at(p, g));
         }
         if (s->done != NULL) {
             s->done(s->ctx, g->first, g->n);
@@ -126,15 +102,15 @@ static void forget(hs_deltas *x)
 
 int hs_deltas_look(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x, int *whole)
 {
-    pass p = {.source = s, .progress = progress, .x = x, .together = hs_deltas_together(x, s->n), .rc = HS_OK};
+    pass p = {.source = s, .progress = progress, .x = x, .together = hs_deltas_together(x, s->n)};
     size_t round = x->units * p.together;
     p.steps = CACHED / (p.together * s->d);
     p.steps = p.steps < 1 ? 1 : p.steps > s->S ? s->S : p.steps;
 #pragma omp parallel
     {
         group g = {0};
-        note_failure(&p, hs_alloc(p.together, s->S * sizeof *g.norm2, &g.norm2));
-        note_failure(&p, hs_alloc(p.together, s->d * sizeof *g.mean, &g.mean));
+        hs_deltas_note(&p.failure, hs_alloc(p.together, s->S * sizeof *g.norm2, &g.norm2));
+        hs_deltas_note(&p.failure, hs_alloc(p.together, s->d * sizeof *g.mean, &g.mean));
 #pragma omp barrier
         for (size_t first = 0; first < s->n; first += round) {
             do_round(&p, first, s->n - first < round ? s->n - first : round, &g);
@@ -147,5 +123,5 @@ int hs_deltas_look(const hs_deltas_source *s, const hs_progress *progress, hs_de
         forget(x);
     }
     x->n = s->n;
-    return p.rc == HS_OK ? HS_OK : hs_fail(p.rc, "%s", p.message);
+    return hs_deltas_outcome(&p.failure);
 }

@@ -6,7 +6,6 @@
 
 #include "analysis/properties/deltas_internal.h"
 #include "core/base/alloc.h"
-#include "core/linalg/blas.h"
 
 /* One thread's block of images. */
 typedef struct {
@@ -42,13 +41,11 @@ out:
 static void measure(const hs_deltas *x, size_t i, block *b)
 {
     const float *v = b->v + i * x->S * x->d;
-    double steps = (double)x->S, finite = 0;
     memset(b->mean, 0, x->d * sizeof *b->mean);
     for (size_t k = 0; k < x->S; k++) {
         b->norm2[i * x->S + k] = hs_deltas_square_and_add(x->d, v + k * x->d, b->mean);
-        finite += 0 * b->norm2[i * x->S + k]; /* NaN of an infinite or undefined one */
     }
-    b->image[i] = finite + hs_dot_f64(x->d, b->mean, b->mean) / (steps * steps);
+    b->image[i] = hs_deltas_image_square(x->S, x->d, b->norm2 + i * x->S, b->mean);
 }
 
 /* Adds images [i, i + rows) of the block, all finite, to a unit. */
@@ -93,28 +90,8 @@ typedef struct {
     const hs_progress *progress;
     hs_deltas *x;
     size_t together, rows; /* images of a unit at a time, of a block */
-    int rc;
-    char message[512];
+    hs_deltas_failure failure;
 } pass;
-
-/* Keeps the first failure, whose message belongs to the thread. */
-static void note_failure(pass *p, int rc)
-{
-#pragma omp critical(hs_deltas_failure)
-    if (rc != HS_OK && p->rc == HS_OK) {
-        snprintf(p->message, sizeof p->message, "%s", hs_error_message());
-#pragma omp atomic write
-        p->rc = rc;
-    }
-}
-
-static int failed(const pass *p)
-{
-    int rc;
-#pragma omp atomic read
-    rc = p->rc;
-    return rc != HS_OK;
-}
 
 /* Reads the block and measures its images while they are fresh. */
 HS_CHECKED static int read_block(const pass *p, block *b)
@@ -152,17 +129,17 @@ static void do_round(pass *p, size_t first, size_t n, block *b)
     for (size_t k = 0; k < blocks; k++) {
         b->first = first + k * p->rows;
         b->n = first + n - b->first < p->rows ? first + n - b->first : p->rows;
-        if (s->parallel && !failed(p)) {
-            note_failure(p, read_block(p, b));
+        if (s->parallel && !hs_deltas_failed(&p->failure)) {
+            hs_deltas_note(&p->failure, read_block(p, b));
         }
 #pragma omp ordered
-        if (!failed(p)) {
-            note_failure(p, in_order(p, b));
+        if (!hs_deltas_failed(&p->failure)) {
+            hs_deltas_note(&p->failure, in_order(p, b));
         }
-        for (size_t i = 0; i < b->n && !s->parallel && !failed(p); i++) {
+        for (size_t i = 0; i < b->n && !s->parallel && !hs_deltas_failed(&p->failure); i++) {
             measure(p->x, i, b);
         }
-        if (!failed(p)) {
+        if (!hs_deltas_failed(&p->failure)) {
             add_block(p->x, p->together, b);
         }
     }
@@ -170,14 +147,14 @@ static void do_round(pass *p, size_t first, size_t n, block *b)
 
 HS_CHECKED static int read_all(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
 {
-    pass p = {.source = s, .progress = progress, .x = x, .together = hs_deltas_together(x, s->n), .rc = HS_OK};
+    pass p = {.source = s, .progress = progress, .x = x, .together = hs_deltas_together(x, s->n)};
     size_t round = x->units * p.together, groups = ((size_t)1 << 20) / (s->S * s->d) / p.together;
     groups = groups > x->units / 4 ? x->units / 4 : groups; /* something for each thread */
     p.rows = p.together * (groups < 1 ? 1 : groups);
 #pragma omp parallel
     {
         block b;
-        note_failure(&p, block_create(x, p.rows, &b));
+        hs_deltas_note(&p.failure, block_create(x, p.rows, &b));
 #pragma omp barrier
         for (size_t first = 0; first < s->n; first += round) {
             do_round(&p, first, s->n - first < round ? s->n - first : round, &b);
@@ -185,7 +162,32 @@ HS_CHECKED static int read_all(const hs_deltas_source *s, const hs_progress *pro
         block_free(&b);
     }
     x->n = s->n - x->bad;
-    return p.rc == HS_OK ? HS_OK : hs_fail(p.rc, "%s", p.message);
+    return hs_deltas_outcome(&p.failure);
+}
+
+/* ---- Failures ---- */
+
+void hs_deltas_note(hs_deltas_failure *f, int rc)
+{
+#pragma omp critical(hs_deltas_failure)
+    if (rc != HS_OK && f->rc == HS_OK) {
+        snprintf(f->message, sizeof f->message, "%s", hs_error_message());
+#pragma omp atomic write
+        f->rc = rc;
+    }
+}
+
+int hs_deltas_failed(const hs_deltas_failure *f)
+{
+    int rc;
+#pragma omp atomic read
+    rc = f->rc;
+    return rc != HS_OK;
+}
+
+int hs_deltas_outcome(const hs_deltas_failure *f)
+{
+    return f->rc == HS_OK ? HS_OK : hs_fail(f->rc, "%s", f->message);
 }
 
 int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)

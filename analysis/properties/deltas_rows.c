@@ -3,6 +3,7 @@
 
 #include "analysis/properties/deltas_internal.h"
 #include "core/base/simd.h"
+#include "core/linalg/blas.h"
 
 enum { LANES = 16, HALF = 8, AHEAD = 512 /* floats: what comes next is often on another page */ };
 
@@ -42,6 +43,15 @@ HS_SIMD double hs_deltas_square_and_add(size_t d, const float *restrict v, doubl
         all += s[l];
     }
     return all;
+}
+
+double hs_deltas_image_square(size_t S, size_t d, const double *norm2, const double *sum)
+{
+    double finite = 0;
+    for (size_t k = 0; k < S; k++) {
+        finite += 0 * norm2[k]; /* NaN of an infinite or undefined one */
+    }
+    return finite + hs_dot_f64(d, sum, sum) / ((double)S * (double)S);
 }
 
 /* sum (d) += the sum of `rows` rows, u (d) of the rows times scale (rows); u NULL: not wanted. */
