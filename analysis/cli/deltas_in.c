@@ -217,53 +217,18 @@ out:
     return rc;
 }
 
-/* ---- Without a common mode ---- */
-
-typedef struct {
-    hs_deltas_in *in;
-    float *mean; /* (S, d) */
-} without;
-
-HS_CHECKED static int read_without(void *ctx, size_t first, size_t n, float *out)
-{
-    int rc;
-    const without *w = ctx;
-    size_t per = w->in->source.S * w->in->source.d;
-    HS_TRY(w->in->source.read(w->in->source.ctx, first, n, out));
-    for (size_t i = 0; i < n * per; i++) {
-        out[i] -= w->mean[i % per];
-    }
-out:
-    return rc;
-}
-
 int hs_deltas_in_without(hs_cmd *c, hs_deltas_in *in, const hs_deltas *mode, hs_deltas *out)
 {
     int rc;
-    hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
-    size_t per = in->source.S * in->source.d;
-    without w = {.in = in};
-    hs_deltas_source source = in->source;
+    float *mean = NULL;
     if (mode->S != in->source.S || mode->d != in->source.d) {
         return hs_fail(HS_ESHAPE, "--null-deltas: %zu steps x %zu numbers; the deltas are %zu x %zu", mode->S, mode->d,
                        in->source.S, in->source.d);
     }
-    HS_TRY(hs_calloc(per, sizeof *w.mean, &w.mean));
-    for (size_t j = 0; j < per; j++) {
-        double sum = 0;
-        for (size_t u = 0; u < mode->units; u++) {
-            sum += mode->sum[u * per + j];
-        }
-        w.mean[j] = (float)(sum / (double)mode->n);
-    }
-    source.read = read_without;
-    source.seen = NULL;
-    source.rows = NULL;
-    source.done = NULL;
-    source.ctx = &w;
-    limits.pairs = 0;
-    HS_TRY(hs_deltas_reduce(&source, &limits, hs_cmd_progress(c), out));
+    HS_TRY(hs_alloc(mode->S, mode->d * sizeof *mean, &mean));
+    hs_deltas_mean(mode, mean);
+    HS_TRY(hs_deltas_reduce_without(&in->source, mean, hs_cmd_progress(c), out));
 out:
-    free(w.mean);
+    free(mean);
     return rc;
 }

@@ -81,45 +81,27 @@ out:
 
 /* ---- The common mode ---- */
 
-typedef struct {
-    const hs_homogeneity_work *w;
-    float *mean; /* (edited, d_h) */
-} without;
-
-HS_CHECKED static int read_without(void *ctx, size_t first, size_t n, float *out)
-{
-    const without *o = ctx;
-    const hs_property_model *m = &o->w->m;
-    size_t per = m->edited * m->d_h;
-    for (size_t i = 0; i < n * per; i++) {
-        out[i] = m->delta[first * per + i] - o->mean[i % per];
-    }
-    return HS_OK;
-}
-
 /* w->removed <- of the deltas less the mean of what the network said before its training, delta over factor (edited):
  * a factor brought that to the norms of the trained one's. */
 HS_CHECKED static int remove_common(hs_homogeneity_work *w, const float *delta, const double *factor)
 {
     int rc;
     const hs_property_model *m = &w->m;
-    hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
     size_t d = m->d_h, per = m->edited * d;
-    without o = {.w = w};
-    const hs_deltas_source source = {.n = m->n, .S = m->edited, .d = d, .t = m->t, .read = read_without, .ctx = &o};
-    HS_TRY(hs_alloc(per, sizeof *o.mean, &o.mean));
+    const hs_deltas_source source = hs_property_deltas_source(&w->m);
+    float *mean = NULL;
+    HS_TRY(hs_alloc(per, sizeof *mean, &mean));
     for (size_t j = 0; j < per; j++) {
         double sum = 0, scale = factor[j / d];
         for (size_t i = 0; i < m->n; i++) {
             sum += (double)delta[i * per + j];
         }
-        o.mean[j] = scale > 0 ? (float)(sum / scale / (double)m->n) : 0;
+        mean[j] = scale > 0 ? (float)(sum / scale / (double)m->n) : 0;
     }
-    limits.pairs = 0;
-    HS_TRY(hs_deltas_reduce(&source, &limits, hs_cmd_progress(w->c), &w->removed));
+    HS_TRY(hs_deltas_reduce_without(&source, mean, hs_cmd_progress(w->c), &w->removed));
     w->has_removed = 1;
 out:
-    free(o.mean);
+    free(mean);
     return rc;
 }
 

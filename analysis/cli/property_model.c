@@ -86,23 +86,22 @@ HS_CHECKED static int read_delta(void *ctx, size_t first, size_t n, float *out)
     return HS_OK;
 }
 
+hs_deltas_source hs_property_deltas_source(hs_property_model *m)
+{
+    return (hs_deltas_source){.n = m->n, .S = m->edited, .d = m->d_h, .t = m->t, .read = read_delta, .ctx = m};
+}
+
 /* step and like <- of the deltas: their means over images, and those at their root mean square norms. */
 HS_CHECKED static int directions_of_deltas(hs_cmd *c, hs_property_model *m)
 {
     int rc;
     const hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
-    const hs_deltas_source source = {.n = m->n, .S = m->edited, .d = m->d_h, .t = m->t, .read = read_delta, .ctx = m};
+    const hs_deltas_source source = hs_property_deltas_source(m);
     size_t per = m->edited * m->d_h;
     float *mean = NULL;
     HS_TRY(hs_deltas_reduce(&source, &limits, hs_cmd_progress(c), &m->reduced));
     HS_TRY(hs_alloc(per, sizeof *mean, &mean));
-    for (size_t j = 0; j < per; j++) {
-        double sum = 0;
-        for (size_t u = 0; u < m->reduced.units; u++) {
-            sum += m->reduced.sum[u * per + j];
-        }
-        mean[j] = (float)(sum / (double)m->reduced.n);
-    }
+    hs_deltas_mean(&m->reduced, mean);
     HS_TRY(hs_property_direction(m, m->job.dir[0].name, m->edited, mean, &m->step));
     for (size_t k = 0; k < m->edited; k++) {
         double square = 0, norm = hs_nrm2_f32(m->d_h, mean + k * m->d_h);

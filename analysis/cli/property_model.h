@@ -25,6 +25,7 @@ typedef struct {
  * step. */
 HS_CHECKED int hs_property_model_open(hs_cmd *c, hs_property_model *out);
 void hs_property_model_free(hs_property_model *m);
+hs_deltas_source hs_property_deltas_source(hs_property_model *m); /* of m->delta; m must outlive it */
 
 /* *out (free()) <- read-out p of all images under a plan at one strength: (n, features). */
 typedef struct {

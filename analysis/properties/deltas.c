@@ -246,3 +246,51 @@ out:
     hs_deltas_free(&x);
     return rc;
 }
+
+/* ---- Without a common mode ---- */
+
+void hs_deltas_mean(const hs_deltas *x, float *mean)
+{
+    size_t per = x->S * x->d;
+    for (size_t j = 0; j < per; j++) {
+        double sum = 0;
+        for (size_t u = 0; u < x->units; u++) {
+            sum += x->sum[u * per + j];
+        }
+        mean[j] = (float)(sum / (double)x->n);
+    }
+}
+
+typedef struct {
+    const hs_deltas_source *of;
+    const float *mean; /* (S, d) */
+} without;
+
+HS_CHECKED static int read_without(void *ctx, size_t first, size_t n, float *out)
+{
+    int rc;
+    const without *w = ctx;
+    size_t per = w->of->S * w->of->d;
+    HS_TRY(w->of->read(w->of->ctx, first, n, out));
+    for (size_t i = 0; i < n * per; i++) {
+        out[i] -= w->mean[i % per];
+    }
+out:
+    return rc;
+}
+
+int hs_deltas_reduce_without(const hs_deltas_source *source, const float *mean, const hs_progress *progress,
+                             hs_deltas *out)
+{
+    hs_deltas_limits limits = HS_DELTAS_LIMITS_INIT;
+    without w = {source, mean};
+    const hs_deltas_source less = {.n = source->n,
+                                   .S = source->S,
+                                   .d = source->d,
+                                   .t = source->t,
+                                   .read = read_without,
+                                   .ctx = &w,
+                                   .parallel = source->parallel};
+    limits.pairs = 0;
+    return hs_deltas_reduce(&less, &limits, progress, out);
+}

@@ -74,6 +74,11 @@ typedef struct {
 HS_CHECKED int hs_deltas_reduce(const hs_deltas_source *source, const hs_deltas_limits *limits,
                                 const hs_progress *progress, hs_deltas *out);
 void hs_deltas_free(hs_deltas *x);
+/* mean (S, d) <- over images. */
+void hs_deltas_mean(const hs_deltas *x, float *mean);
+/* The same reduction of the deltas less mean (S, d), all of them read, for statistics that are no pairs of steps. */
+HS_CHECKED int hs_deltas_reduce_without(const hs_deltas_source *source, const float *mean, const hs_progress *progress,
+                                        hs_deltas *out);
 
 /* The numbers above, of all images or of a resample; borrowed by who evaluates them. */
 typedef struct {
