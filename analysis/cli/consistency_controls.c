@@ -61,21 +61,9 @@ out:
     return rc;
 }
 
-/* *out <- [n_phi] room for the effects of rows directions. */
-HS_CHECKED static int make_rows(const hs_consistency_work *w, size_t rows, double ***out)
-{
-    int rc;
-    HS_TRY(hs_calloc(w->m.n_phi, sizeof **out, out));
-    for (size_t p = 0; p < w->m.n_phi; p++) {
-        HS_TRY(hs_calloc(rows * w->m.n, sizeof ***out, &(*out)[p]));
-    }
-out:
-    return rc;
-}
-
 HS_CHECKED static int make_twins(hs_consistency_work *o, size_t Kt)
 {
-    int rc = make_rows(o, Kt, &o->twins);
+    int rc = hs_property_tables(o->m.n_phi, Kt * o->m.n, &o->twins);
     o->Kt = Kt;
     return rc;
 }
@@ -152,7 +140,7 @@ HS_CHECKED static int run_draws(hs_consistency_work *w)
 {
     int rc;
     size_t K = w->controls.of[HS_CONTROL_COVARIANCE].n;
-    HS_TRY(make_rows(w, K, &w->draws));
+    HS_TRY(hs_property_tables(w->m.n_phi, K * w->m.n, &w->draws));
     for (size_t i = 0; i < K; i++) {
         HS_TRY(see_twin(w, w, HS_CONTROL_COVARIANCE, i, i, w->draws));
     }
@@ -249,10 +237,7 @@ out:
 
 static void free_beside(const hs_consistency_work *w, hs_consistency_work *o)
 {
-    for (size_t p = 0; o->twins != NULL && p < o->m.n_phi; p++) {
-        free(o->twins[p]);
-    }
-    free(o->twins);
+    hs_property_tables_free(o->m.n_phi, o->twins);
     hs_consistency_run_free(o);
     if (o->plain.value != w->plain.value) {
         hs_property_seen_free(&o->m, &o->plain);
@@ -276,14 +261,8 @@ void hs_consistency_controls_free(hs_consistency_work *w)
     if (w->rival != NULL) {
         free_beside(w, w->rival);
     }
-    for (size_t p = 0; w->twins != NULL && p < w->m.n_phi; p++) {
-        free(w->twins[p]);
-    }
-    for (size_t p = 0; w->draws != NULL && p < w->m.n_phi; p++) {
-        free(w->draws[p]);
-    }
-    free(w->twins);
-    free(w->draws);
+    hs_property_tables_free(w->m.n_phi, w->twins);
+    hs_property_tables_free(w->m.n_phi, w->draws);
     free(w->control);
     free(w->rival);
     hs_controls_free(&w->controls);

@@ -136,22 +136,43 @@ out:
     return rc;
 }
 
-/* ---- Draws from the covariance of h ---- */
+/* ---- Norms of a network ---- */
 
 typedef struct {
     size_t n, edited, d;
+    double *mean;
+} norms;
+
+HS_CHECKED static int add_norms(void *ctx, size_t first, size_t count, const float *delta)
+{
+    const norms *w = ctx;
+    (void)first;
+    for (size_t i = 0; i < count * w->edited; i++) {
+        w->mean[i % w->edited] += hs_nrm2_f32(w->d, delta + i * w->d) / (double)w->n;
+    }
+    return HS_OK;
+}
+
+int hs_network_norms(const hs_edit_plan *plan, size_t n, const float *x_T, double *mean)
+{
+    const hs_unet_config *cfg = hs_unet_config_of(plan->model->unet);
+    norms w = {n, hs_edit_plan_edited(plan), hs_chw_size(hs_unet_h_shape(cfg)), mean};
+    memset(mean, 0, w.edited * sizeof *mean);
+    return hs_freeze_along(plan, n, x_T, add_norms, &w);
+}
+
+/* ---- Draws from the covariance of h ---- */
+
+typedef struct {
+    norms of; /* of the direction; of a network the mean over images */
     hs_h_draws draws;
-    double *norm; /* (edited) of the direction; of a network the mean over images */
 } covariance;
 
 HS_CHECKED static int add_states(void *ctx, size_t first, size_t count, const float *h, const float *delta)
 {
     covariance *w = ctx;
     hs_h_draws_add(&w->draws, first, count, h);
-    for (size_t i = 0; delta != NULL && i < count * w->edited; i++) {
-        w->norm[i % w->edited] += hs_nrm2_f32(w->d, delta + i * w->d) / (double)w->n;
-    }
-    return HS_OK;
+    return delta != NULL ? add_norms(&w->of, first, count, delta) : HS_OK;
 }
 
 /* Draw k as a direction of the edited steps. */
@@ -161,31 +182,31 @@ HS_CHECKED static int direction_of_draw(const hs_edit_job *job, const covariance
     const hs_direction *of = &job->dir[0];
     *out = (hs_direction){.space = HS_SPACE_H,
                           .shape = hs_unet_h_shape(hs_unet_config_of(job->model.unet)),
-                          .S = w->edited,
+                          .S = w->of.edited,
                           .match = HS_MATCH_NEAREST};
     HS_TRY(hs_strdup("", &out->file));
     HS_TRY(hs_strdup("covariance", &out->name));
     HS_TRY(hs_strdup(of->model_sha256, &out->model_sha256));
     HS_TRY(hs_strdup(of->tap, &out->tap));
-    HS_TRY(hs_alloc(w->edited, sizeof *out->t, &out->t));
-    HS_TRY(hs_alloc(w->edited, w->d * sizeof *out->dh, &out->dh));
-    for (size_t t = 0; t < w->edited; t++) {
+    HS_TRY(hs_alloc(w->of.edited, sizeof *out->t, &out->t));
+    HS_TRY(hs_alloc(w->of.edited, w->of.d * sizeof *out->dh, &out->dh));
+    for (size_t t = 0; t < w->of.edited; t++) {
         out->t[t] = job->steps.step[t].t;
     }
-    HS_TRY(hs_h_draws_take(&w->draws, k, w->norm, out->dh));
+    HS_TRY(hs_h_draws_take(&w->draws, k, w->of.mean, out->dh));
 out:
     return rc;
 }
 
-/* w->norm <- of a stored direction. */
-HS_CHECKED static int norms_of_stored(const hs_edit_job *job, covariance *w)
+/* w->mean <- of a stored direction. */
+HS_CHECKED static int norms_of_stored(const hs_edit_job *job, norms *w)
 {
     int rc;
     float *dh = NULL;
     HS_TRY(hs_alloc(w->d, sizeof *dh, &dh));
     for (size_t t = 0; t < w->edited; t++) {
         hs_direction_at(&job->dir[0], job->steps.step[t].t, dh);
-        w->norm[t] = hs_nrm2_f32(w->d, dh);
+        w->mean[t] = hs_nrm2_f32(w->d, dh);
     }
 out:
     free(dh);
@@ -195,12 +216,12 @@ out:
 HS_CHECKED static int draw_directions(hs_cmd *c, const hs_edit_job *job, hs_control *o)
 {
     int rc;
-    covariance w = {.n = job->source.n, .edited = hs_edit_plan_edited(&job->plan)};
-    w.d = hs_chw_size(hs_unet_h_shape(hs_unet_config_of(job->model.unet)));
-    HS_TRY(hs_calloc(w.edited, sizeof *w.norm, &w.norm));
-    HS_TRY(job->dir[0].net == NULL ? norms_of_stored(job, &w) : HS_OK);
-    HS_TRY(hs_h_draws_create(w.n, HS_CONTROL_DRAWS, w.edited, w.d, hs_cmd_seed(c), &w.draws));
-    HS_TRY(hs_states_along(&job->plan, w.n, job->x_T, add_states, &w));
+    covariance w = {.of = {.n = job->source.n, .edited = hs_edit_plan_edited(&job->plan)}};
+    w.of.d = hs_chw_size(hs_unet_h_shape(hs_unet_config_of(job->model.unet)));
+    HS_TRY(hs_calloc(w.of.edited, sizeof *w.of.mean, &w.of.mean));
+    HS_TRY(job->dir[0].net == NULL ? norms_of_stored(job, &w.of) : HS_OK);
+    HS_TRY(hs_h_draws_create(w.of.n, HS_CONTROL_DRAWS, w.of.edited, w.of.d, hs_cmd_seed(c), &w.draws));
+    HS_TRY(hs_states_along(&job->plan, w.of.n, job->x_T, add_states, &w));
     HS_TRY(hs_calloc(HS_CONTROL_DRAWS, sizeof *o->twin, &o->twin));
     for (o->n = 0; o->n < HS_CONTROL_DRAWS && rc == HS_OK;) {
         rc = direction_of_draw(job, &w, o->n, &o->twin[o->n]);
@@ -212,7 +233,7 @@ HS_CHECKED static int draw_directions(hs_cmd *c, const hs_edit_job *job, hs_cont
     }
 out:
     hs_h_draws_free(&w.draws);
-    free(w.norm);
+    free(w.of.mean);
     return rc;
 }
 
@@ -284,31 +305,6 @@ hs_edit_plan hs_control_plan(const hs_control *o, hs_control_kind kind, size_t i
         p.factor = o->factor != NULL ? o->factor + i * job->steps.S : NULL;
     }
     return p;
-}
-
-/* ---- Norms of a network ---- */
-
-typedef struct {
-    size_t n, edited, d;
-    double *mean;
-} norms;
-
-HS_CHECKED static int add_norms(void *ctx, size_t first, size_t count, const float *delta)
-{
-    const norms *w = ctx;
-    (void)first;
-    for (size_t i = 0; i < count * w->edited; i++) {
-        w->mean[i % w->edited] += hs_nrm2_f32(w->d, delta + i * w->d) / (double)w->n;
-    }
-    return HS_OK;
-}
-
-int hs_network_norms(const hs_edit_plan *plan, size_t n, const float *x_T, double *mean)
-{
-    const hs_unet_config *cfg = hs_unet_config_of(plan->model->unet);
-    norms w = {n, hs_edit_plan_edited(plan), hs_chw_size(hs_unet_h_shape(cfg)), mean};
-    memset(mean, 0, w.edited * sizeof *mean);
-    return hs_freeze_along(plan, n, x_T, add_norms, &w);
 }
 
 /* ---- x_T ---- */

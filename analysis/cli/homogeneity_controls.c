@@ -25,7 +25,7 @@ int hs_homogeneity_rival(hs_homogeneity_work *w)
     HS_TRY(hs_edit_match(&w->m.job.plan, &plan, w->m.n, w->m.job.x_T, w->strength, factor));
     plan.factor = factor;
     HS_TRY(hs_property_see(&w->m, &plan, w->m.job.x_T, w->strength, &seen));
-    HS_TRY(hs_homogeneity_tables(w->m.n_phi, w->m.n, &w->rival));
+    HS_TRY(hs_property_tables(w->m.n_phi, w->m.n, &w->rival));
     for (size_t p = 0; p < w->m.n_phi; p++) {
         HS_TRY(hs_homogeneity_effects_of(w, p, seen.value[p], seen.value[p], w->rival[p], NULL));
     }
@@ -71,7 +71,7 @@ HS_CHECKED static int run_unet(hs_homogeneity_work *w, hs_homogeneity_work *o)
     HS_TRY(o->R > 0 ? hs_homogeneity_transfers(o) : HS_OK);
     HS_TRY(o->K > 0 ? hs_homogeneity_nulls(o) : HS_OK);
     o->Kt = twins;
-    HS_TRY(twins > 0 ? hs_homogeneity_tables(w->m.n_phi, twins * w->m.n, &o->twins) : HS_OK);
+    HS_TRY(twins > 0 ? hs_property_tables(w->m.n_phi, twins * w->m.n, &o->twins) : HS_OK);
     for (size_t i = 0; i < twins; i++) {
         HS_TRY(see_twin(w, o, kind, i, i, o->twins));
     }
@@ -117,8 +117,8 @@ HS_CHECKED static int run_twins(hs_homogeneity_work *w, hs_homogeneity_work *o, 
     HS_TRY(o->R > 0 ? hs_homogeneity_transfers(o) : HS_OK);
     w->Kt = twins;
     o->Kt = twins - 1;
-    HS_TRY(hs_homogeneity_tables(w->m.n_phi, twins * n, &w->twins));
-    HS_TRY(hs_homogeneity_tables(w->m.n_phi, twins * n, &o->twins));
+    HS_TRY(hs_property_tables(w->m.n_phi, twins * n, &w->twins));
+    HS_TRY(hs_property_tables(w->m.n_phi, twins * n, &o->twins));
     for (size_t i = 1; i < twins; i++) {
         HS_TRY(see_twin(w, w, kind, i, i - 1, o->twins));
     }
@@ -136,7 +136,7 @@ HS_CHECKED static int run_draws(hs_homogeneity_work *w)
 {
     int rc;
     size_t K = w->controls.of[HS_CONTROL_COVARIANCE].n;
-    HS_TRY(hs_homogeneity_tables(w->m.n_phi, K * w->m.n, &w->draws));
+    HS_TRY(hs_property_tables(w->m.n_phi, K * w->m.n, &w->draws));
     for (size_t i = 0; i < K; i++) {
         HS_TRY(see_twin(w, w, HS_CONTROL_COVARIANCE, i, i, w->draws));
     }
@@ -195,14 +195,8 @@ out:
 
 static void twins_free(hs_homogeneity_work *w)
 {
-    for (size_t p = 0; w->draws != NULL && p < w->m.n_phi; p++) {
-        free(w->draws[p]);
-    }
-    free(w->draws);
-    for (size_t p = 0; w->twins != NULL && p < w->m.n_phi; p++) {
-        free(w->twins[p]);
-    }
-    free(w->twins);
+    hs_property_tables_free(w->m.n_phi, w->draws);
+    hs_property_tables_free(w->m.n_phi, w->twins);
 }
 
 void hs_homogeneity_controls_free(hs_homogeneity_work *w)

@@ -25,14 +25,9 @@ const hs_opt hs_opts_homogeneity_model[] = {
 
 void hs_homogeneity_run_free(hs_homogeneity_work *w)
 {
-    for (size_t p = 0; p < w->m.n_phi; p++) {
-        free(w->null != NULL ? w->null[p] : NULL);
-        free(w->other != NULL ? w->other[p] : NULL);
-        free(w->rival != NULL ? w->rival[p] : NULL);
-    }
-    free(w->null);
-    free(w->other);
-    free(w->rival);
+    hs_property_tables_free(w->m.n_phi, w->null);
+    hs_property_tables_free(w->m.n_phi, w->other);
+    hs_property_tables_free(w->m.n_phi, w->rival);
     free(w->from);
     hs_property_seen_free(&w->m, &w->edited);
 }
@@ -182,23 +177,12 @@ out:
     return rc;
 }
 
-int hs_homogeneity_tables(size_t n_phi, size_t n, double ***out)
-{
-    int rc;
-    HS_TRY(hs_calloc(n_phi, sizeof **out, out));
-    for (size_t p = 0; p < n_phi; p++) {
-        HS_TRY(hs_alloc(n, sizeof ***out, &(*out)[p]));
-    }
-out:
-    return rc;
-}
-
 int hs_homogeneity_nulls(hs_homogeneity_work *w)
 {
     int rc;
     const double one = 1;
     size_t n = w->m.n;
-    HS_TRY(hs_homogeneity_tables(w->m.n_phi, w->K * n, &w->null));
+    HS_TRY(hs_property_tables(w->m.n_phi, w->K * n, &w->null));
     for (size_t k = 0; k < w->K; k++) {
         hs_direction d = {0};
         hs_seen seen = {0};
@@ -224,7 +208,7 @@ int hs_homogeneity_transfers(hs_homogeneity_work *w)
     int rc;
     size_t n = w->m.n, *row = NULL;
     double *e = NULL;
-    HS_TRY(hs_homogeneity_tables(w->m.n_phi, n * w->R, &w->other));
+    HS_TRY(hs_property_tables(w->m.n_phi, n * w->R, &w->other));
     HS_TRY(hs_alloc(n * w->R, sizeof *w->from, &w->from));
     HS_TRY(hs_alloc(n, sizeof *row, &row));
     HS_TRY(hs_alloc(n, sizeof *e, &e));

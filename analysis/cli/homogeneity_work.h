@@ -31,8 +31,6 @@ struct hs_homogeneity_work {
     hs_homogeneity_work *control; /* (HS_CONTROLS); edited.value NULL: not run */
 };
 
-/* [n_phi] tables of n numbers, undefined. */
-HS_CHECKED int hs_homogeneity_tables(size_t n_phi, size_t n, double ***out);
 /* e (n) <- effects of v, along the mean change of axis_of (v itself, or the images' own edits); base (n, or NULL): what
  * the unedited images read on that axis. */
 HS_CHECKED int hs_homogeneity_effects_of(const hs_homogeneity_work *w, size_t p, const float *axis_of, const float *v,

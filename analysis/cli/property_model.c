@@ -195,6 +195,25 @@ int hs_property_see(const hs_property_model *m, const hs_edit_plan *plan, const 
     return rc;
 }
 
+int hs_property_tables(size_t n_phi, size_t n, double ***out)
+{
+    int rc;
+    HS_TRY(hs_calloc(n_phi, sizeof **out, out));
+    for (size_t p = 0; p < n_phi; p++) {
+        HS_TRY(hs_calloc(n, sizeof ***out, &(*out)[p]));
+    }
+out:
+    return rc;
+}
+
+void hs_property_tables_free(size_t n_phi, double **table)
+{
+    for (size_t p = 0; table != NULL && p < n_phi; p++) {
+        free(table[p]);
+    }
+    free(table);
+}
+
 /* ---- Twins ---- */
 
 /* What hs_freeze_along gives, scaled to be given to the images. */

@@ -36,6 +36,10 @@ HS_CHECKED int hs_property_see(const hs_property_model *m, const hs_edit_plan *p
                                hs_seen *out);
 void hs_property_seen_free(const hs_property_model *m, hs_seen *s);
 
+/* [n_phi] tables of n numbers, 0. */
+HS_CHECKED int hs_property_tables(size_t n_phi, size_t n, double ***out);
+void hs_property_tables_free(size_t n_phi, double **table); /* NULL is legal */
+
 /* A direction of one delta for each edited step, or of one for all (S = 0): a copy of dh.  *out is owned. */
 HS_CHECKED int hs_property_direction(const hs_property_model *m, const char *name, size_t S, const float *dh,
                                      hs_direction *out);
