@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "analysis/report/columns.h"
 #include "core/base/alloc.h"
-#include "core/io/result.h"
 
 enum { COLUMNS = 8, WIDTH = 64, NUMBERS = 13, WORDS = 3 };
 enum { OVER, OVER_LOW, OVER_HIGH, OWN_A, OWN_B, CARRIED, LOW, HIGH, LIMIT, BACK, BACK_LOW, BACK_HIGH, BACK_LIMIT };
@@ -45,31 +45,16 @@ static void table_free(table *t)
 HS_CHECKED static int read_table(const char *path, table *t)
 {
     hs_result_in *r = NULL;
-    size_t rank, dim[8], n = 0;
     int rc = HS_OK;
     HS_TRY(hs_result_open(path, &r));
     if (!hs_result_has(r, number[CARRIED])) {
         goto out;
     }
-    for (int k = 0; k < WORDS; k++) {
-        char **text = NULL;
-        HS_TRY(hs_result_get_strings(r, word[k], &n, &text));
-        if (k > 0 && n != t->n) {
-            hs_strings_free(n, text);
-            rc = hs_fail(HS_EFORMAT, "%s: /%s has %zu texts; wanted %zu", path, word[k], n, t->n);
-            goto out;
-        }
-        t->n = n;
-        t->text[k] = text;
+    HS_TRY(hs_result_get_strings(r, word[NAME], &t->n, &t->text[NAME]));
+    for (int k = NAME + 1; k < WORDS; k++) {
+        HS_TRY(hs_report_texts(r, path, word[k], t->n, &t->text[k]));
     }
-    for (int k = 0; k < NUMBERS; k++) {
-        HS_TRY(hs_result_shape(r, number[k], &rank, dim));
-        if (rank != 1 || dim[0] != t->n) {
-            rc = hs_fail(HS_EFORMAT, "%s: /%s does not have %zu numbers", path, number[k], t->n);
-            goto out;
-        }
-        HS_TRY(hs_result_get_f64(r, number[k], &t->v[k]));
-    }
+    HS_TRY(hs_report_numbers(r, path, NUMBERS, number, t->n, t->v));
 out:
     hs_result_close(r);
     return rc;

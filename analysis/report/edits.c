@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/report/columns.h"
 #include "core/base/alloc.h"
-#include "core/io/result.h"
 
 enum { COLUMNS = 8, NUMBERS = 15, WIDTH = 64 };
 enum {
@@ -47,35 +47,15 @@ static void table_free(table *t)
     }
 }
 
-HS_CHECKED static int read_texts(hs_result_in *r, const char *path, const char *array, size_t n, char ***out)
-{
-    size_t have = 0;
-    int rc = hs_result_get_strings(r, array, &have, out);
-    if (rc == HS_OK && have != n) {
-        hs_strings_free(have, *out);
-        *out = NULL;
-        rc = hs_fail(HS_EFORMAT, "%s: /%s has %zu names; wanted %zu", path, array, have, n);
-    }
-    return rc;
-}
-
 HS_CHECKED static int read_table(const char *path, table *t)
 {
     hs_result_in *r = NULL;
-    size_t rank, dim[8];
     int rc = HS_OK;
     HS_TRY(hs_result_open(path, &r));
     HS_TRY(hs_result_get_strings(r, "sweep", &t->n, &t->name));
-    HS_TRY(read_texts(r, path, "target", t->n, &t->target));
-    HS_TRY(read_texts(r, path, "most_else", t->n, &t->most_else));
-    for (int k = 0; k < NUMBERS; k++) {
-        HS_TRY(hs_result_shape(r, number[k], &rank, dim));
-        if (rank != 1 || dim[0] != t->n) {
-            rc = hs_fail(HS_EFORMAT, "%s: /%s does not have %zu numbers", path, number[k], t->n);
-            goto out;
-        }
-        HS_TRY(hs_result_get_f64(r, number[k], &t->v[k]));
-    }
+    HS_TRY(hs_report_texts(r, path, "target", t->n, &t->target));
+    HS_TRY(hs_report_texts(r, path, "most_else", t->n, &t->most_else));
+    HS_TRY(hs_report_numbers(r, path, NUMBERS, number, t->n, t->v));
 out:
     hs_result_close(r);
     return rc;

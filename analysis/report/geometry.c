@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/report/columns.h"
 #include "core/base/alloc.h"
-#include "core/io/result.h"
 
 enum { NUMBERS = 6, TEXTS = 3, CELL = 96, COLUMNS = 5 };
 enum { VALUE, LOW, HIGH, NULL_VALUE, NULL_LOW, NULL_HIGH };
@@ -56,18 +56,11 @@ out:
 HS_CHECKED static int read_table(const char *path, table *t)
 {
     hs_result_in *r = NULL;
-    size_t rank, dim[8];
     int rc = HS_OK;
     HS_TRY(hs_result_open(path, &r));
     HS_TRY(hs_result_attr_get_str(r, NULL, "paragraph", &t->paragraph));
     HS_TRY(read_texts(r, path, t));
-    for (size_t k = 0; k < NUMBERS; k++) {
-        HS_TRY(hs_result_shape(r, number[k], &rank, dim));
-        if (rank != 1 || dim[0] != t->n) {
-            HS_TRY(hs_fail(HS_EFORMAT, "%s: /%s does not have %zu numbers", path, number[k], t->n));
-        }
-        HS_TRY(hs_result_get_f64(r, number[k], &t->v[k]));
-    }
+    HS_TRY(hs_report_numbers(r, path, NUMBERS, number, t->n, t->v));
 out:
     hs_result_close(r);
     return rc;

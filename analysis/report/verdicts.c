@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/report/columns.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
-#include "core/io/result.h"
 
 enum { TEXTS = 10, NUMBERS = 5, CELL = 160, CARD = 1024 };
 enum { PROPERTY, DIRECTION, VERDICT, SPECIFIC, REASON, READOUT, PRIMARY, NOTES, RUN, NOT_RUN };
@@ -58,7 +58,7 @@ void hs_verdicts_free(hs_verdicts *v)
 HS_CHECKED static int read_statistics(const char *path, hs_result_in *r, statistics *s)
 {
     static const char *const array[3] = {"statistic_value", "statistic_low", "statistic_high"};
-    size_t rank, dim[8], reasons = 0;
+    size_t reasons = 0;
     int rc = HS_OK;
     if (!hs_result_has(r, "statistic")) {
         return HS_OK;
@@ -73,14 +73,7 @@ HS_CHECKED static int read_statistics(const char *path, hs_result_in *r, statist
             goto out;
         }
     }
-    for (int k = 0; k < 3; k++) {
-        HS_TRY(hs_result_shape(r, array[k], &rank, dim));
-        if (rank != 1 || dim[0] != s->n) {
-            rc = hs_fail(HS_EFORMAT, "%s: /%s does not have %zu numbers", path, array[k], s->n);
-            goto out;
-        }
-        HS_TRY(hs_result_get_f64(r, array[k], &s->v[k]));
-    }
+    HS_TRY(hs_report_numbers(r, path, 3, array, s->n, s->v));
 out:
     return rc;
 }
