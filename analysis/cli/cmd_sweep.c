@@ -73,10 +73,7 @@ HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
     HS_TRY(hs_size_mul(job->source.n, job->plan.m, &rows));
     HS_TRY(hs_alloc(rows, hs_chw_size(job->source.image) * sizeof *x_0, &x_0));
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, x_0, &f.sweep));
-    json_object_set_new(hs_cmd_results(c), "resumed", json_integer((json_int_t)cells.resumed));
-    if (cells.resumed > 0) {
-        hs_cmd_say(c, "%zu of %zu images were there\n", cells.resumed, job->source.n);
-    }
+    hs_resume_say(c, cells.resumed, job->source.n);
     HS_TRY(hs_sweep_file_natural(&f));
     HS_TRY(hs_sweep_file_rival(c, &f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));

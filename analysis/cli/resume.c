@@ -64,6 +64,14 @@ out:
     return rc;
 }
 
+void hs_resume_say(hs_cmd *c, size_t resumed, size_t n)
+{
+    json_object_set_new(hs_cmd_results(c), "resumed", json_integer((json_int_t)resumed));
+    if (resumed > 0) {
+        hs_cmd_say(c, "%zu of %zu images were there\n", resumed, n);
+    }
+}
+
 void hs_resume_close(hs_cells *cells, int rc)
 {
     hs_cells_close(cells, rc == HS_OK || rc == HS_EDEGENERATE);

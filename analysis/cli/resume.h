@@ -10,6 +10,8 @@
  * answer (-o, -f, --threads, --json ...) and those named in changes_nothing (NULL-terminated).  HS_ERANGE: of another
  * command, unless -f; else as hs_cells_open. */
 HS_CHECKED int hs_resume_open(const hs_cmd *c, const char *const *changes_nothing, const char *also, hs_cells **out);
+/* Says, and files under results.resumed, how many of n images were there. */
+void hs_resume_say(hs_cmd *c, size_t resumed, size_t n);
 /* How the command ended: the cells go when it succeeded, or found that it has no answer (HS_EDEGENERATE); else they
  * stay.
  */
