@@ -10,19 +10,18 @@
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
 
-const hs_opt hs_opts_robust[] = {{"arms", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B", "Noise",
-                                  "h_p, eps_p, h_both, eps_both, x_t; all when left out; the first two decide"},
-                                 {"levels", 0, HS_OPT_GRID, "0.002,0.006,0.02,0.06,0.2,0.6,1.2,2.4", 0, 0, NULL,
-                                  "L1,L2,...", "Noise", "levels of the noise above 0, in the unit of the matching"},
-                                 {"matching", 0, HS_OPT_STR, "first-order", 0, 0, "norm|relative|spread|first-order",
-                                  "RULE", "Noise",
-                                  "equal length; equal share of the space's own vectors, or of their spread between "
-                                  "images; equal first-order change "
-                                  "of P_t, which is fair"},
-                                 {"damage", 0, HS_OPT_STR, "auto", 0, 0, "auto|l2|ssim|hf|attr|feat", "KIND", "Noise",
-                                  "what decides; auto: feat where --attr is for images of the model's size, else l2"},
-                                 HS_OPT_ATTR,
-                                 {0}};
+const hs_opt hs_opts_robust[] = {
+    {"arms", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A,B", "Noise",
+     "h_p, eps_p, h_both, eps_both, x_t; all when left out; the first two decide"},
+    {"levels", 0, HS_OPT_GRID, "0.002,0.006,0.02,0.06,0.2,0.6,1.2,2.4", 0, 0, NULL, "L1,L2,...", "Noise",
+     "levels of the noise above 0, in the unit of the matching"},
+    {"matching", 0, HS_OPT_STR, "first-order", 0, 0, "norm|relative|spread|first-order", "RULE", "Noise",
+     "equal length; equal share of the space's own vectors, or of their spread between images; equal first-order "
+     "change of P_t, which is fair"},
+    {"damage", 0, HS_OPT_STR, "auto", 0, 0, "auto|l2|ssim|hf|attr|feat", "KIND", "Noise",
+     "what decides; auto: feat where --attr is for images of the model's size, else l2"},
+    HS_OPT_ATTR,
+    {0}};
 
 enum { MATCH_IMAGES = 8 };
 
@@ -294,10 +293,7 @@ int hs_robust_of_model(hs_cmd *c, hs_robust_case *k)
     HS_TRY(open_cells(c, &j, &k->cells));
     HS_TRY(hs_robust_run_model(&j.plan, &k->run));
     k->has_run = 1;
-    json_object_set_new(hs_cmd_results(c), "resumed", json_integer((json_int_t)k->run.resumed));
-    if (k->run.resumed > 0) {
-        hs_cmd_say(c, "%zu of %zu images were there\n", k->run.resumed, k->run.n);
-    }
+    hs_resume_say(c, k->run.resumed, k->run.n);
     hs_work_done(c, &j.model, (hs_unet_work){0});
 out:
     job_free(&j);

@@ -18,8 +18,9 @@
  *   anisotropy    log of the damage of P-only noise in h at the middle level inside the top k PCs of the plain h of
  *                 each step over that of noise outside, equally long
  *   ablation      damage where h is the mean of the plain h of its step, P-only: what tells the images apart is gone
- *   common        how much of h is one vector common to all images (common_share.h), of the plain images whose h is
- * kept idle          eps hardly looks like x_t at a first step that is nearly all noise (cosine below .5): an untrained
+ *   common        how much of h is one vector common to all images (common_share.h), of the plain images whose h
+ *                 is kept
+ *   idle          eps hardly looks like x_t at a first step that is nearly all noise (cosine below .5): an untrained
  *                 network, whose images no noise in h can break */
 #ifndef HS_PROPERTIES_ROBUSTNESS_RUN_H
 #define HS_PROPERTIES_ROBUSTNESS_RUN_H
