@@ -11,7 +11,6 @@
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
 #include "core/base/alloc.h"
-#include "core/stats/moments.h"
 #include "core/stats/special.h"
 
 static const hs_opt options[] = {
@@ -156,15 +155,43 @@ HS_CHECKED static int measure_control(hs_cmd *c, const hs_line_case *item, hs_me
     return rc;
 }
 
+/* M_ab: what each of the terms alone does to every scalar read-out, in sd of unedited images. */
+static json_t *new_crosstalk(const hs_line_terms *t)
+{
+    json_t *names = json_array(), *rows = json_array();
+    for (size_t k = 0; k < t->T; k++) {
+        json_array_append_new(names, json_string(t->name[k]));
+        json_array_append_new(rows, json_array());
+    }
+    return json_pack("{s:o, s:[], s:s, s:o}", "directions", names, "readouts", "unit", "sd of unedited images", "value",
+                     rows);
+}
+
+/* The column of a read-out, as it was measured. */
+static void add_crosstalk(json_t *crosstalk, const hs_line_case *item, const hs_linearity *l)
+{
+    const hs_line_terms *t = &item->terms;
+    if (t->T == 0 || t->effect == NULL) {
+        return;
+    }
+    json_array_append_new(json_object_get(crosstalk, "readouts"), json_string(item->readout));
+    for (size_t k = 0; k < t->T; k++) {
+        char name[64];
+        hs_line_crosstalk_name(t, k, name);
+        json_array_append_new(json_array_get(json_object_get(crosstalk, "value"), k), hs_json_num(statistic(l, name)));
+    }
+}
+
 /* Measures case i, says it, writes its file (*path, owned by the caller). */
-HS_CHECKED static int answer_one(hs_cmd *c, const hs_line_data *d, size_t i, json_t **json, hs_verdict *verdict,
-                                 char **path)
+HS_CHECKED static int answer_one(hs_cmd *c, const hs_line_data *d, size_t i, json_t *crosstalk, json_t **json,
+                                 hs_verdict *verdict, char **path)
 {
     hs_linearity l = {0};
     int rc = HS_OK;
     HS_TRY(hs_progress_tell(hs_cmd_progress(c), "linearity", i, d->n));
     HS_TRY(measure(c, &d->item[i], &l));
     HS_TRY(hs_line_controls(c, &d->item[i], d->untrained, measure_control, &l.result));
+    add_crosstalk(crosstalk, &d->item[i], &l);
     *verdict = l.result.verdict;
     *json = hs_measurement_json(&l.result);
     if (d->item[i].readout[0] != '\0') {
@@ -198,32 +225,9 @@ static void file_results(hs_cmd *c, const hs_line_data *d, json_t *list)
     }
 }
 
-/* M_ab: mean effects of the terms at the largest strength on every scalar read-out, in sd of unedited images. */
-static json_t *crosstalk(const hs_line_data *d)
-{
-    json_t *names = json_array(), *readouts = json_array(), *rows = json_array();
-    const hs_line_terms *first = &d->item[0].terms;
-    for (size_t k = 0; k < first->T; k++) {
-        json_array_append_new(names, json_string(first->name[k]));
-        json_array_append_new(rows, json_array());
-    }
-    for (size_t p = 0; p < d->n; p++) {
-        const hs_line_terms *t = &d->item[p].terms;
-        for (size_t k = 0; k < t->T && t->effect != NULL; k++) {
-            double mean = hs_mean(t->n, t->effect + k * t->n, NULL), sd = d->item[p].spread;
-            json_array_append_new(json_array_get(rows, k), hs_json_num(sd > 0 ? mean / sd : (double)NAN));
-        }
-        if (t->effect != NULL) {
-            json_array_append_new(readouts, json_string(d->item[p].readout));
-        }
-    }
-    return json_pack("{s:o, s:o, s:s, s:o}", "directions", names, "readouts", readouts, "unit", "sd of unedited images",
-                     "value", rows);
-}
-
 HS_CHECKED static int answer(hs_cmd *c, const hs_line_data *d)
 {
-    json_t *list = json_array();
+    json_t *list = json_array(), *crosstalk = new_crosstalk(&d->item[0].terms);
     hs_verdict *verdict = NULL;
     char **path = NULL;
     int rc = HS_OK;
@@ -231,12 +235,12 @@ HS_CHECKED static int answer(hs_cmd *c, const hs_line_data *d)
     HS_TRY(hs_calloc(d->n, sizeof *path, &path));
     for (size_t i = 0; i < d->n; i++) {
         json_t *one = NULL;
-        HS_TRY(answer_one(c, d, i, &one, &verdict[i], &path[i]));
+        HS_TRY(answer_one(c, d, i, crosstalk, &one, &verdict[i], &path[i]));
         json_array_append_new(list, one);
     }
     file_results(c, d, list);
     if (d->item[0].terms.T > 0) {
-        json_object_set_new(hs_cmd_results(c), "crosstalk", crosstalk(d));
+        json_object_set(hs_cmd_results(c), "crosstalk", crosstalk);
     }
     hs_cmd_exit(c, hs_measurements_exit(d->item[0].readout[0] != '\0' ? 1 : d->n, verdict));
     if (hs_cmd_str(c, "plot") != NULL) {
@@ -248,6 +252,7 @@ out:
     }
     free(path);
     free(verdict);
+    json_decref(crosstalk);
     json_decref(list);
     return rc;
 }

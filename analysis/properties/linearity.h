@@ -30,9 +30,9 @@
  *
  * Of a sum of directions whose terms a, b, ... were swept alone on the same images, at s0:
  *
- *   additivity        root of Sum_i |E_{a+b} - E_a - E_b|^2 / Sum_i |E_{a+b}|^2: 0 where effects add; additivity_null
- * the same with the terms' effects on other images crosstalk(a)      E_a in sd of the read-out (scalar ones): a row of
- * the matrix M_ab over read-outs
+ *   additivity        root of Sum_i |E_{a+b} - E_a - E_b|^2 / Sum_i |E_{a+b}|^2: 0 where effects add
+ *   additivity_null   the same with the terms' effects on other images
+ *   crosstalk(a)      E_a in sd of the read-out (scalar ones): a row of the matrix M_ab over read-outs
  *
  * Intervals over images: bootstrap-t of log(1 - x) for the index and r2_increments, percentiles for spearman, BCa for
  * the rest.
@@ -73,6 +73,7 @@ typedef struct {
 HS_CHECKED int hs_line_terms_create(size_t T, size_t n, size_t f, const char *const *name, const double *sum,
                                     const double *term, hs_line_terms *out);
 void hs_line_terms_free(hs_line_terms *t);
+void hs_line_crosstalk_name(const hs_line_terms *t, size_t k, char name[64]); /* of the statistic crosstalk(a) */
 
 typedef struct {
     hs_bootstrap_options bootstrap;

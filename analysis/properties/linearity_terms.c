@@ -94,19 +94,24 @@ out:
     return rc;
 }
 
+void hs_line_crosstalk_name(const hs_line_terms *t, size_t k, char name[64])
+{
+    snprintf(name, 64, "crosstalk(%.48s)", t->name[k]);
+}
+
 HS_CHECKED static int put_crosstalk(const hs_effects *e, const hs_linearity_options *o, double spread,
                                     hs_measurement *r)
 {
     int rc = HS_OK;
     const hs_line_terms *t = o->terms;
-    char name[80];
+    char name[64];
     double *v = NULL;
     HS_TRY(hs_alloc(t->n, sizeof *v, &v));
     for (size_t k = 0; k < t->T; k++) {
         for (size_t i = 0; i < t->n; i++) {
             v[i] = t->effect[k * t->n + i] / spread;
         }
-        snprintf(name, sizeof name, "crosstalk(%.48s)", t->name[k]);
+        hs_line_crosstalk_name(t, k, name);
         HS_TRY(
             hs_line_put_mean(e, &o->bootstrap, name, v, "mean effect of the term alone at the largest |s|, in sd", r));
     }
