@@ -5,6 +5,7 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/common.h"
+#include "analysis/cli/shipped.h"
 #include "analysis/cli/train_run.h"
 #include "analysis/train/task_ddpm.h"
 #include "core/model/model.h"
@@ -12,6 +13,8 @@
 static const hs_opt options[] = {
     {"arch", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME|FILE", "Model",
      "architecture (info --archs); --readout clip: faces-clip"},
+    {"init", 0, HS_OPT_STR, NULL, 0, 0, NULL, "MODEL", "Model",
+     "a model whose weights are the first ones: trained on, or tuned to other images; random ones when left out"},
     {"schedule", 0, HS_OPT_STR, NULL, 0, 0, NULL, "S", "Model",
      "linear, cosine, scaled_linear or a .npy table of beta; the architecture's own when left out"},
     {"beta-end", 0, HS_OPT_NUM, NULL, 1e-6, 0.9999, NULL, "B", "Model",
@@ -37,11 +40,11 @@ HS_CHECKED static int check_options(const hs_cmd *c)
     static const struct {
         const char *name;
         int tasks;
-    } of[] = {{"arch", UNET | CLIP},    {"schedule", UNET}, {"beta-end", UNET},   {"prediction", UNET},
-              {"flip", UNET},           {"grid", UNET},     {"grid-steps", UNET}, {"conv", UNET | ATTR},
-              {"attributes", ATTR},     {"size", ATTR},     {"channels", ATTR},   {"groups", ATTR},
-              {"features", ATTR},       {"captions", CLIP}, {"guide", CLIP},      {"no-augment", CLIP},
-              {"held-out", ATTR | CLIP}};
+    } of[] = {{"arch", UNET | CLIP}, {"schedule", UNET},       {"beta-end", UNET}, {"prediction", UNET},
+              {"init", UNET},        {"flip", UNET},           {"grid", UNET},     {"grid-steps", UNET},
+              {"conv", UNET | ATTR}, {"attributes", ATTR},     {"size", ATTR},     {"channels", ATTR},
+              {"groups", ATTR},      {"features", ATTR},       {"captions", CLIP}, {"guide", CLIP},
+              {"no-augment", CLIP},  {"held-out", ATTR | CLIP}};
     static const char *const goes[] = {[UNET] = "without --readout",
                                        [ATTR] = "with --readout attr",
                                        [CLIP] = "with --readout clip",
@@ -86,17 +89,42 @@ out:
     return rc;
 }
 
+/* *m <- the model of --init: a folder says its architecture, a weight file is of --arch. */
+HS_CHECKED static int open_init(hs_cmd *c, hs_model *m)
+{
+    const char *name = hs_cmd_str(c, "init");
+    char shipped[HS_SHIPPED_PATH];
+    struct stat st;
+    int rc = HS_OK;
+    const char *path = hs_shipped_or(name, shipped);
+    if (strncmp(name, "random:", 7) == 0) {
+        return hs_fail(HS_ERANGE, "--init: %s has random weights; leave it out for those of --seed", name);
+    }
+    HS_TRY(hs_common_model_there(path));
+    int folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    HS_TRY(hs_model_open(path, folder ? NULL : hs_cmd_str(c, "arch"), NULL, m));
+    HS_TRY(hs_cmd_input_sha(c, m->path, m->sha256));
+out:
+    if (rc != HS_OK) {
+        hs_model_free(m);
+    }
+    return rc;
+}
+
 HS_CHECKED static int train_unet(hs_cmd *c)
 {
     hs_unet_config cfg = {0};
+    hs_model init = {0};
     hs_train_run r = {0};
     hs_ddpm *d = NULL;
     int rc = HS_OK;
     HS_TRY(configure(c, &cfg));
+    HS_TRY(hs_cmd_given(c, "init") ? open_init(c, &init) : HS_OK);
     HS_TRY(hs_train_run_open(c, hs_unet_image_shape(&cfg), 0, &r));
     const hs_ddpm_options o = {.prediction =
                                    strcmp(hs_cmd_str(c, "prediction"), "v") == 0 ? HS_PREDICT_V : HS_PREDICT_EPSILON,
                                .seed = hs_cmd_seed(c),
+                               .init = hs_cmd_given(c, "init") ? &init : NULL,
                                .batch = (size_t)hs_cmd_int(c, "batch"),
                                .flip = hs_cmd_flag(c, "flip"),
                                .half = strcmp(hs_cmd_str(c, "dtype"), "f16") == 0,
@@ -111,6 +139,7 @@ HS_CHECKED static int train_unet(hs_cmd *c)
 out:
     hs_ddpm_free(d);
     hs_train_run_free(&r);
+    hs_model_free(&init);
     hs_unet_config_free(&cfg);
     return rc;
 }
@@ -134,12 +163,14 @@ const hs_command hs_cmd_train = {
     .purpose = "Train a U-Net to predict noise, or with --readout an attribute network or a CLIP of faces and "
                "captions. The folder is a model from the "
                "first checkpoint on; --resume continues a stopped run to the same bits.",
-    .examples = "hspace train --data faces --arch faces-32 --steps 18000 -o faces-a/\n"
-                "hspace train --data faces --arch faces-32 --steps 18000 --resume -o faces-a/\n"
-                "hspace train --data photos/ --fit --flip --arch ddpm-cifar10-32 --steps 100000 -o photos-model/\n"
-                "hspace train --data faces --readout attr --steps 4000 --rate 1e-3 -o faces-attr/\n"
-                "hspace train --data faces --readout clip --arch faces-clip --batch 64 --steps 4000 --rate 1e-3 "
-                "-o faces-clip/",
+    .examples =
+        "hspace train --data faces --arch faces-32 --steps 18000 -o faces-a/\n"
+        "hspace train --data faces --arch faces-32 --steps 18000 --resume -o faces-a/\n"
+        "hspace train --data photos/ --fit --flip --arch ddpm-cifar10-32 --steps 100000 -o photos-model/\n"
+        "hspace train --data sketches/ --arch faces-32 --init faces-a --steps 6000 --rate 2e-4 -o sketches-model/\n"
+        "hspace train --data faces --readout attr --steps 4000 --rate 1e-3 -o faces-attr/\n"
+        "hspace train --data faces --readout clip --arch faces-clip --batch 64 --steps 4000 --rate 1e-3 "
+        "-o faces-clip/",
     .options = tables,
     .run = run,
 };

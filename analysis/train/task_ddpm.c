@@ -70,6 +70,41 @@ out:
     return rc;
 }
 
+static int same_param(const hs_unet_param *a, const hs_unet_param *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->rank == b->rank && a->count == b->count && a->offset == b->offset &&
+           memcmp(a->dim, b->dim, a->rank * sizeof *a->dim) == 0;
+}
+
+/* HS_ESHAPE unless the two networks have the same parameters in the same places. */
+HS_CHECKED static int check_same(const hs_unet *u, const hs_unet *from, const char *name)
+{
+    size_t n = hs_unet_param_count(u), m = hs_unet_param_count(from);
+    for (size_t i = 0; i < n && i < m; i++) {
+        hs_unet_param want = hs_unet_param_at(u, i), got = hs_unet_param_at(from, i);
+        if (!same_param(&want, &got)) {
+            return hs_fail(HS_ESHAPE, "%s is another network: its %s has %zu values, where %s of %zu is wanted", name,
+                           got.name, got.count, want.name, want.count);
+        }
+    }
+    return n == m ? HS_OK : hs_fail(HS_ESHAPE, "%s is another network: %zu parameters, wanted %zu", name, m, n);
+}
+
+/* The first weights: those of the model instead of random ones. */
+HS_CHECKED static int start_from(hs_unet *u, const hs_model *model)
+{
+    hs_unet *from = NULL;
+    size_t n, m;
+    int rc = HS_OK;
+    HS_TRY(hs_unet_trainable(hs_unet_config_of(model->unet), 0, model->weights, &from));
+    HS_TRY(check_same(u, from, model->name));
+    const float *theta = hs_unet_theta(from, &m);
+    memcpy(hs_unet_theta(u, &n), theta, m * sizeof *theta);
+out:
+    hs_unet_free(from);
+    return rc;
+}
+
 /* What a resumed run must share. */
 HS_CHECKED static int describe(hs_ddpm *d)
 {
@@ -85,6 +120,9 @@ HS_CHECKED static int describe(hs_ddpm *d)
     hs_str_addf(s, "data %s, sha256 %.16s\n", d->data->text, d->data->sha256);
     hs_str_addf(s, "batch %zu\nflip %d\nseed %llu\nconv %d\n", d->o.batch, d->o.flip, (unsigned long long)d->o.seed,
                 (int)d->o.conv);
+    if (d->o.init != NULL) {
+        hs_str_addf(s, "init %.16s\n", d->o.init->sha256);
+    }
     HS_TRY(hs_str_ok(s));
 out:
     hs_str_free(&json);
@@ -122,6 +160,7 @@ int hs_ddpm_create(const hs_unet_config *cfg, const hs_data *data, const hs_ddpm
     d->d = hs_chw_size(data->image);
     HS_TRY(hs_schedule_create(&cfg->schedule, &d->schedule));
     HS_TRY(hs_unet_trainable(cfg, o->seed, NULL, &d->unet));
+    HS_TRY(o->init != NULL ? start_from(d->unet, o->init) : HS_OK);
     hs_unet_theta(d->unet, &d->n_theta);
     HS_TRY(hs_unet_grad_create(d->unet, o->batch, o->batch, 1, o->conv, &d->grad));
     HS_TRY(make_room(d));

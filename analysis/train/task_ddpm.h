@@ -9,14 +9,15 @@
 #include "analysis/train/train.h"
 #include "core/diffusion/objective.h"
 #include "core/io/safetensors.h"
-#include "core/model/unet.h"
+#include "core/model/model.h"
 
 typedef struct {
     hs_prediction prediction;
-    uint64_t seed; /* of the first weights, timesteps, noise, choice of images */
-    size_t batch;  /* images an update */
-    int flip;      /* mirror half of the images */
-    int half;      /* publish float16 weights */
+    uint64_t seed;        /* of the first weights, timesteps, noise, choice of images */
+    const hs_model *init; /* whose weights are the first ones, under any names; NULL: random ones; borrowed */
+    size_t batch;         /* images an update */
+    int flip;             /* mirror half of the images */
+    int half;             /* publish float16 weights */
     hs_conv_mode conv;
     size_t pictures;      /* samples in samples.png, 1 to 256 */
     size_t picture_steps; /* DDIM steps of each */
@@ -27,8 +28,8 @@ typedef struct {
 typedef struct hs_ddpm hs_ddpm;
 
 /* *out <- the task of cfg on the data, published into folder; data, folder and meta are borrowed.
- * HS_ESHAPE: the data are of another size; HS_ERANGE: batch or pictures out of range, a network that also
- * gives a variance; else as hs_unet_trainable and hs_unet_grad_create. */
+ * HS_ESHAPE: the data are of another size, init is another network (the first parameter that differs); HS_ERANGE: batch
+ * or pictures out of range, a network that also gives a variance; else as hs_unet_trainable and hs_unet_grad_create. */
 HS_CHECKED int hs_ddpm_create(const hs_unet_config *cfg, const hs_data *data, const hs_ddpm_options *o,
                               const char *folder, hs_ddpm **out);
 void hs_ddpm_free(hs_ddpm *d);

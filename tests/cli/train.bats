@@ -196,3 +196,20 @@ updates() { head -c 4000 "$1/checkpoint.safetensors" | grep -ao '"update":"[0-9]
     cut -d, -f1-3 pics/attributes.csv >few.csv && mv few.csv pics/attributes.csv
     fails 2 "not the factors that captions speak of" "$HSPACE" train ${C/--data faces/--data pics} --steps 4 -q -o n
 }
+
+@test "train: --init begins with a model's weights, on a resumed run too, and takes no other network" {
+    "$HSPACE" train $T --dtype f32 --steps 30 -o first >/dev/null 2>&1
+    # A rate of nothing: the weights stay what they were.
+    "$HSPACE" train ${T/--seed 3/--seed 5} --dtype f32 --init first --rate 0 --steps 3 -o same >/dev/null 2>&1
+    cmp <(tail -c 100000 first/diffusion_pytorch_model.safetensors) <(tail -c 100000 same/diffusion_pytorch_model.safetensors)
+    "$HSPACE" train ${T/--seed 3/--seed 5} --init first --steps 30 -o on --json 2>/dev/null >on.json
+    "$HSPACE" train ${T/--seed 3/--seed 5} --steps 30 -o anew --json 2>/dev/null >anew.json
+    [ "$(jq '.results.loss' on.json)" != "$(jq '.results.loss' anew.json)" ]
+    jq -e '.inputs | length >= 1' on.json
+    fails 2 'init' "$HSPACE" train ${T/--seed 3/--seed 5} --steps 40 --resume -o on
+    "$HSPACE" train ${T/--seed 3/--seed 5} --init first --steps 40 --resume -o on >/dev/null 2>&1
+    fails 2 'another network' "$HSPACE" train $T --init faces-a --steps 2 -o other
+    fails 2 'random weights' "$HSPACE" train $T --init random:tiny --steps 2 -o other
+    fails 2 'goes without --readout' "$HSPACE" train --data faces --readout attr --init first --steps 2 -o other
+    [ ! -e other ]
+}
