@@ -39,6 +39,14 @@ out:
     return rc;
 }
 
+/* All pages of an image at once. */
+static void fetch_rows(void *ctx, size_t first, size_t n)
+{
+    const hs_deltas_in *in = ctx;
+    size_t per = in->source.S * in->source.d * sizeof(float);
+    hs_tensors_fetch_part(in->tensors, in->array, first * per, n * per);
+}
+
 /* Pages of the mapping that are done with would count as memory too. */
 static void drop_rows(void *ctx, size_t first, size_t n)
 {
@@ -100,6 +108,7 @@ HS_CHECKED static int open_npy(const char *path, hs_deltas_in *in)
     in->source.parallel = 1;
     if (in->array->dtype == HS_F32 && (uintptr_t)in->array->bytes % sizeof(float) == 0) {
         in->source.rows = (const float *)(const void *)in->array->bytes;
+        in->source.next = fetch_rows;
         in->source.done = drop_rows;
     }
     HS_TRY(begin_mark(in));

@@ -27,10 +27,12 @@ typedef struct {
     void *ctx;
     int parallel; /* read may be called by several threads at once; otherwise it is called in order */
     /* Where they are in memory: (n, S, d), looked at in place by several threads, and read only when an image is not
-     * finite.  seen, where given, is told of each image's steps [k, k + steps), once, while they are in the processor's
-     * cache; done, of images [first, first + n) that aren't looked at any more.  Both by several threads. */
+     * finite.  Where given, next is told of images [first, first + n) that are looked at now; seen, of each image's
+     * steps [k, k + steps), once, while they are in the processor's cache; done, of images that aren't looked at any
+     * more. All by several threads. */
     const float *rows;
     HS_CHECKED int (*seen)(void *ctx, size_t image, size_t k, size_t steps, const float *v);
+    void (*next)(void *ctx, size_t first, size_t n);
     void (*done)(void *ctx, size_t first, size_t n);
 } hs_deltas_source;
 

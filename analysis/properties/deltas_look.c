@@ -78,6 +78,9 @@ static void do_round(pass *p, size_t first, size_t n, group *g)
     for (size_t i = 0; i < n; i += p->together) {
         g->first = first + i;
         g->n = n - i < p->together ? n - i : p->together;
+        if (s->next != NULL) {
+            s->next(s->ctx, g->first, g->n);
+        }
         if (!hs_deltas_failed(&p->failure)) { /* spoiled or not: the others are to be seen */
             hs_deltas_note(&p->failure, look_at(p, g));
         }

@@ -51,6 +51,16 @@ int hs_mapping_check(const hs_mapping *m)
     return HS_OK;
 }
 
+void hs_mapping_fetch_part(const hs_mapping *m, size_t first, size_t len)
+{
+#ifdef MADV_POPULATE_READ
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), from = first / page * page;
+    (void)madvise((void *)(uintptr_t)(m->bytes + from), first + len - from, MADV_POPULATE_READ); /* advice */
+#else
+    (void)m, (void)first, (void)len;
+#endif
+}
+
 void hs_mapping_drop(const hs_mapping *m)
 {
     (void)madvise((void *)(uintptr_t)m->bytes, m->len, MADV_DONTNEED); /* advice: not taking it is no error */
