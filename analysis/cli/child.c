@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,10 +106,11 @@ void hs_words_free(hs_words *w)
 
 /* ---- The process ---- */
 
-/* In the child: our program, its stdout into fd. */
-static void become(char **argv, int fd)
+/* In the child: our program, its stdout into fd.  It ends with the parent however that ends, and leaves its journal to
+ * the next run instead of working on with nobody to answer to. */
+static void become(char **argv, int fd, pid_t parent)
 {
-    if (dup2(fd, STDOUT_FILENO) >= 0) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && dup2(fd, STDOUT_FILENO) >= 0) {
         execv("/proc/self/exe", argv);
     }
     _exit(hs_exit_code(HS_EIO));
@@ -169,13 +171,14 @@ int hs_child_run(const hs_words *w, json_t **answer, int *code)
     if (pipe(ends) != 0) {
         HS_TRY(hs_fail_errno("verify", "no pipe"));
     }
+    const pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0) {
         HS_TRY(hs_fail_errno("verify", "no process"));
     }
     if (pid == 0) {
         close(ends[0]);
-        become(argv, ends[1]);
+        become(argv, ends[1], parent);
     }
     close(ends[1]);
     ends[1] = -1;
