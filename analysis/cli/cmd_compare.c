@@ -12,6 +12,7 @@
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
+#include "analysis/cli/resume.h"
 #include "analysis/cli/shipped.h"
 #include "analysis/compare/compare.h"
 #include "core/base/alloc.h"
@@ -101,6 +102,7 @@ typedef struct {
     hs_compared_dirs dirs;
     hs_direction_answer *answer; /* (dirs.D) */
     hs_compared_effects effects; /* of two models */
+    hs_run_cells cells;          /* of their runs */
 } found;
 
 static void found_free(found *f)
@@ -153,7 +155,7 @@ HS_CHECKED static int measure(hs_cmd *c, const hs_compared *list, found *f)
     HS_TRY(hs_compare_judge(&f->x, &o, pooled, &f->m));
     HS_TRY(carrier != NULL ? hs_carrier_judge(carrier, f->answer) : HS_OK);
     if (models) {
-        HS_TRY(hs_compared_effects_run(c, list, &f->dirs, carrier, &f->effects));
+        HS_TRY(hs_compared_effects_run(c, list, &f->dirs, carrier, &f->cells, &f->effects));
         hs_compared_effects_decide(&f->effects, f->answer);
         HS_TRY(hs_compared_effects_put(&f->effects, &f->dirs, &f->m));
     }
@@ -188,6 +190,7 @@ HS_CHECKED static int pair(hs_cmd *c, const hs_compared *list)
     hs_cmd_exit(c, hs_verdict_exit(f.m.verdict));
     HS_TRY(write_file(c, list, &f));
 out:
+    hs_resume_close(f.cells.cells, rc);
     found_free(&f);
     return rc;
 }
@@ -248,7 +251,9 @@ out:
 const hs_command hs_cmd_compare = {
     .name = "compare",
     .usage = "(--a ACTS|M --b ACTS|M | --model M...) [--directions-a D --directions-b E] -o R.h5",
-    .purpose = "Measures whether two models share their h-space, and directions in it.",
+    .purpose =
+        "Measures whether two models share their h-space, and directions in it. Stopped or killed while directions "
+        "run, the same command goes on where it stood (R.h5.journal).",
     .examples =
         "hspace compare --a faces-a --b random:tiny -N 64 --steps 10 -o twin.h5\n"
         "hspace compare --a a.h5 --b b.h5 -o shared.h5\n"

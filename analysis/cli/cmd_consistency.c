@@ -114,7 +114,9 @@ out:
 const hs_command hs_cmd_consistency = {
     .name = "consistency",
     .usage = "(--model M --direction D -N n | --deltas DELTAS.h5|.npy [--null-deltas F]) [--store ACTS.h5] -o R.h5",
-    .purpose = "Measures whether a change of h is the same at every timestep and does the same there.",
+    .purpose =
+        "Measures whether a change of h is the same at every timestep and does the same there. Stopped or killed, "
+        "the same command with --model goes on where it stood (R.h5.journal).",
     .examples =
         "hspace consistency --deltas frozen.h5 --null-deltas untrained.h5 --json | jq .results.verdict\n"
         "hspace consistency --model faces-a --direction f.h5 --t-edit 300 --readout attr:smile -N 32 -o smile.h5\n"

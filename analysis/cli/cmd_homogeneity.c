@@ -321,7 +321,8 @@ const hs_command hs_cmd_homogeneity = {
     .name = "homogeneity",
     .usage = "(--model M --direction D -N n | --deltas DELTAS.h5|.npy [--null-deltas F] | --effects E.csv | --sweep "
              "SWEEP.h5 --readout PHI) -o R.h5",
-    .purpose = "Measures whether the same change of h has the same effect on every sample.",
+    .purpose = "Measures whether the same change of h has the same effect on every sample. Stopped or killed, the same "
+               "command with --model goes on where it stood (R.h5.journal).",
     .examples =
         "hspace homogeneity --sweep smile.h5 --readout attr:smile -o homogeneity.h5\n"
         "hspace homogeneity --deltas frozen.h5 --null-deltas untrained.h5 --json | jq .results.verdict\n"

@@ -10,6 +10,7 @@
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
+#include "analysis/cli/resume.h"
 #include "core/base/alloc.h"
 #include "core/stats/special.h"
 
@@ -288,6 +289,7 @@ static void resolve_params(hs_cmd *c, const hs_line_data *d)
 static int run(hs_cmd *c)
 {
     hs_line_data d = {0};
+    hs_run_cells cells = {0};
     int rc = HS_OK;
     const char *const *term;
     size_t terms = hs_cmd_list(c, "terms", &term);
@@ -300,13 +302,14 @@ static int run(hs_cmd *c)
             HS_TRY(hs_line_add_terms(c, hs_cmd_str(c, "sweep"), terms, term, &d));
         }
     } else {
-        HS_TRY(hs_line_of_model(c, &d));
+        HS_TRY(hs_line_of_model(c, &d, &cells));
     }
     resolve_params(c, &d);
     if (!hs_cmd_dry_run(c)) {
         HS_TRY(answer(c, &d));
     }
 out:
+    hs_resume_close(cells.cells, rc);
     hs_line_data_free(&d);
     return rc;
 }
@@ -314,7 +317,9 @@ out:
 const hs_command hs_cmd_linearity = {
     .name = "linearity",
     .usage = "(--model M --direction D --strengths A:B:STEP -N n | --sweep SWEEP.h5 | --effects E.csv) -o R.h5",
-    .purpose = "Measures whether scaling a direction scales its effect, against random directions of equal norm.",
+    .purpose =
+        "Measures whether scaling a direction scales its effect, against random directions of equal norm. Stopped "
+        "or killed, the same command with --model goes on where it stood (R.h5.journal).",
     .examples = "hspace linearity --effects effects.csv --json | jq .results.verdict\n"
                 "hspace linearity --sweep pc0.h5 --readout brightness -o linearity.h5 --plot linearity.pdf\n"
                 "hspace linearity --model DIR --direction pca.h5:pc0 --strengths -2:2:0.5 -N 16 -o linearity.h5\n"

@@ -47,37 +47,24 @@ HS_CHECKED static int set_weights(hs_cmd *c, hs_edit_job *job)
     return HS_OK;
 }
 
-/* The cells of this very sweep. */
-HS_CHECKED static int open_cells(hs_cmd *c, const hs_edit_job *job, hs_cells **out)
-{
-    static const char *const changes_nothing[] = {"strip", "labels", "rows", NULL};
-    char steps[HS_SHA256_HEX], also[200];
-    int rc;
-    HS_TRY(hs_sha256_of(job->steps.step, job->steps.S * sizeof *job->steps.step, steps));
-    snprintf(also, sizeof also, "steps %s\n", steps);
-    HS_TRY(hs_resume_open(c, changes_nothing, also, out));
-out:
-    return rc;
-}
-
 HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)
 {
+    static const char *const changes_nothing[] = {"strip", "labels", "rows", NULL};
     int rc;
     size_t rows;
     float *x_0 = NULL;
     hs_run_cells cells = {0};
     hs_sweep_file f = {.job = job, .kind = "sweep"};
     HS_TRY(hs_edit_readouts(c, &job->model, &f.n_phi, &f.phi));
-    HS_TRY(open_cells(c, job, &cells.cells));
-    job->plan.cells = cells.cells != NULL ? &cells : NULL;
+    HS_TRY(hs_resume_job(c, changes_nothing, job, &cells));
     HS_TRY(hs_size_mul(job->source.n, job->plan.m, &rows));
     HS_TRY(hs_alloc(rows, hs_chw_size(job->source.image) * sizeof *x_0, &x_0));
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, x_0, &f.sweep));
-    hs_resume_say(c, cells.resumed, job->source.n);
     HS_TRY(hs_sweep_file_natural(&f));
     HS_TRY(hs_sweep_file_rival(c, &f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
     HS_TRY(hs_sweep_file_controls(c, &f));
+    hs_resume_say(c, cells.had, cells.images);
     HS_TRY(hs_sweep_file_finish(c, &f, x_0));
     hs_work_done(c, &job->model, f.beside);
 out:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analysis/cli/property.h"
+#include "analysis/cli/resume.h"
 #include "analysis/cli/shipped.h"
 #include "analysis/properties/verdict.h"
 #include "analysis/sweep/sweep.h"
@@ -34,6 +35,7 @@ typedef struct {
     size_t *row;        /* (held) images that the kept maps don't know */
     float *x_T[2];      /* (held, c R R) */
     double *carried;    /* (D + nulls, held) of one way, on one factor */
+    hs_run_cells *cells;
 } work;
 
 /* ---- Set-up ---- */
@@ -125,6 +127,21 @@ out:
     return rc;
 }
 
+/* Those of both sides' runs. */
+HS_CHECKED static int open_cells(work *w)
+{
+    int rc = HS_OK;
+    hs_str also = {0};
+    for (size_t s = 0; s < 2; s++) {
+        const hs_compared *side = &w->list[s];
+        HS_TRY(hs_resume_describe(&also, &side->model, &side->steps, side->n, side->x_T));
+    }
+    HS_TRY(hs_resume_open(w->c, hs_resume_statistics, also.s, &w->cells->cells));
+out:
+    hs_str_free(&also);
+    return rc;
+}
+
 /* ---- Runs ---- */
 
 /* One model along one direction. */
@@ -146,7 +163,8 @@ HS_CHECKED static int sweep(const work *w, size_t s, const hs_direction *d, size
                                .clip = hs_common_clipping(w->c, &side->model),
                                .batch = (size_t)hs_cmd_int(w->c, "batch"),
                                .conv = hs_common_conv(w->c),
-                               .progress = hs_cmd_progress(w->c)};
+                               .progress = hs_cmd_progress(w->c),
+                               .cells = w->cells->cells != NULL ? w->cells : NULL};
     return hs_sweep_run(&plan, n, x_T, w->e->F, w->phi[s], NULL, out);
 }
 
@@ -387,11 +405,11 @@ out:
 }
 
 int hs_compared_effects_run(hs_cmd *c, const hs_compared *list, const hs_compared_dirs *dirs, const hs_carrier *carrier,
-                            hs_compared_effects *out)
+                            hs_run_cells *cells, hs_compared_effects *out)
 {
     int rc;
     hs_scorer *scorer[2] = {NULL, NULL};
-    work w = {.c = c, .list = list, .dirs = dirs, .carrier = carrier, .e = out};
+    work w = {.c = c, .list = list, .dirs = dirs, .carrier = carrier, .cells = cells, .e = out};
     memset(out, 0, sizeof *out);
     out->D = dirs->D;
     out->n = list[0].n;
@@ -399,11 +417,13 @@ int hs_compared_effects_run(hs_cmd *c, const hs_compared *list, const hs_compare
     HS_TRY(open_scorers(&w, scorer));
     HS_TRY(hs_calloc(out->D, sizeof *out->effect, &out->effect));
     HS_TRY(choose_images(&w));
+    HS_TRY(open_cells(&w));
     HS_TRY(run_own(&w, 0));
     HS_TRY(run_own(&w, 1));
     HS_TRY(profiles(&w));
     HS_TRY(carried_into(&w, 1));
     HS_TRY(carried_into(&w, 0));
+    hs_resume_say(c, cells->had, cells->images);
 out:
     for (size_t s = 0; s < 2; s++) {
         for (size_t f = 0; w.phi[s] != NULL && f < out->F; f++) {

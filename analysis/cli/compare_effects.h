@@ -4,6 +4,7 @@
 
 #include "analysis/cli/compare_dirs.h"
 #include "analysis/compare/effects.h"
+#include "analysis/sweep/edit.h"
 
 enum { HS_CARRIED_NULLS = 8 };
 
@@ -30,9 +31,10 @@ typedef struct {
 } hs_compared_effects;
 
 /* Runs both models along their directions and carried ones.  After the comparison; the carrier kept its maps with
- * HS_CARRIED_NULLS random ones. */
+ * HS_CARRIED_NULLS random ones.  The caller closes *cells, also after an error, when the answer is written
+ * (hs_resume_close). */
 HS_CHECKED int hs_compared_effects_run(hs_cmd *c, const hs_compared *list, const hs_compared_dirs *dirs,
-                                       const hs_carrier *carrier, hs_compared_effects *out);
+                                       const hs_carrier *carrier, hs_run_cells *cells, hs_compared_effects *out);
 void hs_compared_effects_free(hs_compared_effects *e);
 
 /* Lowers verdicts by the effects: a direction that is aligned but whose carried effect does not beat random ones, in a

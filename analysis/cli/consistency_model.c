@@ -9,6 +9,7 @@
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
 #include "analysis/cli/property_model.h"
+#include "analysis/cli/resume.h"
 #include "analysis/cli/work.h"
 #include "analysis/directions/dir_random.h"
 #include "analysis/properties/verdict.h"
@@ -568,6 +569,7 @@ int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o, const hs_co
         rc = hs_fail(HS_ERANGE, "--strength: 0; wanted an edit");
         goto out;
     }
+    HS_TRY(hs_cmd_dry_run(c) ? HS_OK : hs_resume_job(c, hs_resume_statistics, &w.m.job, &w.cells));
     HS_TRY(hs_controls_open(c, &w.m.job, &w.controls));
     if (hs_cmd_dry_run(c)) {
         hs_work_of todo = hs_work_of_job(&w.m.job.source, &w.m.job.plan);
@@ -579,12 +581,14 @@ int hs_consistency_model(hs_cmd *c, const hs_consistency_options *o, const hs_co
         goto out;
     }
     HS_TRY(run_all(&w));
+    hs_resume_say(c, w.cells.had, w.cells.images);
     HS_TRY(answer(&w));
     hs_work_done(c, &w.m.job.model,
                  w.controls.of[HS_CONTROL_UNET].model.unet != NULL
                      ? hs_unet_work_of(w.controls.of[HS_CONTROL_UNET].model.unet)
                      : (hs_unet_work){0});
 out:
+    hs_resume_close(w.cells.cells, rc);
     work_free(&w);
     return rc;
 }

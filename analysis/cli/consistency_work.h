@@ -34,6 +34,7 @@ struct hs_consistency_work {
     double **twins;                    /* [n_phi] (Kt, n) */
     double **draws; /* [n_phi] (HS_CONTROL_DRAWS, n) of directions with the covariance of h; NULL: not run */
     hs_controls controls;
+    hs_run_cells cells; /* of all runs, in their order; the plans have them */
     const char *no_rival;
     hs_consistency_work *rival, *control; /* one or NULL; (HS_CONTROLS) */
 };

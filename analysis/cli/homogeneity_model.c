@@ -9,6 +9,7 @@
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
 #include "analysis/cli/property_model.h"
+#include "analysis/cli/resume.h"
 #include "analysis/cli/work.h"
 #include "analysis/directions/dir_random.h"
 #include "analysis/properties/naturalness.h"
@@ -499,6 +500,7 @@ int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
     HS_TRY(check_strengths(c));
     HS_TRY(hs_property_model_open(c, &w.m));
     w.deltas = w.m.delta != NULL;
+    HS_TRY(hs_cmd_dry_run(c) ? HS_OK : hs_resume_job(c, hs_resume_statistics, &w.m.job, &w.cells));
     HS_TRY(hs_controls_open(c, &w.m.job, &w.controls));
     if (w.m.job.dir[0].net != NULL && w.m.n > 1) {
         w.R = (size_t)hs_cmd_int(c, "transfers");
@@ -513,10 +515,12 @@ int hs_homogeneity_model(hs_cmd *c, const hs_homogeneity_options *o)
     HS_TRY(w.R > 0 ? hs_homogeneity_transfers(&w) : HS_OK);
     HS_TRY(hs_homogeneity_rival(&w));
     HS_TRY(hs_homogeneity_controls(&w));
+    hs_resume_say(c, w.cells.had, w.cells.images);
     HS_TRY(answer(&w));
     const hs_unet *untrained = w.controls.of[HS_CONTROL_UNET].model.unet;
     hs_work_done(c, &w.m.job.model, untrained != NULL ? hs_unet_work_of(untrained) : (hs_unet_work){0});
 out:
+    hs_resume_close(w.cells.cells, rc);
     work_free(&w);
     return rc;
 }

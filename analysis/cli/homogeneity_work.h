@@ -28,6 +28,7 @@ struct hs_homogeneity_work {
     double **twins;       /* [n_phi] (Kt, n) */
     double **draws;       /* [n_phi] (HS_CONTROL_DRAWS, n) of directions with the covariance of h; NULL: not run */
     hs_controls controls;
+    hs_run_cells cells;           /* of all runs, in their order; the plans have them */
     hs_homogeneity_work *control; /* (HS_CONTROLS); edited.value NULL: not run */
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/cli/edit_common.h"
+#include "analysis/cli/resume.h"
 #include "analysis/cli/sweep_file.h"
 #include "analysis/cli/sweep_in.h"
 #include "analysis/cli/work.h"
@@ -505,11 +506,12 @@ out:
 }
 
 /* The sweep of an open job, measured. */
-HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
+HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d, hs_run_cells *cells)
 {
     hs_sweep_file f = {.job = job, .kind = "sweep"};
     int rc = HS_OK;
     HS_TRY(hs_edit_readouts(c, &job->model, &f.n_phi, &f.phi));
+    HS_TRY(hs_resume_job(c, hs_resume_statistics, job, cells));
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, NULL, &f.sweep));
     HS_TRY(hs_sweep_file_score(&f));
     HS_TRY(hs_sweep_file_natural(&f));
@@ -522,6 +524,7 @@ HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d)
         HS_TRY(f.phi[p].phi == HS_PHI_X0 ? add_jacobian(&f, p, &d->item[d->n - 1]) : HS_OK);
     }
     d->untrained = job->model.untrained;
+    hs_resume_say(c, cells->had, cells->images);
     hs_work_done(c, &job->model, f.beside);
 out:
     hs_sweep_file_free(&f);
@@ -554,7 +557,7 @@ out:
     return rc;
 }
 
-int hs_line_of_model(hs_cmd *c, hs_line_data *out)
+int hs_line_of_model(hs_cmd *c, hs_line_data *out, hs_run_cells *cells)
 {
     hs_edit_job job = {0};
     hs_line_data d = {0};
@@ -568,7 +571,7 @@ int hs_line_of_model(hs_cmd *c, hs_line_data *out)
     if (hs_cmd_dry_run(c)) {
         HS_TRY(plan_only(c, &job));
     } else {
-        HS_TRY(sweep_job(c, &job, &d));
+        HS_TRY(sweep_job(c, &job, &d, cells));
     }
     *out = d;
     d = (hs_line_data){0};

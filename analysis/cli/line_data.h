@@ -52,7 +52,8 @@ HS_CHECKED int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out);
  * directions' sum; of a weighted sum each at the strength that it has there.  HS_ERANGE: fewer than two, a read-out or
  * a strength that one lacks, other images; HS_ESHAPE: as many or as long as the sum's they are not. */
 HS_CHECKED int hs_line_add_terms(hs_cmd *c, const char *sum, size_t n, const char *const *path, hs_line_data *d);
-/* Runs the sweep of the options, with --null random directions. */
-HS_CHECKED int hs_line_of_model(hs_cmd *c, hs_line_data *out);
+/* Runs the sweep of the options, with --null random directions; the caller closes *cells, also after an error, when the
+ * answer is written (hs_resume_close). */
+HS_CHECKED int hs_line_of_model(hs_cmd *c, hs_line_data *out, hs_run_cells *cells);
 
 #endif

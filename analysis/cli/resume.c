@@ -5,6 +5,8 @@
 
 #include "analysis/cli/internal.h"
 
+const char *const hs_resume_statistics[] = {"bootstrap", "ci", "standard", "plot", NULL};
+
 static int is_in(const char *name, const char *const *list)
 {
     while (*list != NULL && strcmp(*list, name) != 0) {
@@ -61,6 +63,31 @@ int hs_resume_open(const hs_cmd *c, const char *const *changes_nothing, const ch
 out:
     hs_str_free(&plan);
     hs_str_free(&path);
+    return rc;
+}
+
+int hs_resume_describe(hs_str *also, const hs_model *model, const hs_steps *steps, size_t n, const float *x_T)
+{
+    char sha[HS_SHA256_HEX], t[HS_SHA256_HEX];
+    int rc;
+    const size_t d = hs_chw_size(hs_unet_image_shape(hs_unet_config_of(model->unet)));
+    HS_TRY(hs_sha256_of(x_T, n * d * sizeof *x_T, sha));
+    HS_TRY(hs_sha256_of(steps->step, steps->S * sizeof *steps->step, t));
+    hs_str_addf(also, "model %s\nx_T %s\nsteps %s\n", model->sha256, sha, t);
+    rc = hs_str_ok(also);
+out:
+    return rc;
+}
+
+int hs_resume_job(const hs_cmd *c, const char *const *changes_nothing, hs_edit_job *job, hs_run_cells *cells)
+{
+    int rc;
+    hs_str also = {0};
+    HS_TRY(hs_resume_describe(&also, &job->model, &job->steps, job->source.n, job->x_T));
+    HS_TRY(hs_resume_open(c, changes_nothing, also.s, &cells->cells));
+    job->plan.cells = cells->cells != NULL ? cells : NULL;
+out:
+    hs_str_free(&also);
     return rc;
 }
 

@@ -268,16 +268,14 @@ out:
 /* The cells of this very run: of its model, its starting points and its steps, whatever files they came from. */
 HS_CHECKED static int open_cells(hs_cmd *c, job *j, hs_cells **out)
 {
-    static const char *const changes_nothing[] = {"bootstrap", "ci", "standard", "plot", NULL};
     const hs_robust_plan *p = &j->plan;
-    char sha[HS_SHA256_HEX], steps[HS_SHA256_HEX], also[400];
+    hs_str also = {0};
     int rc;
-    HS_TRY(hs_sha256_of(p->x_T, p->n * hs_chw_size(j->source.image) * sizeof *p->x_T, sha));
-    HS_TRY(hs_sha256_of(j->steps.step, j->steps.S * sizeof *j->steps.step, steps));
-    snprintf(also, sizeof also, "model %s\nx_T %s\nsteps %s\n", j->model.sha256, sha, steps);
-    HS_TRY(hs_resume_open(c, changes_nothing, also, out));
+    HS_TRY(hs_resume_describe(&also, &j->model, &j->steps, p->n, p->x_T));
+    HS_TRY(hs_resume_open(c, hs_resume_statistics, also.s, out));
     j->plan.cells = *out;
 out:
+    hs_str_free(&also);
     return rc;
 }
 

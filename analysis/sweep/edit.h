@@ -25,8 +25,9 @@ typedef struct {
 /* Cells of a command that makes several runs, always in one order. */
 typedef struct {
     hs_cells *cells;
-    uint64_t runs;  /* begun until now */
-    size_t resumed; /* images of the first run that were there */
+    uint64_t runs; /* begun until now */
+    size_t images; /* of all of them, */
+    size_t had;    /* and those of them that were there */
 } hs_run_cells;
 
 typedef struct {

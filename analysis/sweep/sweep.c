@@ -18,6 +18,7 @@ typedef struct {
     float *buffer; /* (c R R) */
     uint32_t kind; /* of the cells */
     uint64_t run;  /* which of the command's */
+    int kept;      /* images are wanted, beside what is read of them */
     size_t d_x;
     hs_chw image;
 } capture;
@@ -66,14 +67,66 @@ HS_CHECKED static int see_eps(void *ctx, size_t step, size_t image, size_t stren
     return HS_OK;
 }
 
-/* ---- Cells: an image's columns of one phase, its x_0 and what was seen on the way, as the bytes of floats ---- */
+/* ---- Phases: the columns of strength 0, and (edited) the others ---- */
+
+static int is_of(const capture *c, int edited, size_t column)
+{
+    return (c->plan->strength[column] != 0) == edited;
+}
+
+/* Whether an image is through after this phase. */
+static int is_last(const capture *c, int edited)
+{
+    size_t j = 0;
+    while (!edited && j < c->plan->m && is_of(c, edited, j)) {
+        j++;
+    }
+    return edited || j == c->plan->m;
+}
+
+/* What is read of an image's x_0 in a phase, each stretch of its columns at once: one image by itself, so that the bits
+ * are those of any batch. */
+HS_CHECKED static int read_x_0(const capture *c, int edited, size_t image, const float *x_0)
+{
+    int rc = HS_OK;
+    const size_t m = c->plan->m;
+    float **value = NULL;
+    HS_TRY(hs_alloc(c->n_phi, sizeof *value, &value));
+    for (size_t j = 0, cols; j < m; j += cols + 1) {
+        cols = 0;
+        while (j + cols < m && is_of(c, edited, j + cols)) {
+            cols++;
+        }
+        for (size_t p = 0; p < c->n_phi; p++) {
+            value[p] = place(c, p, image, j);
+        }
+        HS_TRY(cols > 0 ? hs_readout_eval_x0(c->n_phi, c->phi, c->image, cols, x_0 + (image * m + j) * c->d_x, value)
+                        : HS_OK);
+    }
+out:
+    free(value);
+    return rc;
+}
+
+/* ---- Cells: an image's columns of one phase, what was read of it and x_0 where kept, as the bytes of floats ---- */
 
 static uint32_t crc_of(uint32_t crc, const void *v, size_t n, size_t size)
 {
     return v != NULL ? hs_crc32c(crc, v, n * size) : crc;
 }
 
-/* What a run's images depend on besides the command's options: model, directions, strengths and starting points. */
+/* The changes that each image is given. */
+static uint32_t crc_of_given(uint32_t crc, const hs_edit_plan *p, size_t n)
+{
+    size_t per = p->given_S * hs_chw_size(hs_unet_h_shape(hs_unet_config_of(p->model->unet)));
+    for (size_t i = 0; i < n && p->given != NULL; i++) {
+        crc = crc_of(crc, p->given + (p->given_row != NULL ? p->given_row[i] : i) * per, per, sizeof *p->given);
+    }
+    return crc;
+}
+
+/* What a run's images depend on besides the command's options: model, directions or given changes, strengths, timesteps
+ * and starting points. */
 static uint32_t kind_of(const capture *c, size_t n, const float *x_T)
 {
     const hs_edit_plan *p = c->plan;
@@ -82,17 +135,15 @@ static uint32_t kind_of(const capture *c, size_t n, const float *x_T)
     crc = crc_of(crc, p->strength, p->m, sizeof *p->strength);
     crc = crc_of(crc, p->coef, p->n_dir, sizeof *p->coef);
     crc = crc_of(crc, p->factor, p->steps->S, sizeof *p->factor);
+    for (size_t k = 0; k < p->steps->S; k++) {
+        crc = crc_of(crc, &p->steps->step[k].t, 1, sizeof p->steps->step[k].t);
+    }
     for (size_t i = 0; i < p->n_dir; i++) {
         const hs_direction *d = &p->dir[i];
         crc = crc_of(crc, d->name, strlen(d->name), 1);
         crc = crc_of(crc, d->dh, (d->S > 0 ? d->S : 1) * hs_chw_size(d->shape), sizeof *d->dh);
     }
-    return crc;
-}
-
-static int is_seen(const hs_readout *r)
-{
-    return r->phi == HS_PHI_H_LATER || r->phi == HS_PHI_PROBE_H || r->phi == HS_PHI_X0HAT || r->phi == HS_PHI_EPS;
+    return crc_of_given(crc, p, n);
 }
 
 /* Between row and the places of an image's numbers in a phase; returns how many floats they are (row NULL: only that).
@@ -101,12 +152,12 @@ static size_t copy_cell(const capture *c, int edited, size_t image, int from_row
 {
     size_t at = 0;
     for (size_t j = 0; j < c->plan->m; j++) {
-        if ((c->plan->strength[j] != 0) != edited) {
+        if (!is_of(c, edited, j)) {
             continue;
         }
-        for (size_t p = 0; p <= c->n_phi; p++) {
-            size_t width = p == c->n_phi ? c->d_x : is_seen(&c->phi[p]) ? c->phi[p].features : 0;
-            if (row != NULL && width > 0) {
+        for (size_t p = 0; p < c->n_phi + (c->kept ? 1 : 0); p++) {
+            size_t width = p == c->n_phi ? c->d_x : c->phi[p].features;
+            if (row != NULL) {
                 float *v = p == c->n_phi ? x_0 + (image * c->plan->m + j) * c->d_x : place(c, p, image, j);
                 char *at_row = (char *)row + at * sizeof *v;
                 memcpy(from_row ? (char *)v : at_row, from_row ? at_row : (char *)v, width * sizeof *v);
@@ -125,20 +176,35 @@ static uint64_t key_of(const capture *c, int edited, size_t image)
 HS_CHECKED static int had(void *ctx, int edited, float *x_0, size_t *count)
 {
     const capture *c = ctx;
+    hs_run_cells *cells = c->plan->cells;
     int rc = HS_OK, found = 1;
     size_t doubles = (copy_cell(c, edited, 0, 0, NULL, NULL) + 1) / 2;
     double *row = NULL;
     HS_TRY(hs_alloc(doubles, sizeof *row, &row));
     for (*count = 0; *count < c->out->n;) {
-        HS_TRY(hs_cells_get(c->plan->cells->cells, c->kind, key_of(c, edited, *count), doubles, row, &found));
+        HS_TRY(hs_cells_get(cells->cells, c->kind, key_of(c, edited, *count), doubles, row, &found));
         if (!found) {
             break;
         }
         copy_cell(c, edited, (*count)++, 1, x_0, row);
     }
-    if (c->run == 0 && edited) {
-        c->plan->cells->resumed = *count;
+    if (is_last(c, edited)) {
+        cells->images += c->out->n;
+        cells->had += *count;
     }
+out:
+    free(row);
+    return rc;
+}
+
+HS_CHECKED static int keep(const capture *c, int edited, size_t image, float *x_0)
+{
+    int rc = HS_OK;
+    size_t doubles = (copy_cell(c, edited, 0, 0, NULL, NULL) + 1) / 2;
+    double *row = NULL;
+    HS_TRY(hs_calloc(doubles, sizeof *row, &row));
+    copy_cell(c, edited, image, 0, x_0, row);
+    HS_TRY(hs_cells_put(c->plan->cells->cells, c->kind, key_of(c, edited, image), doubles, row));
 out:
     free(row);
     return rc;
@@ -148,15 +214,11 @@ HS_CHECKED static int ended(void *ctx, int edited, size_t first, size_t count, f
 {
     const capture *c = ctx;
     int rc = HS_OK;
-    size_t doubles = (copy_cell(c, edited, 0, 0, NULL, NULL) + 1) / 2;
-    double *row = NULL;
-    HS_TRY(hs_calloc(doubles, sizeof *row, &row));
     for (size_t i = first; i < first + count; i++) {
-        copy_cell(c, edited, i, 0, x_0, row);
-        HS_TRY(hs_cells_put(c->plan->cells->cells, c->kind, key_of(c, edited, i), doubles, row));
+        HS_TRY(read_x_0(c, edited, i, x_0));
+        HS_TRY(c->plan->cells != NULL ? keep(c, edited, i, x_0) : HS_OK);
     }
 out:
-    free(row);
     return rc;
 }
 
@@ -188,29 +250,27 @@ out:
     return rc;
 }
 
-/* Runs the plan and captures; no noise floor yet. */
+/* Runs the plan and captures; no noise floor yet.  x_0 (n, m, d): room, and where kept the images. */
 HS_CHECKED static int run_once(const hs_edit_plan *plan, size_t n, const float *x_T, size_t n_phi,
-                               const hs_readout *phi, float *x_0, hs_sweep *out)
+                               const hs_readout *phi, int kept, float *x_0, hs_sweep *out)
 {
     int rc;
     const hs_unet_config *cfg = hs_unet_config_of(plan->model->unet);
-    capture c = {.plan = plan, .n_phi = n_phi, .phi = phi, .out = out, .image = hs_unet_image_shape(cfg)};
+    capture c = {.plan = plan, .n_phi = n_phi, .phi = phi, .out = out, .kept = kept, .image = hs_unet_image_shape(cfg)};
     c.d_x = hs_chw_size(c.image);
     while (c.after + 1 < plan->steps->S && plan->steps->step[c.after].t >= plan->t_edit) {
         c.after++;
     }
-    hs_edit_watch watch = {.h = see_h, .eps = see_eps, .ctx = &c};
+    hs_edit_watch watch = {.h = see_h, .eps = see_eps, .ended = ended, .ctx = &c};
     if (plan->cells != NULL) {
         c.kind = kind_of(&c, n, x_T);
         c.run = plan->cells->runs++;
         watch.had = had;
-        watch.ended = ended;
     }
     HS_TRY(check_steps(&c));
     HS_TRY(hs_alloc(c.d_x, sizeof *c.buffer, &c.buffer));
     HS_TRY(allocate(out, n, plan->m, n_phi, phi));
     HS_TRY(hs_edit_run(plan, n, x_T, &watch, x_0));
-    HS_TRY(hs_readout_eval_x0(n_phi, phi, c.image, n * plan->m, x_0, out->value));
 out:
     free(c.buffer);
     return rc;
@@ -248,7 +308,7 @@ HS_CHECKED static int measure_noise_floor(const hs_edit_plan *plan, const float 
     HS_TRY(hs_alloc(d, sizeof *x_0, &x_0));
     HS_TRY(hs_alloc(d, sizeof *start, &start));
     round_anew(d, x_T, start);
-    HS_TRY(run_once(&other, 1, start, s->n_phi, phi, x_0, &again));
+    HS_TRY(run_once(&other, 1, start, s->n_phi, phi, 0, x_0, &again));
     for (size_t p = 0; p < s->n_phi; p++) {
         s->noise_floor[p] = hs_distance_f32(phi[p].features, again.value[p], s->value[p] + j * phi[p].features);
     }
@@ -271,7 +331,7 @@ int hs_sweep_run(const hs_edit_plan *plan, size_t n, const float *x_T, size_t n_
         HS_TRY(hs_alloc(rows, hs_chw_size(hs_unet_image_shape(hs_unet_config_of(plan->model->unet))) * sizeof *images,
                         &images));
     }
-    HS_TRY(run_once(plan, n, x_T, n_phi, phi, images, &s));
+    HS_TRY(run_once(plan, n, x_T, n_phi, phi, x_0 != NULL, images, &s));
     HS_TRY(measure_noise_floor(plan, x_T, phi, &s));
     *out = s;
     memset(&s, 0, sizeof s);

@@ -18,7 +18,8 @@ typedef struct {
 #define HS_SWEEP_NOTHING 4
 
 /* Runs the plan on x_T (n, c R R) and fills out; x_0 (n, m, c R R) gets the images (NULL: not kept).  Images found in
- * plan->cells, of the same model, directions, strengths and x_T, are not run again; the bits are the same.
+ * plan->cells, of the same model, directions or given changes, strengths, timesteps and x_T, are not run again; the
+ * bits are the same.  A cell holds an image's read-outs, and the image where x_0 keeps it.
  * HS_ERANGE: a read-out at a step the sampler doesn't reach; else as hs_edit_run. */
 HS_CHECKED int hs_sweep_run(const hs_edit_plan *plan, size_t n, const float *x_T, size_t n_phi, const hs_readout *phi,
                             float *x_0, hs_sweep *out);

@@ -8,6 +8,7 @@
 #include "analysis/sweep/sweep.h"
 #include "core/base/rng.h"
 #include "core/diffusion/ddim.h"
+#include "core/io/cells.h"
 #include "tests/support/support.h"
 
 enum { N = 2, S = 4 };
@@ -417,6 +418,69 @@ static void test_directions_of_eps(void **state)
     hs_deltablock_free(dir[1].net);
 }
 
+/* Runs the plan with the cells of a file; how many images were there, and what x0 read into value (N, m, d_x). */
+static size_t with_cells(const fixture *f, hs_edit_plan plan, const char *path, int kept, float *value)
+{
+    const hs_readout phi = {.name = "x0", .phi = HS_PHI_X0, .features = f->dx};
+    const size_t count = N * plan.m * f->dx;
+    hs_run_cells cells = {0};
+    hs_sweep s;
+    char name[] = "d";
+    hs_direction dir = f->dir;
+    float *x_0 = malloc(count * sizeof *x_0);
+    dir.name = name;
+    plan.dir = &dir;
+    assert_ok(hs_cells_open(path, "plan\n", 0, &cells.cells));
+    plan.cells = &cells;
+    assert_ok(hs_sweep_run(&plan, N, f->x_T, 1, &phi, kept ? x_0 : NULL, &s));
+    memcpy(value, s.value[0], count * sizeof *value);
+    if (kept) {
+        assert_memory_equal(x_0, value, count * sizeof *value);
+    }
+    assert_int_equal(cells.images, N);
+    assert_int_equal(cells.runs, 1);
+    hs_cells_close(cells.cells, 0);
+    hs_sweep_free(&s);
+    free(x_0);
+    return cells.had;
+}
+
+/* Cells are found again to the bit, whether or not the images are kept, and by nothing that is another run. */
+static void test_cells_of_the_same_run_alone(void **state)
+{
+    const fixture *f = *state;
+    static const double strength[] = {-1, 0, 1};
+    static const size_t swapped[N] = {1, 0};
+    const size_t bytes = 3 * N * f->dx * sizeof(float);
+    float *first = malloc(bytes), *again = malloc(bytes), *given = malloc(N * S * f->dh * sizeof *given);
+    char *path[2] = {strdup(temp_path("kept.journal")), strdup(temp_path("read.journal"))};
+    hs_steps later = f->steps;
+    for (int kept = 0; kept < 2; kept++) {
+        hs_edit_plan plan = plan_of(f, 3, strength);
+        assert_int_equal(with_cells(f, plan, path[kept], kept, first), 0);
+        assert_int_equal(with_cells(f, plan, path[kept], kept, again), N);
+        assert_memory_equal(first, again, bytes);
+        assert_int_equal(with_cells(f, plan, path[kept], !kept, again), 0);
+        plan.coef = &strength[0];
+        assert_int_equal(with_cells(f, plan, path[kept], kept, again), 0);
+        assert_memory_not_equal(first, again, bytes);
+    }
+    hs_rng_normal((hs_rng){5, HS_RNG_TEST, 0}, 0, N * S * f->dh, given);
+    hs_edit_plan plan = plan_of(f, 1, strength);
+    plan.given = given;
+    plan.given_S = S;
+    assert_int_equal(with_cells(f, plan, path[0], 0, first), 0);
+    assert_int_equal(with_cells(f, plan, path[0], 0, again), N);
+    plan.given_row = swapped;
+    assert_int_equal(with_cells(f, plan, path[0], 0, again), 0);
+    plan.given_row = NULL;
+    later.step++;
+    later.S--;
+    plan.steps = &later;
+    assert_int_equal(with_cells(f, plan, path[0], 0, again), 0);
+    free(first), free(again), free(given), free(path[0]), free(path[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_interpolation_ends),
         cmocka_unit_test(test_score_of_planted_vectors),
         cmocka_unit_test(test_spread_is_that_of_what_the_score_measures),
+        cmocka_unit_test(test_cells_of_the_same_run_alone),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
