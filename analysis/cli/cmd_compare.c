@@ -14,6 +14,7 @@
 #include "analysis/cli/property.h"
 #include "analysis/cli/resume.h"
 #include "analysis/cli/shipped.h"
+#include "analysis/cli/team.h"
 #include "analysis/compare/compare.h"
 #include "core/base/alloc.h"
 
@@ -57,7 +58,7 @@ static const hs_opt options[] = {
     {0}};
 static const hs_opt *const tables[] = {options, hs_opts_source, hs_opts_sampler, NULL};
 
-static hs_compare_options options_of(const hs_cmd *c)
+static hs_compare_options options_of(const hs_cmd *c, hs_team *team)
 {
     hs_compare_options o = HS_COMPARE_OPTIONS_INIT;
     o.fold.folds = (size_t)hs_cmd_int(c, "folds");
@@ -69,6 +70,7 @@ static hs_compare_options options_of(const hs_cmd *c)
     o.standard = hs_cmd_num(c, "standard");
     o.bootstrap = hs_property_bootstrap(c);
     o.progress = hs_cmd_progress(c);
+    o.team = team;
     return o;
 }
 
@@ -100,6 +102,7 @@ typedef struct {
     hs_comparison x;
     hs_measurement m;
     hs_compared_dirs dirs;
+    hs_carrier *carrier;         /* NULL without directions */
     hs_direction_answer *answer; /* (dirs.D) */
     hs_compared_effects effects; /* of two models */
     hs_run_cells cells;          /* of their runs */
@@ -109,6 +112,7 @@ static void found_free(found *f)
 {
     hs_comparison_free(&f->x);
     hs_measurement_free(&f->m);
+    hs_carrier_free(f->carrier);
     hs_compared_dirs_free(&f->dirs);
     free(f->answer);
     hs_compared_effects_free(&f->effects);
@@ -132,63 +136,78 @@ out:
     return rc;
 }
 
-/* Runs the comparison, with the directions where there are any. */
-HS_CHECKED static int measure(hs_cmd *c, const hs_compared *list, found *f)
+/* The directions, where there are any: what may fail on one rank and not on another. */
+HS_CHECKED static int open_directions(hs_cmd *c, const hs_compared *list, const hs_compare_options *o, found *f)
 {
     int rc;
-    const hs_compare_options o = options_of(c);
-    const hs_compare_side *a = &list[0].view, *b = &list[1].view;
-    hs_carrier *carrier = NULL;
-    hs_compare_watch watch;
-    double pooled[2], ceiling[2];
-    size_t rows;
     HS_TRY(hs_compared_dirs_open(c, &list[0], &list[1], &f->dirs));
     if (f->dirs.D > 0) {
-        HS_TRY(hs_carrier_new(a, b, f->dirs.D, f->dirs.pair, &o, &carrier));
+        HS_TRY(hs_carrier_new(&list[0].view, &list[1].view, f->dirs.D, f->dirs.pair, o, &f->carrier));
         HS_TRY(hs_alloc(f->dirs.D, sizeof *f->answer, &f->answer));
-        watch = hs_carrier_watch(carrier);
-    }
-    int models = carrier != NULL && list[0].is_model && list[1].is_model;
-    HS_TRY(models ? hs_carrier_keep(carrier, HS_CARRIED_NULLS) : HS_OK);
-    HS_TRY(hs_compare_run(a, b, &o, carrier != NULL ? &watch : NULL, &f->x));
-    HS_TRY(hs_compare_pooled(a, b, &o, pooled, ceiling, &rows));
-    HS_TRY(hs_compare_judge(&f->x, &o, pooled, &f->m));
-    HS_TRY(carrier != NULL ? hs_carrier_judge(carrier, f->answer) : HS_OK);
-    if (models) {
-        HS_TRY(hs_compared_effects_run(c, list, &f->dirs, carrier, &f->cells, &f->effects));
-        hs_compared_effects_decide(&f->effects, f->answer);
-        HS_TRY(hs_compared_effects_put(&f->effects, &f->dirs, &f->m));
+        HS_TRY(list[0].is_model && list[1].is_model ? hs_carrier_keep(f->carrier, HS_CARRIED_NULLS) : HS_OK);
     }
 out:
-    hs_carrier_free(carrier);
     return rc;
 }
 
-HS_CHECKED static int pair(hs_cmd *c, const hs_compared *list)
+/* After the run. */
+HS_CHECKED static int judge(hs_cmd *c, const hs_compared *list, const hs_compare_options *o, found *f)
+{
+    int rc;
+    double pooled[2], ceiling[2];
+    size_t rows;
+    HS_TRY(hs_compare_pooled(&list[0].view, &list[1].view, o, pooled, ceiling, &rows));
+    HS_TRY(hs_compare_judge(&f->x, o, pooled, &f->m));
+    HS_TRY(f->carrier != NULL ? hs_carrier_judge(f->carrier, f->answer) : HS_OK);
+    if (f->carrier != NULL && list[0].is_model && list[1].is_model) {
+        HS_TRY(hs_compared_effects_run(c, list, &f->dirs, f->carrier, &f->cells, &f->effects));
+        hs_compared_effects_decide(&f->effects, f->answer);
+        HS_TRY(hs_compared_effects_put(&f->effects, &f->dirs, &f->m));
+    }
+    snprintf(f->m.direction, sizeof f->m.direction, "%.60s and %.60s", list[0].name, list[1].name);
+out:
+    return rc;
+}
+
+/* Tells and writes what was found. */
+HS_CHECKED static int answer(hs_cmd *c, const hs_compared *list, const hs_compare_options *o, found *f)
+{
+    int rc;
+    json_t *results = hs_cmd_results(c);
+    HS_TRY(judge(c, list, o, f));
+    say(c, list, &f->m);
+    if (f->dirs.D > 0) {
+        hs_compared_dirs_say(c, &f->dirs, f->answer);
+        hs_compared_effects_say(c, &f->effects, &f->dirs);
+        json_object_set_new(results, "h",
+                            json_pack("{s:s, s:s}", "verdict", hs_measurement_verdict(&f->m), "reason", f->m.reason));
+        hs_compared_dirs_decide(&f->dirs, f->answer, f->x.n, &f->m);
+        json_object_set_new(results, "directions", hs_compared_dirs_json(&f->dirs, f->answer, f->x.n));
+        if (f->effects.D > 0) {
+            hs_compared_effects_json(&f->effects, &f->dirs, results);
+        }
+    }
+    json_t *json = hs_measurement_json(&f->m);
+    json_object_update(results, json);
+    json_decref(json);
+    hs_compare_put_json(results, &list[0], &list[1], &f->x);
+    hs_cmd_exit(c, hs_verdict_exit(f->m.verdict));
+    HS_TRY(write_file(c, list, f));
+out:
+    return rc;
+}
+
+HS_CHECKED static int pair(hs_cmd *c, const hs_compared *list, const hs_compare_options *o)
 {
     int rc;
     found f = {0};
-    json_t *results = hs_cmd_results(c);
-    HS_TRY(measure(c, list, &f));
-    snprintf(f.m.direction, sizeof f.m.direction, "%.60s and %.60s", list[0].name, list[1].name);
-    say(c, list, &f.m);
-    if (f.dirs.D > 0) {
-        hs_compared_dirs_say(c, &f.dirs, f.answer);
-        hs_compared_effects_say(c, &f.effects, &f.dirs);
-        json_object_set_new(results, "h",
-                            json_pack("{s:s, s:s}", "verdict", hs_measurement_verdict(&f.m), "reason", f.m.reason));
-        hs_compared_dirs_decide(&f.dirs, f.answer, f.x.n, &f.m);
-        json_object_set_new(results, "directions", hs_compared_dirs_json(&f.dirs, f.answer, f.x.n));
-        if (f.effects.D > 0) {
-            hs_compared_effects_json(&f.effects, &f.dirs, results);
-        }
+    hs_compare_watch watch = {0};
+    HS_TRY(hs_team_agree(o->team, open_directions(c, list, o, &f)));
+    if (f.carrier != NULL) {
+        watch = hs_carrier_watch(f.carrier);
     }
-    json_t *json = hs_measurement_json(&f.m);
-    json_object_update(results, json);
-    json_decref(json);
-    hs_compare_put_json(results, &list[0], &list[1], &f.x);
-    hs_cmd_exit(c, hs_verdict_exit(f.m.verdict));
-    HS_TRY(write_file(c, list, &f));
+    HS_TRY(hs_compare_run(&list[0].view, &list[1].view, o, f.carrier != NULL ? &watch : NULL, &f.x));
+    HS_TRY(hs_team_agree(o->team, hs_team_leads(o->team) ? answer(c, list, o, &f) : HS_OK));
 out:
     hs_resume_close(f.cells.cells, rc);
     found_free(&f);
@@ -218,34 +237,63 @@ out:
     return rc;
 }
 
+typedef struct {
+    size_t count, open;
+    const char **spec;
+    hs_compared *list; /* (count), of which `open` are open */
+} sides;
+
+static void sides_free(sides *s)
+{
+    while (s->open > 0) {
+        hs_compared_free(&s->list[--s->open]);
+    }
+    free(s->list);
+    free(s->spec);
+}
+
+/* What may fail on one rank and not on another. */
+HS_CHECKED static int open_sides(hs_cmd *c, const hs_team *team, sides *s)
+{
+    int rc;
+    HS_TRY(list_sides(c, &s->count, &s->spec));
+    HS_TRY(hs_plot_check_outputs(c));
+    HS_TRY(hs_calloc(s->count, sizeof *s->list, &s->list));
+    for (; s->open < s->count; s->open++) {
+        const char *spec = s->spec[s->open];
+        if (hs_team_size(team) > 1 && hs_compared_is_model(spec)) {
+            rc =
+                hs_fail(HS_ERANGE, "%s: a model; several ranks compare stores and arrays: hspace dump makes one", spec);
+            goto out;
+        }
+        HS_TRY(hs_compared_open(c, spec, &s->list[s->open]));
+    }
+    HS_TRY(hs_compared_match(c, s->count, s->list));
+out:
+    return rc;
+}
+
 static int run(hs_cmd *c)
 {
     int rc;
     const char *const path = hs_cmd_out(c), *plot = hs_cmd_str(c, "plot");
-    const char **spec = NULL;
-    size_t count = 0, open = 0;
-    hs_compared *list = NULL;
-    HS_TRY(list_sides(c, &count, &spec));
-    HS_TRY(hs_plot_check_outputs(c));
-    HS_TRY(hs_calloc(count, sizeof *list, &list));
-    for (; open < count; open++) {
-        HS_TRY(hs_compared_open(c, spec[open], &list[open]));
-    }
-    HS_TRY(hs_compared_match(c, count, list));
+    char data[HS_SHA256_HEX] = "";
+    hs_team *team = NULL;
+    sides s = {0};
+    HS_TRY(hs_team_begin(c, &team));
+    HS_TRY(hs_team_agree(team, open_sides(c, team, &s)));
+    HS_TRY(team != NULL ? hs_compared_data(s.count, s.list, data) : HS_OK);
+    HS_TRY(hs_team_check(c, team, data));
     if (hs_cmd_dry_run(c)) {
-        hs_cmd_say(c, "%zu images x %zu timesteps in each of %zu\n", list[0].n, list[0].view.S, count);
+        hs_cmd_say(c, "%zu images x %zu timesteps in each of %zu\n", s.list[0].n, s.list[0].view.S, s.count);
         goto out;
     }
-    const hs_compare_options o = options_of(c);
-    HS_TRY(count == 2 ? pair(c, list) : hs_compare_many(c, count, list, &o));
-    HS_TRY(plot != NULL ? hs_plot_files(c, &path, 1, plot) : HS_OK);
+    const hs_compare_options o = options_of(c, team);
+    HS_TRY(s.count == 2 ? pair(c, s.list, &o) : hs_compare_many(c, s.count, s.list, &o));
+    HS_TRY(hs_team_agree(team, plot != NULL && hs_team_leads(team) ? hs_plot_files(c, &path, 1, plot) : HS_OK));
 out:
-    while (open > 0) {
-        hs_compared_free(&list[--open]);
-    }
-    free(list);
-    free(spec);
-    return rc;
+    sides_free(&s);
+    return hs_team_end(team, rc);
 }
 
 const hs_command hs_cmd_compare = {
@@ -257,6 +305,7 @@ const hs_command hs_cmd_compare = {
     .examples =
         "hspace compare --a faces-a --b random:tiny -N 64 --steps 10 -o twin.h5\n"
         "hspace compare --a a.h5 --b b.h5 -o shared.h5\n"
+        "mpirun -n 4 hspace compare --a a.h5 --b b.h5 -o shared.h5   # built by make MPI=1: the same bits\n"
         "hspace compare --a faces-a --b faces-a --directions-a d.h5 --directions-b d.h5 -N 64 --steps 20 -o twice.h5\n"
         "hspace compare --a a.h5 --b b.h5 --directions-a smile-a.h5 --directions-b smile-b.h5 -o smile.h5\n"
         "hspace compare --a x.npy --b y.npy --json | jq .results.verdict",

@@ -123,7 +123,7 @@ static int run(hs_cmd *c)
                    hs_chw_size(hs_store_h(store)));
         goto out;
     }
-    HS_TRY(hs_team_agree(team, team == NULL || team->rank == 0 ? open_output(c, &r) : HS_OK));
+    HS_TRY(hs_team_agree(team, hs_team_leads(team) ? open_output(c, &r) : HS_OK));
     o.pca.team = team;
     HS_TRY(hs_dir_pca_put(store, &o, r, &p));
     HS_TRY(r != NULL ? hs_result_commit(r) : HS_OK);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/alloc.h"
 
@@ -181,20 +180,17 @@ out:
     return rc;
 }
 
-/* A store or an array, rather than weights. */
-static int is_file(const char *spec)
+int hs_compared_is_model(const char *spec)
 {
-    struct stat st;
     const char *dot = strrchr(spec, '.');
-    return stat(spec, &st) == 0 && S_ISREG(st.st_mode) && dot != NULL &&
-           (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0 || strcmp(dot, ".npy") == 0);
+    return dot == NULL || (strcmp(dot, ".h5") != 0 && strcmp(dot, ".hdf5") != 0 && strcmp(dot, ".npy") != 0);
 }
 
 int hs_compared_open(hs_cmd *c, const char *spec, hs_compared *s)
 {
     memset(s, 0, sizeof *s);
     s->spec = spec;
-    int rc = is_file(spec) ? open_file(c, spec, s) : open_model(c, s);
+    int rc = hs_compared_is_model(spec) ? open_model(c, s) : open_file(c, spec, s);
     if (rc != HS_OK) {
         hs_compared_free(s);
     }
@@ -302,5 +298,22 @@ int hs_compared_match(hs_cmd *c, size_t count, hs_compared *list)
     }
     put_timesteps(count, list);
 out:
+    return rc;
+}
+
+int hs_compared_data(size_t count, const hs_compared *list, char hex[HS_SHA256_HEX])
+{
+    int rc = HS_OK;
+    hs_sha256 *sha = NULL;
+    HS_TRY(hs_sha256_new(&sha));
+    for (size_t i = 0; i < count; i++) {
+        const hs_side *s = &list[i].side;
+        const char *id = s->store != NULL ? hs_store_attr(s->store, "hspace_store_id") : NULL;
+        HS_TRY(id != NULL ? hs_sha256_add(sha, id, strlen(id))
+                          : hs_sha256_add(sha, s->array.v, s->n * s->d * sizeof(float)));
+    }
+    HS_TRY(hs_sha256_hex(sha, hex));
+out:
+    hs_sha256_free(sha);
     return rc;
 }

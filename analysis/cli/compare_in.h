@@ -23,6 +23,8 @@ typedef struct {
     hs_compare_side view; /* of the timesteps in common; valid while this stays where it is */
 } hs_compared;
 
+/* Whether a spec names weights rather than a store or an array. */
+int hs_compared_is_model(const char *spec);
 /* Opens one; a model is run on the images of the options (-N, --x-T or --images).  HS_ERANGE: a direction; HS_ELIMIT:
  * h of a model above 2 GiB (dump it to a store). */
 HS_CHECKED int hs_compared_open(hs_cmd *c, const char *spec, hs_compared *out);
@@ -31,5 +33,8 @@ void hs_compared_free(hs_compared *s);
 /* Fills the views of all: the timesteps that all have.  HS_ESHAPE: samples that don't pair (both hashes), other taps
  * without --any-tap, no common timestep. */
 HS_CHECKED int hs_compared_match(hs_cmd *c, size_t count, hs_compared *list);
+
+/* hex <- digest of what stores and arrays hold: ids of the former, bytes of the latter. */
+HS_CHECKED int hs_compared_data(size_t count, const hs_compared *list, char hex[HS_SHA256_HEX]);
 
 #endif

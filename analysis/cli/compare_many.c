@@ -17,14 +17,12 @@ typedef struct {
     hs_verdict verdict;
 } work;
 
-HS_CHECKED static int one_pair(work *w, size_t i, size_t j, json_t *pairs)
+HS_CHECKED static int judge(work *w, size_t i, size_t j, const hs_comparison *x, json_t *pairs)
 {
     int rc;
     const double none[2] = {NAN, NAN};
-    hs_comparison x = {0};
     hs_measurement m = {0};
-    HS_TRY(hs_compare_run(&w->list[i].view, &w->list[j].view, w->o, NULL, &x));
-    HS_TRY(hs_compare_judge(&x, w->o, none, &m));
+    HS_TRY(hs_compare_judge(x, w->o, none, &m));
     w->v[i * w->count + j] = w->v[j * w->count + i] = m.primary.value;
     w->verdict = m.verdict == HS_VERDICT_FAILS || w->verdict == HS_VERDICT_FAILS ? HS_VERDICT_FAILS
                  : m.verdict == HS_VERDICT_HOLDS                                 ? w->verdict
@@ -37,8 +35,18 @@ HS_CHECKED static int one_pair(work *w, size_t i, size_t j, json_t *pairs)
     json_array_append_new(pairs, o);
     hs_cmd_say(w->c, "%s and %s: %s\n  %s\n", w->list[i].name, w->list[j].name, hs_measurement_verdict(&m), m.reason);
 out:
-    hs_comparison_free(&x);
     hs_measurement_free(&m);
+    return rc;
+}
+
+HS_CHECKED static int one_pair(work *w, size_t i, size_t j, json_t *pairs)
+{
+    int rc;
+    hs_comparison x = {0};
+    HS_TRY(hs_compare_run(&w->list[i].view, &w->list[j].view, w->o, NULL, &x));
+    HS_TRY(hs_team_agree(w->o->team, hs_team_leads(w->o->team) ? judge(w, i, j, &x, pairs) : HS_OK));
+out:
+    hs_comparison_free(&x);
     return rc;
 }
 
@@ -97,27 +105,36 @@ out:
     return rc;
 }
 
+/* Tells and writes what was found. */
+HS_CHECKED static int answer(work *w, json_t *pairs)
+{
+    int rc;
+    size_t *order = NULL;
+    HS_TRY(hs_alloc(w->count, sizeof *order, &order));
+    HS_TRY(hs_cluster_order(w->count, w->v, order));
+    put_results(w, order, pairs);
+    hs_cmd_exit(w->c, hs_verdict_exit(w->verdict));
+    HS_TRY(hs_cmd_out(w->c) != NULL ? write_file(w, order) : HS_OK);
+out:
+    free(order);
+    return rc;
+}
+
 int hs_compare_many(hs_cmd *c, size_t count, const hs_compared *list, const hs_compare_options *o)
 {
     int rc;
     work w = {.c = c, .count = count, .list = list, .o = o, .verdict = HS_VERDICT_HOLDS};
-    size_t *order = NULL;
     json_t *pairs = json_array();
     HS_TRY(hs_alloc(count, count * sizeof *w.v, &w.v));
-    HS_TRY(hs_alloc(count, sizeof *order, &order));
     for (size_t i = 0; i < count; i++) {
         w.v[i * count + i] = 1;
         for (size_t j = i + 1; j < count; j++) {
             HS_TRY(one_pair(&w, i, j, pairs));
         }
     }
-    HS_TRY(hs_cluster_order(count, w.v, order));
-    put_results(&w, order, pairs);
-    hs_cmd_exit(c, hs_verdict_exit(w.verdict));
-    HS_TRY(hs_cmd_out(c) != NULL ? write_file(&w, order) : HS_OK);
+    HS_TRY(hs_team_agree(o->team, hs_team_leads(o->team) ? answer(&w, pairs) : HS_OK));
 out:
     json_decref(pairs);
     free(w.v);
-    free(order);
     return rc;
 }

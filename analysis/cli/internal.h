@@ -33,6 +33,7 @@ struct hs_cmd {
     hs_str line; /* the command line, quoted for a shell */
     json_t *results, *params, *inputs, *warnings;
     int exit_code;
+    int unheard;    /* a rank whose answer nobody reads (team.h) */
     double started; /* seconds, monotonic */
     hs_progress progress;
 };

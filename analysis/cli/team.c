@@ -133,6 +133,7 @@ int hs_team_begin(hs_cmd *c, hs_team **out)
     if (rank > 0) {
         hs_log_set(NULL, NULL);
         hs_progress_start(1);
+        c->unheard = 1;
         if (freopen("/dev/null", "w", stdout) == NULL) {
             return hs_fail_errno("stdout", "closing");
         }

@@ -6,8 +6,8 @@
 #include "core/geom/team.h"
 
 /* *team <- the ranks of this job; NULL when the process was started alone.  A rank but 0 is silent from now on: no
- * stdout, no log, no progress.  Call it before anything that only some ranks might fail in.  HS_ERANGE: several
- * processes were started, and the program knows no MPI, or MPI doesn't see the others. */
+ * stdout, no log, no progress, no hashes of its inputs.  Call it before anything that only some ranks might fail in.
+ * HS_ERANGE: several processes were started, and the program knows no MPI, or MPI doesn't see the others. */
 HS_CHECKED int hs_team_begin(hs_cmd *c, hs_team **team);
 /* HS_ERANGE on every rank unless all run the same program on the same kind of CPU, by the same command line, on
  * the same data (id). */

@@ -51,15 +51,29 @@ void hs_comparison_free(hs_comparison *c)
     memset(c, 0, sizeof *c);
 }
 
-/* One run. */
+/* What one step finds: one run of numbers, so that it can come from another rank. */
+typedef struct {
+    size_t len;
+    double *v;             /* (len) owns the others */
+    double *column;        /* (HS_CMP_COLUMNS) */
+    double *spectrum;      /* (2, HS_COMPARE_SPECTRUM) */
+    double *null;          /* (2, nulls) */
+    double *cosine, *kept; /* (2, n) of the held-out images of every fold */
+    double *watched;       /* (watch->count) */
+} record;
+
+/* One run, or what of it is this rank's. */
 typedef struct {
     const hs_compare_side *a, *b;
     const hs_compare_options *o;
     const hs_compare_watch *watch;
     hs_comparison *out;
+    size_t first, end;           /* this rank's steps */
+    size_t k;                    /* the step at hand */
+    record at;                   /* what it found */
+    double *aside;               /* (end - first, at.len) until rank 0 takes them; NULL on rank 0 */
     double *K, *L;               /* (n, n) of the step at hand */
-    double **held[2];            /* (M) Gram matrices of the steps of the CKA matrix */
-    double *null;                /* (2, nulls) of the step at hand */
+    double **held[2];            /* (M) Gram matrices of this rank's steps of the CKA matrix */
     double *procrustes;          /* (nulls) */
     double *cosine[2], *kept[2]; /* (n) of a fold's held-out rows */
     size_t *partner;
@@ -75,15 +89,15 @@ static void run_free(run *r)
         free(r->cosine[s]);
         free(r->kept[s]);
     }
+    free(r->at.v);
+    free(r->aside);
     free(r->K);
     free(r->L);
-    free(r->null);
     free(r->procrustes);
     free(r->partner);
 }
 
-/* i of count steps out of S, evenly spaced with both ends. */
-static size_t spaced(size_t S, size_t count, size_t i)
+size_t hs_compare_spaced(size_t S, size_t count, size_t i)
 {
     return count > 1 ? i * (S - 1) / (count - 1) : 0;
 }
@@ -110,8 +124,23 @@ HS_CHECKED static int tables_new(const run *r, hs_comparison *c)
         c->t[k] = r->a->t != NULL ? r->a->t[k] : -1;
     }
     for (size_t i = 0; i < c->M; i++) {
-        c->matrix[i] = spaced(S, c->M, i);
+        c->matrix[i] = hs_compare_spaced(S, c->M, i);
     }
+out:
+    return rc;
+}
+
+HS_CHECKED static int record_new(size_t n, size_t nulls, size_t watched, record *x)
+{
+    int rc;
+    x->len = HS_CMP_COLUMNS + 2 * HS_COMPARE_SPECTRUM + 2 * nulls + 4 * n + watched;
+    HS_TRY(hs_alloc(x->len, sizeof *x->v, &x->v));
+    x->column = x->v;
+    x->spectrum = x->column + HS_CMP_COLUMNS;
+    x->null = x->spectrum + (size_t)2 * HS_COMPARE_SPECTRUM;
+    x->cosine = x->null + 2 * nulls;
+    x->kept = x->cosine + 2 * n;
+    x->watched = x->kept + 2 * n;
 out:
     return rc;
 }
@@ -119,9 +148,12 @@ out:
 HS_CHECKED static int run_new(run *r)
 {
     int rc;
-    size_t n = r->a->n;
+    size_t n = r->a->n, mine = r->end - r->first;
     HS_TRY(tables_new(r, r->out));
-    HS_TRY(hs_alloc(2 * r->o->nulls, sizeof *r->null, &r->null));
+    HS_TRY(record_new(n, r->o->nulls, r->watch != NULL ? r->watch->count : 0, &r->at));
+    HS_TRY(hs_team_leads(r->o->team) ? HS_OK : hs_alloc(mine, r->at.len * sizeof(double), &r->aside));
+    HS_TRY(hs_alloc(n * n, sizeof *r->K, &r->K));
+    HS_TRY(hs_alloc(n * n, sizeof *r->L, &r->L));
     HS_TRY(hs_alloc(r->o->nulls, sizeof *r->procrustes, &r->procrustes));
     HS_TRY(hs_alloc(n, sizeof *r->partner, &r->partner));
     for (size_t s = 0; s < 2; s++) {
@@ -131,11 +163,6 @@ HS_CHECKED static int run_new(run *r)
     }
 out:
     return rc;
-}
-
-static double *at(const hs_comparison *c, hs_compare_column column, size_t k)
-{
-    return c->column + (size_t)column * c->S + k;
 }
 
 /* ---- A fold ---- */
@@ -167,21 +194,33 @@ out:
     return rc;
 }
 
+/* Says again which step is at hand, whatever work within it tells: long ones must hear of a wish to stop. */
+static int still(void *ctx, const char *what, size_t done, size_t total)
+{
+    const run *r = ctx;
+    (void)what;
+    (void)done;
+    (void)total;
+    return hs_progress_tell(r->o->progress, "compare", r->k - r->first, r->end - r->first) != HS_OK;
+}
+
 /* The same with images of b exchanged in the fit, `nulls` times. */
-HS_CHECKED static int shuffled(run *r, size_t k, const hs_fold *f, double share)
+HS_CHECKED static int shuffled(run *r, const hs_fold *f, double share)
 {
     int rc = HS_OK;
     hs_align fit = {0};
+    const hs_progress progress = {still, r};
     for (size_t i = 0; i < r->o->nulls; i++) {
         double mean[2];
+        HS_TRY(hs_progress_tell(&progress, "", 0, 0));
         HS_TRY(hs_fold_shuffle(f, r->o->bootstrap.seed, i, r->partner));
         HS_TRY(hs_align_fit(&f->a, &f->b, 0, r->partner, &fit));
         HS_TRY(measure(r, f, &fit, mean));
         r->procrustes[i] += share * procrustes_of(f, &fit);
         for (size_t w = 0; w < 2; w++) {
-            r->null[w * r->o->nulls + i] += share * mean[w];
+            r->at.null[w * r->o->nulls + i] += share * mean[w];
         }
-        HS_TRY(r->watch != NULL ? r->watch->shuffled(r->watch->ctx, k, f, i, &fit) : HS_OK);
+        HS_TRY(r->watch != NULL ? r->watch->shuffled(r->watch->ctx, r->k, f, i, &fit) : HS_OK);
         hs_align_free(&fit);
     }
 out:
@@ -190,22 +229,22 @@ out:
 }
 
 /* The columns that a fold adds its share to. */
-HS_CHECKED static int add_fold(run *r, size_t k, const hs_fold *f, double share)
+HS_CHECKED static int add_fold(run *r, const hs_fold *f, double share)
 {
     int rc;
-    double mean[2], ridge[2], matrix;
+    double mean[2], ridge[2], matrix, *column = r->at.column;
+    size_t n = r->a->n;
     hs_fold_cca cca = {.fitted = NAN, .held_out = NAN, .weighted_a = NAN, .weighted_b = NAN};
-    hs_comparison *c = r->out;
     HS_TRY(measure(r, f, &f->align, mean));
     for (size_t w = 0; w < 2; w++) {
         const hs_coords *to = w == 0 ? &f->b : &f->a;
-        *at(c, w == 0 ? HS_CMP_ALIGNED : HS_CMP_BACK, k) += share * mean[w];
-        *at(c, w == 0 ? HS_CMP_CEILING : HS_CMP_CEILING_BACK, k) +=
+        column[w == 0 ? HS_CMP_ALIGNED : HS_CMP_BACK] += share * mean[w];
+        column[w == 0 ? HS_CMP_CEILING : HS_CMP_CEILING_BACK] +=
             share * hs_coords_kept(to, f->count, f->row, r->kept[w]);
-        *at(c, w == 0 ? HS_CMP_LIMIT : HS_CMP_LIMIT_BACK, k) += share * fmin(1, 3 * mean[w] - 2 * f->inner[w]);
+        column[w == 0 ? HS_CMP_LIMIT : HS_CMP_LIMIT_BACK] += share * fmin(1, 3 * mean[w] - 2 * f->inner[w]);
         for (size_t i = 0; i < f->count; i++) {
-            c->cosine[w * c->n + f->row[i]] += r->cosine[w][i];
-            c->kept[w * c->n + f->row[i]] += r->kept[w][i];
+            r->at.cosine[w * n + f->row[i]] = r->cosine[w][i];
+            r->at.kept[w * n + f->row[i]] = r->kept[w][i];
         }
     }
     HS_TRY(hs_align_matrix_cosine(&f->align, &f->a, &f->b, f->rank, f->count, f->row, &matrix));
@@ -228,7 +267,7 @@ HS_CHECKED static int add_fold(run *r, size_t k, const hs_fold *f, double share)
                 {HS_CMP_PWCCA_B, cca.weighted_b},
                 {HS_CMP_PROCRUSTES, procrustes_of(f, &f->align)}};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
-        *at(c, more[i].column, k) += share * more[i].v;
+        column[more[i].column] += share * more[i].v;
     }
 out:
     return rc;
@@ -248,20 +287,19 @@ static void add_spectrum(double *to, const hs_coords *c, double share)
 
 /* ---- A step ---- */
 
-HS_CHECKED static int folds_of(run *r, size_t k)
+HS_CHECKED static int folds_of(run *r)
 {
     int rc = HS_OK;
     hs_fold f = {0};
-    hs_comparison *c = r->out;
     double share = 1 / (double)r->o->fold.folds;
     for (size_t g = 0; g < r->o->fold.folds; g++) {
-        HS_TRY(hs_fold_new(c->n, 1, r->K, r->L, g, &r->o->fold, &f));
-        double held = (double)f.count / (double)c->n;
-        HS_TRY(add_fold(r, k, &f, held));
-        add_spectrum(c->spectrum + k * HS_COMPARE_SPECTRUM, &f.a, share);
-        add_spectrum(c->spectrum + (c->S + k) * HS_COMPARE_SPECTRUM, &f.b, share);
-        HS_TRY(r->watch != NULL ? r->watch->see(r->watch->ctx, k, g, &f) : HS_OK);
-        HS_TRY(shuffled(r, k, &f, held));
+        HS_TRY(hs_fold_new(r->a->n, 1, r->K, r->L, g, &r->o->fold, &f));
+        double held = (double)f.count / (double)r->a->n;
+        HS_TRY(add_fold(r, &f, held));
+        add_spectrum(r->at.spectrum, &f.a, share);
+        add_spectrum(r->at.spectrum + HS_COMPARE_SPECTRUM, &f.b, share);
+        HS_TRY(r->watch != NULL ? r->watch->see(r->watch->ctx, r->k, g, &f) : HS_OK);
+        HS_TRY(shuffled(r, &f, held));
         hs_fold_free(&f);
     }
 out:
@@ -270,26 +308,26 @@ out:
 }
 
 /* What needs no fit. */
-HS_CHECKED static int context_of(run *r, size_t k)
+HS_CHECKED static int context_of(run *r)
 {
     int rc;
-    hs_comparison *c = r->out;
-    *at(c, HS_CMP_DIM_A, k) = hs_context_dimension(c->n, r->K);
-    *at(c, HS_CMP_DIM_B, k) = hs_context_dimension(c->n, r->L);
-    *at(c, HS_CMP_RAW, k) = NAN;
-    HS_TRY(hs_context_rsa(c->n, r->K, r->L, r->o->nulls, r->o->bootstrap.seed, at(c, HS_CMP_RSA, k),
-                          at(c, HS_CMP_RSA_NULL, k)));
-    HS_TRY(r->a->d == r->b->d ? hs_side_raw_cosine(r->a, r->b, k, at(c, HS_CMP_RAW, k)) : HS_OK);
+    double *column = r->at.column;
+    column[HS_CMP_DIM_A] = hs_context_dimension(r->a->n, r->K);
+    column[HS_CMP_DIM_B] = hs_context_dimension(r->a->n, r->L);
+    column[HS_CMP_RAW] = NAN;
+    HS_TRY(hs_context_rsa(r->a->n, r->K, r->L, r->o->nulls, r->o->bootstrap.seed, &column[HS_CMP_RSA],
+                          &column[HS_CMP_RSA_NULL]));
+    HS_TRY(r->a->d == r->b->d ? hs_side_raw_cosine(r->a, r->b, r->k, &column[HS_CMP_RAW]) : HS_OK);
 out:
     return rc;
 }
 
-HS_CHECKED static int keep(run *r, size_t k)
+HS_CHECKED static int keep(run *r)
 {
     int rc = HS_OK;
     size_t cells = r->out->n * r->out->n;
     for (size_t i = 0; i < r->out->M; i++) {
-        if (r->out->matrix[i] == k && r->held[0][i] == NULL) {
+        if (r->out->matrix[i] == r->k && r->held[0][i] == NULL) {
             HS_TRY(hs_alloc(cells, sizeof(double), &r->held[0][i]));
             HS_TRY(hs_alloc(cells, sizeof(double), &r->held[1][i]));
             memcpy(r->held[0][i], r->K, cells * sizeof(double));
@@ -300,54 +338,156 @@ out:
     return rc;
 }
 
-HS_CHECKED static int step(run *r, size_t k)
+/* r->at <- of step r->k. */
+HS_CHECKED static int step(run *r)
 {
     int rc;
-    size_t B = r->o->nulls;
-    hs_comparison *c = r->out;
-    HS_TRY(hs_progress_tell(r->o->progress, "compare", k, c->S));
-    HS_TRY(hs_side_gram(r->a, k, NULL, r->K));
-    HS_TRY(hs_side_gram(r->b, k, NULL, r->L));
-    memset(r->null, 0, 2 * B * sizeof *r->null);
-    memset(r->procrustes, 0, B * sizeof *r->procrustes);
-    HS_TRY(folds_of(r, k));
-    HS_TRY(context_of(r, k));
-    HS_TRY(keep(r, k));
-    for (size_t i = 0; i < 2 * B; i++) {
-        c->null[i] += r->null[i] / (double)c->S;
+    const hs_progress progress = {still, r};
+    memset(r->at.v, 0, r->at.len * sizeof *r->at.v);
+    memset(r->procrustes, 0, r->o->nulls * sizeof *r->procrustes);
+    if (r->watch != NULL) {
+        memset(r->watch->step, 0, r->watch->count * sizeof *r->watch->step);
     }
-    *at(c, HS_CMP_NULL, k) = hs_null_quantile(B, r->null);
-    *at(c, HS_CMP_NULL_BACK, k) = hs_null_quantile(B, r->null + B);
-    *at(c, HS_CMP_PROCRUSTES_NULL, k) = hs_null_quantile(B, r->procrustes);
+    HS_TRY(hs_side_gram(r->a, r->k, &progress, r->K));
+    HS_TRY(hs_side_gram(r->b, r->k, &progress, r->L));
+    HS_TRY(folds_of(r));
+    HS_TRY(context_of(r));
+    HS_TRY(keep(r));
+    r->at.column[HS_CMP_PROCRUSTES_NULL] = hs_null_quantile(r->o->nulls, r->procrustes);
+    if (r->watch != NULL) {
+        memcpy(r->at.watched, r->watch->step, r->watch->count * sizeof *r->watch->step);
+    }
 out:
     return rc;
 }
 
-/* Each step kept of a against each of b. */
-HS_CHECKED static int matrices(run *r)
+/* Rank 0: the record at hand is that of step k, whose turn it is. */
+static void take(run *r, size_t k)
+{
+    hs_comparison *c = r->out;
+    const record *x = &r->at;
+    for (size_t i = 0; i < 2 * c->nulls; i++) {
+        c->null[i] += x->null[i] / (double)c->S;
+    }
+    for (size_t i = 0; i < 2 * c->n; i++) {
+        c->cosine[i] += x->cosine[i];
+        c->kept[i] += x->kept[i];
+    }
+    for (size_t i = 0; r->watch != NULL && i < r->watch->count; i++) {
+        r->watch->sum[i] += x->watched[i];
+    }
+    x->column[HS_CMP_NULL] = hs_null_quantile(c->nulls, x->null);
+    x->column[HS_CMP_NULL_BACK] = hs_null_quantile(c->nulls, x->null + c->nulls);
+    for (size_t j = 0; j < HS_CMP_COLUMNS; j++) {
+        c->column[j * c->S + k] = x->column[j];
+    }
+    for (size_t s = 0; s < 2; s++) {
+        memcpy(c->spectrum + (s * c->S + k) * HS_COMPARE_SPECTRUM, x->spectrum + s * HS_COMPARE_SPECTRUM,
+               HS_COMPARE_SPECTRUM * sizeof *c->spectrum);
+    }
+}
+
+/* This rank's steps: taken by rank 0, put aside by the others. */
+HS_CHECKED static int steps(run *r)
 {
     int rc = HS_OK;
-    hs_comparison *c = r->out;
-    for (size_t i = 0; i < c->M; i++) {
-        for (size_t j = 0; j < c->M; j++) {
-            hs_cka cka = {.debiased = NAN, .biased = NAN, .jackknife_se = NAN};
-            double null = NAN;
-            HS_TRY(hs_progress_tell(r->o->progress, "CKA", i * c->M + j, c->M * c->M));
-            rc = hs_context_cka(c->n, r->held[0][i], r->held[1][j], r->o->nulls, r->o->bootstrap.seed, &cka,
-                                i == j ? &null : NULL);
-            if (rc != HS_OK && rc != HS_EDEGENERATE) {
-                goto out;
-            }
-            rc = HS_OK;
-            c->cka[i * c->M + j] = cka.debiased;
-            c->cka_biased[i * c->M + j] = cka.biased;
-            c->cka_half[i * c->M + j] = hs_student_quantile(0.975, (double)c->n - 1) * cka.jackknife_se;
-            if (i == j) {
-                c->cka_null[i] = null;
+    for (r->k = r->first; r->k < r->end; r->k++) {
+        HS_TRY(step(r));
+        if (r->aside == NULL) {
+            take(r, r->k);
+        } else {
+            memcpy(r->aside + (r->k - r->first) * r->at.len, r->at.v, r->at.len * sizeof *r->at.v);
+        }
+    }
+    free(r->K);
+    free(r->L);
+    r->K = r->L = NULL;
+out:
+    return rc;
+}
+
+/* The steps of the other ranks, in order. */
+HS_CHECKED static int gather(run *r)
+{
+    int rc = HS_OK;
+    hs_team *team = r->o->team;
+    for (size_t rank = 1; rank < hs_team_size(team); rank++) {
+        size_t from = hs_team_first(team, rank, r->a->S), to = hs_team_first(team, rank + 1, r->a->S);
+        for (size_t k = from; k < to; k++) {
+            double *v = team->rank == rank ? r->aside + (k - from) * r->at.len : r->at.v;
+            HS_TRY(hs_team_pass(team, rank, 0, v, r->at.len * sizeof *v));
+            if (team->rank == 0) {
+                take(r, k);
             }
         }
     }
 out:
+    return rc;
+}
+
+/* ---- CKA between steps ---- */
+
+/* Which rank has step k. */
+static size_t owner(const hs_team *team, size_t S, size_t k)
+{
+    size_t rank = 0;
+    while (hs_team_first(team, rank + 1, S) <= k) {
+        rank++;
+    }
+    return rank;
+}
+
+/* Column j of the matrix, L (n, n) of its step, as far as its rows are this rank's. */
+HS_CHECKED static int column_of(run *r, size_t j, const double *L)
+{
+    int rc = HS_OK;
+    hs_comparison *c = r->out;
+    for (size_t i = 0; i < c->M; i++) {
+        hs_cka cka = {.debiased = NAN, .biased = NAN, .jackknife_se = NAN};
+        double null = NAN;
+        if (r->held[0][i] == NULL) {
+            continue;
+        }
+        HS_TRY(hs_progress_tell(r->o->progress, "CKA", j * c->M + i, c->M * c->M));
+        rc = hs_context_cka(c->n, r->held[0][i], L, r->o->nulls, r->o->bootstrap.seed, &cka, i == j ? &null : NULL);
+        if (rc != HS_OK && rc != HS_EDEGENERATE) {
+            goto out;
+        }
+        rc = HS_OK;
+        c->cka[i * c->M + j] = cka.debiased;
+        c->cka_biased[i * c->M + j] = cka.biased;
+        c->cka_half[i * c->M + j] = hs_student_quantile(0.975, (double)c->n - 1) * cka.jackknife_se;
+        if (i == j) {
+            c->cka_null[i] = null;
+        }
+    }
+out:
+    return rc;
+}
+
+/* Each step kept of a against each of b, which comes to those who have an a. */
+HS_CHECKED static int matrices(run *r)
+{
+    int rc = HS_OK;
+    hs_team *team = r->o->team;
+    hs_comparison *c = r->out;
+    size_t row = c->M * sizeof(double);
+    double *there = NULL;
+    HS_TRY(hs_team_agree(team, hs_team_size(team) > 1 ? hs_alloc(c->n * c->n, sizeof *there, &there) : HS_OK));
+    for (size_t j = 0; j < c->M; j++) {
+        double *L = r->held[1][j] != NULL ? r->held[1][j] : there;
+        HS_TRY(hs_team_broadcast(team, owner(team, c->S, c->matrix[j]), L, c->n * c->n * sizeof *L));
+        HS_TRY(hs_team_agree(team, column_of(r, j, L)));
+    }
+    for (size_t i = 0; i < c->M; i++) {
+        size_t from = owner(team, c->S, c->matrix[i]);
+        HS_TRY(hs_team_pass(team, from, 0, c->cka + i * c->M, row));
+        HS_TRY(hs_team_pass(team, from, 0, c->cka_half + i * c->M, row));
+        HS_TRY(hs_team_pass(team, from, 0, c->cka_biased + i * c->M, row));
+        HS_TRY(hs_team_pass(team, from, 0, c->cka_null + i, sizeof *c->cka_null));
+    }
+out:
+    free(there);
     return rc;
 }
 
@@ -368,22 +508,28 @@ HS_CHECKED static int check(const hs_compare_side *a, const hs_compare_side *b, 
     return HS_OK;
 }
 
+/* What may fail on one rank and not on another. */
+HS_CHECKED static int own_part(run *r)
+{
+    int rc;
+    HS_TRY(check(r->a, r->b, r->o));
+    HS_TRY(run_new(r));
+    HS_TRY(steps(r));
+out:
+    return rc;
+}
+
 int hs_compare_run(const hs_compare_side *a, const hs_compare_side *b, const hs_compare_options *o,
                    const hs_compare_watch *watch, hs_comparison *out)
 {
     int rc;
+    size_t rank = o->team != NULL ? o->team->rank : 0;
     hs_comparison c = {0};
     run r = {.a = a, .b = b, .o = o, .watch = watch, .out = &c};
-    HS_TRY(check(a, b, o));
-    HS_TRY(run_new(&r));
-    HS_TRY(hs_alloc(a->n * a->n, sizeof *r.K, &r.K));
-    HS_TRY(hs_alloc(a->n * a->n, sizeof *r.L, &r.L));
-    for (size_t k = 0; k < a->S; k++) {
-        HS_TRY(step(&r, k));
-    }
-    free(r.K);
-    free(r.L);
-    r.K = r.L = NULL;
+    r.first = hs_team_first(o->team, rank, a->S);
+    r.end = hs_team_first(o->team, rank + 1, a->S);
+    HS_TRY(hs_team_agree(o->team, own_part(&r)));
+    HS_TRY(gather(&r));
     HS_TRY(matrices(&r));
     run_free(&r);
     *out = c;
@@ -391,70 +537,5 @@ int hs_compare_run(const hs_compare_side *a, const hs_compare_side *b, const hs_
 out:
     run_free(&r);
     hs_comparison_free(&c);
-    return rc;
-}
-
-/* ---- One map for all steps ---- */
-
-HS_CHECKED static int pooled_folds(size_t n, size_t S, const double *K, const double *L, const hs_compare_options *o,
-                                   double cos[2], double ceiling[2])
-{
-    int rc = HS_OK;
-    hs_fold f = {0};
-    double *v[2] = {NULL, NULL};
-    for (size_t w = 0; w < 2; w++) {
-        cos[w] = ceiling[w] = 0;
-        HS_TRY(hs_alloc(n * S, sizeof(double), &v[w]));
-    }
-    for (size_t g = 0; g < o->fold.folds; g++) {
-        HS_TRY(hs_fold_new(n * S, S, K, L, g, &o->fold, &f));
-        HS_TRY(hs_align_cosines(&f.align, &f.a, &f.b, f.rank, f.count, f.row, v[0], v[1]));
-        double held = (double)f.count / (double)(n * S);
-        for (size_t w = 0; w < 2; w++) {
-            cos[w] += held * hs_mean(f.count, v[w], NULL);
-            ceiling[w] += held * hs_coords_kept(w == 0 ? &f.b : &f.a, f.count, f.row, NULL);
-        }
-        hs_fold_free(&f);
-    }
-out:
-    hs_fold_free(&f);
-    free(v[0]);
-    free(v[1]);
-    return rc;
-}
-
-int hs_compare_pooled(const hs_compare_side *a, const hs_compare_side *b, const hs_compare_options *o, double cos[2],
-                      double ceiling[2], size_t *rows)
-{
-    int rc = HS_OK;
-    size_t S = a->S < 10 ? a->S : 10, n = o->pooled / S < a->n ? o->pooled / S : a->n;
-    size_t *image = NULL, *k = NULL;
-    double *K = NULL, *L = NULL;
-    for (size_t w = 0; w < 2; w++) {
-        cos[w] = ceiling[w] = NAN;
-    }
-    *rows = n * S;
-    if (a->S < 2 || n < HS_COMPARE_MIN_N) {
-        *rows = 0;
-        return HS_OK;
-    }
-    HS_TRY(hs_alloc(n, sizeof *image, &image));
-    HS_TRY(hs_alloc(S, sizeof *k, &k));
-    HS_TRY(hs_alloc(n * S, n * S * sizeof *K, &K));
-    HS_TRY(hs_alloc(n * S, n * S * sizeof *L, &L));
-    for (size_t i = 0; i < n; i++) {
-        image[i] = spaced(a->n, n, i);
-    }
-    for (size_t i = 0; i < S; i++) {
-        k[i] = spaced(a->S, S, i);
-    }
-    HS_TRY(hs_side_gram_pooled(a, n, image, S, k, o->progress, K));
-    HS_TRY(hs_side_gram_pooled(b, n, image, S, k, o->progress, L));
-    HS_TRY(pooled_folds(n, S, K, L, o, cos, ceiling));
-out:
-    free(image);
-    free(k);
-    free(K);
-    free(L);
     return rc;
 }

@@ -71,6 +71,7 @@ typedef struct {
     double standard;
     hs_bootstrap_options bootstrap;
     const hs_progress *progress;
+    hs_team *team; /* ranks that the steps are dealt to, a run of them each; NULL: this process alone */
 } hs_compare_options;
 
 #define HS_COMPARE_OPTIONS_INIT                                                                    \
@@ -94,21 +95,34 @@ typedef struct {
 } hs_comparison;
 void hs_comparison_free(hs_comparison *c);
 
-/* What may look at each fold while it is at hand, and then at each fit of it on shuffled pairs; NULL: nobody. */
+/* What may look at each fold while it is at hand, and then at each fit of it on shuffled pairs; NULL: nobody.  What
+ * both add to `step` (zeros before a step) during a step is one step's; in the end sum holds that of all. */
 typedef struct {
     HS_CHECKED int (*see)(void *ctx, size_t k, size_t fold, const hs_fold *f);
     HS_CHECKED int (*shuffled)(void *ctx, size_t k, const hs_fold *f, size_t b, const hs_align *fit);
     void *ctx;
+    size_t count;
+    double *step, *sum; /* (count) */
 } hs_compare_watch;
 
 /* *out <- the comparison.  Memory: two n x n matrices and a few of half that, 2 M more, and tiles of rows; nothing
- * grows with S or d but the tables.  HS_ESHAPE: other images or steps; HS_ERANGE: fewer than 40 nulls, folds outside
+ * grows with S or d but the tables.
+ *
+ * Of a team every rank makes the call; each step is one rank's from its Gram matrices to its nulls, as are the rows of
+ * the CKA matrix, and rank 0 adds the steps up in their order: the same bits for any number of ranks.  *out (and
+ * watch->sum) is whole on rank 0 only.  Ranks but 0 hold 32 n bytes of each of their steps.  A failure on any rank, the
+ * first of them, is every rank's.
+ *
+ * HS_ESHAPE: other images or steps; HS_ERANGE: fewer than 40 nulls, folds outside
  * 2 ... n, bootstrap options; HS_EDEGENERATE: too few images, a side without variance; or what reading fails with. */
 HS_CHECKED int hs_compare_run(const hs_compare_side *a, const hs_compare_side *b, const hs_compare_options *o,
                               const hs_compare_watch *watch, hs_comparison *out);
 
-/* One map for all steps, on images and steps evenly spaced: cos[0] a to b, cos[1] back; *rows how many.  NaN with one
- * step. */
+/* The i-th of `count` things out of S, evenly spaced with both ends. */
+size_t hs_compare_spaced(size_t S, size_t count, size_t i);
+
+/* One map for all steps, by this process alone, on images and steps evenly spaced: cos[0] a to b, cos[1] back; *rows
+ * how many.  NaN with one step. */
 HS_CHECKED int hs_compare_pooled(const hs_compare_side *a, const hs_compare_side *b, const hs_compare_options *o,
                                  double cos[2], double ceiling[2], size_t *rows);
 

@@ -14,23 +14,53 @@
 
 enum { RANDOM = 200, GROUPS = 20 };
 
+/* What steps add up: each a mean over steps and folds, all in one run of numbers. */
+typedef struct {
+    double *v;                      /* owns the others */
+    double *cosine[2], *ceiling[2]; /* (D) */
+    double *less[2];                /* (D, GROUPS) of the cosine without a group */
+    double *random[2];              /* (D, RANDOM) */
+    double *shuffled[2];            /* (D, nulls) */
+    double *raw, *raw_control;      /* (D) */
+} sums;
+
 struct hs_carrier {
     const hs_compare_side *side[2];
     size_t D;
     const hs_direction_pair *pair;
     const hs_compare_options *o;
-    double share;                   /* of one fold of one step in a mean */
-    double *q[2];                   /* (D, n) products of the images with the directions, of the step at hand */
-    double *norm[2];                /* (D) at that step */
-    float *v[2];                    /* (D, d) */
-    double *cosine[2], *ceiling[2]; /* (D) means */
-    double *less[2];                /* (D, GROUPS) means of the cosine without a group */
-    double *random[2];              /* (D, RANDOM) */
-    double *shuffled[2];            /* (D, nulls) */
-    size_t kept;                    /* random directions that are carried, too */
-    double *weight[2];              /* (S, D + kept, n) carried ones as sums of the other side's images, or NULL */
-    double *raw, *raw_control;      /* (D) */
+    double share;      /* of one fold of one step in a mean */
+    double *q[2];      /* (D, n) products of the images with the directions, of the step at hand */
+    double *norm[2];   /* (D) at that step */
+    float *v[2];       /* (D, d) */
+    sums step, all;    /* of the step at hand, and over steps */
+    size_t kept;       /* random directions that are carried, too */
+    double *weight[2]; /* (S, D + kept, n) carried ones as sums of the other side's images, or NULL */
 };
+
+static size_t sums_count(size_t D, size_t nulls)
+{
+    return 2 * D * (3 + GROUPS + RANDOM + nulls);
+}
+
+HS_CHECKED static int sums_new(size_t D, size_t nulls, sums *s)
+{
+    int rc;
+    HS_TRY(hs_calloc(sums_count(D, nulls), sizeof *s->v, &s->v));
+    double *v = s->v;
+    for (size_t way = 0; way < 2; way++) {
+        s->cosine[way] = v;
+        s->ceiling[way] = s->cosine[way] + D;
+        s->less[way] = s->ceiling[way] + D;
+        s->random[way] = s->less[way] + D * GROUPS;
+        s->shuffled[way] = s->random[way] + D * RANDOM;
+        v = s->shuffled[way] + D * nulls;
+    }
+    s->raw = v;
+    s->raw_control = v + D;
+out:
+    return rc;
+}
 
 void hs_carrier_free(hs_carrier *c)
 {
@@ -38,16 +68,11 @@ void hs_carrier_free(hs_carrier *c)
         free(c->q[s]);
         free(c->norm[s]);
         free(c->v[s]);
-        free(c->cosine[s]);
-        free(c->ceiling[s]);
-        free(c->less[s]);
-        free(c->random[s]);
-        free(c->shuffled[s]);
         free(c->weight[s]);
     }
     if (c != NULL) {
-        free(c->raw);
-        free(c->raw_control);
+        free(c->step.v);
+        free(c->all.v);
         free(c);
     }
 }
@@ -86,14 +111,9 @@ int hs_carrier_new(const hs_compare_side *a, const hs_compare_side *b, size_t D,
         HS_TRY(hs_alloc(D * a->n, sizeof(double), &c->q[s]));
         HS_TRY(hs_alloc(D, sizeof(double), &c->norm[s]));
         HS_TRY(hs_alloc(D * c->side[s]->d, sizeof(float), &c->v[s]));
-        HS_TRY(hs_calloc(D, sizeof(double), &c->cosine[s]));
-        HS_TRY(hs_calloc(D, sizeof(double), &c->ceiling[s]));
-        HS_TRY(hs_calloc(D * GROUPS, sizeof(double), &c->less[s]));
-        HS_TRY(hs_calloc(D * RANDOM, sizeof(double), &c->random[s]));
-        HS_TRY(hs_calloc(D * o->nulls, sizeof(double), &c->shuffled[s]));
     }
-    HS_TRY(hs_calloc(D, sizeof(double), &c->raw));
-    HS_TRY(hs_calloc(D, sizeof(double), &c->raw_control));
+    HS_TRY(sums_new(D, o->nulls, &c->step));
+    HS_TRY(sums_new(D, o->nulls, &c->all));
     *out = c;
     c = NULL;
 out:
@@ -111,9 +131,9 @@ static void add_raw(hs_carrier *c)
         for (size_t j = 0; j < c->D; j++) {
             double cosine = hs_dot_f32(d, c->v[0] + i * d, c->v[1] + j * d) / (c->norm[0][i] * c->norm[1][j]);
             if (i == j) {
-                c->raw[i] += cosine / (double)c->side[0]->S;
+                c->step.raw[i] += cosine / (double)c->side[0]->S;
             } else {
-                c->raw_control[i] += fabs(cosine) / (double)(c->side[0]->S * (c->D - 1));
+                c->step.raw_control[i] += fabs(cosine) / (double)(c->side[0]->S * (c->D - 1));
             }
         }
     }
@@ -204,8 +224,8 @@ HS_CHECKED static int add_ceilings(hs_carrier *c, const hs_fold *f)
     HS_TRY(work_new(f, &w));
     for (size_t j = 0; j < c->D; j++) {
         coordinates(c, f, j, &w);
-        c->ceiling[0][j] += c->share * fmin(1, hs_nrm2_f64(f->b.r, w.c[1]) / c->norm[1][j]);
-        c->ceiling[1][j] += c->share * fmin(1, hs_nrm2_f64(f->a.r, w.c[0]) / c->norm[0][j]);
+        c->step.ceiling[0][j] += c->share * fmin(1, hs_nrm2_f64(f->b.r, w.c[1]) / c->norm[1][j]);
+        c->step.ceiling[1][j] += c->share * fmin(1, hs_nrm2_f64(f->a.r, w.c[0]) / c->norm[0][j]);
     }
 out:
     work_free(&w);
@@ -267,8 +287,9 @@ HS_CHECKED static int add_random(hs_carrier *c, const hs_fold *f)
         for (size_t j = 0; j < c->D; j++) {
             coordinates(c, f, j, &own);
             for (size_t way = 0; way < 2; way++) {
-                c->random[way][j * RANDOM + b] += c->share * mapped_cosine(&f->align, f->rank, way, w.c[way],
-                                                                           own.c[1 - way], c->norm[1 - way][j], w.to);
+                c->step.random[way][j * RANDOM + b] +=
+                    c->share *
+                    mapped_cosine(&f->align, f->rank, way, w.c[way], own.c[1 - way], c->norm[1 - way][j], w.to);
             }
         }
     }
@@ -337,11 +358,11 @@ static int see(void *ctx, size_t k, size_t fold, const hs_fold *f)
     int rc = HS_OK;
     hs_align less = {0};
     HS_TRY(fold == 0 ? begin_step(c, k) : HS_OK);
-    HS_TRY(add_cosines(c, f, &f->align, c->cosine, 1, 0));
+    HS_TRY(add_cosines(c, f, &f->align, c->step.cosine, 1, 0));
     HS_TRY(add_ceilings(c, f));
     for (size_t g = 0; g < GROUPS; g++) {
         HS_TRY(refit(c, f, g, &less));
-        HS_TRY(add_cosines(c, f, &less, c->less, GROUPS, g));
+        HS_TRY(add_cosines(c, f, &less, c->step.less, GROUPS, g));
         hs_align_free(&less);
     }
     HS_TRY(add_random(c, f));
@@ -355,12 +376,12 @@ static int see_shuffled(void *ctx, size_t k, const hs_fold *f, size_t b, const h
 {
     hs_carrier *c = ctx;
     (void)k;
-    return add_cosines(c, f, fit, c->shuffled, c->o->nulls, b);
+    return add_cosines(c, f, fit, c->step.shuffled, c->o->nulls, b);
 }
 
 hs_compare_watch hs_carrier_watch(hs_carrier *c)
 {
-    return (hs_compare_watch){see, see_shuffled, c};
+    return (hs_compare_watch){see, see_shuffled, c, sums_count(c->D, c->o->nulls), c->step.v, c->all.v};
 }
 
 /* ---- The answer ---- */
@@ -382,7 +403,7 @@ static void intervals(const hs_carrier *c, size_t j, hs_direction_answer *r)
     for (size_t way = 0; way < 2; way++) {
         over[way] = r->ceiling[way] > 0 ? r->cosine[way] / r->ceiling[way] : (double)NAN;
         for (size_t g = 0; g < used; g++) {
-            less[way][g] = r->ceiling[way] > 0 ? c->less[way][j * GROUPS + g] / r->ceiling[way] : (double)NAN;
+            less[way][g] = r->ceiling[way] > 0 ? c->all.less[way][j * GROUPS + g] / r->ceiling[way] : (double)NAN;
         }
         r->over[way] = hs_jackknife_interval(over[way], used, less[way], c->o->bootstrap.level);
     }
@@ -431,14 +452,14 @@ int hs_carrier_judge(const hs_carrier *c, hs_direction_answer *answer)
     for (size_t j = 0; j < c->D; j++) {
         hs_direction_answer *r = &answer[j];
         int same = c->side[0]->d == c->side[1]->d;
-        *r = (hs_direction_answer){.raw = same ? c->raw[j] : (double)NAN,
-                                   .raw_control = same && c->D > 1 ? c->raw_control[j] : (double)NAN};
+        *r = (hs_direction_answer){.raw = same ? c->all.raw[j] : (double)NAN,
+                                   .raw_control = same && c->D > 1 ? c->all.raw_control[j] : (double)NAN};
         for (size_t way = 0; way < 2; way++) {
-            r->cosine[way] = c->cosine[way][j];
-            r->ceiling[way] = c->ceiling[way][j];
-            memcpy(v, c->random[way] + j * RANDOM, RANDOM * sizeof *v);
+            r->cosine[way] = c->all.cosine[way][j];
+            r->ceiling[way] = c->all.ceiling[way][j];
+            memcpy(v, c->all.random[way] + j * RANDOM, RANDOM * sizeof *v);
             r->random[way] = null_of(RANDOM, v);
-            memcpy(v, c->shuffled[way] + j * B, B * sizeof *v);
+            memcpy(v, c->all.shuffled[way] + j * B, B * sizeof *v);
             r->shuffled[way] = null_of(B, v);
         }
         intervals(c, j, r);

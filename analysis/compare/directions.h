@@ -43,14 +43,14 @@ HS_CHECKED int hs_carrier_new(const hs_compare_side *a, const hs_compare_side *b
 void hs_carrier_free(hs_carrier *c);
 hs_compare_watch hs_carrier_watch(hs_carrier *c);
 
-/* Before the run: the first fold's maps are kept, for the D directions and `random` random ones of a's (and b's)
- * images' covariance.  That fold's held-out images (i % folds = 0) had no part in them. */
+/* Before the run, which no team may make then: the first fold's maps are kept, for the D directions and `random` random
+ * ones of a's (and b's) images' covariance.  That fold's held-out images (i % folds = 0) had no part in them. */
 HS_CHECKED int hs_carrier_keep(hs_carrier *c, size_t random);
 /* out (D + random, d) <- at step k what they become on the other side, of unit length (0 where they are mapped to
  * nothing): way 0 those of a in b's space, 1 those of b in a's. */
 HS_CHECKED int hs_carrier_carry(const hs_carrier *c, size_t way, size_t k, float *out);
 
-/* answer (D) <- after the run. */
+/* answer (D) <- after the run (on rank 0 of a team). */
 HS_CHECKED int hs_carrier_judge(const hs_carrier *c, hs_direction_answer *answer);
 
 /* The verdict over several: shared when all are, not shared when one isn't, else inconclusive. */

@@ -23,6 +23,14 @@ int hs_team_broadcast(hs_team *team, size_t from, void *bytes, size_t len)
     return rc;
 }
 
+int hs_team_pass(hs_team *team, size_t from, size_t to, void *bytes, size_t len)
+{
+    if (team == NULL || from == to || (team->rank != from && team->rank != to)) {
+        return HS_OK;
+    }
+    return team->rank == from ? team->send(team->ctx, to, bytes, len) : team->receive(team->ctx, from, bytes, len);
+}
+
 typedef struct {
     int rc;
     char message[404];
@@ -86,4 +94,19 @@ int hs_team_same(hs_team *team, const char *text, const char *what)
     return hs_team_agree(team, strncmp(first, text, sizeof first - 1) == 0
                                    ? HS_OK
                                    : hs_fail(HS_ERANGE, "ranks 0 and %zu: not the same %s", team->rank, what));
+}
+
+int hs_team_leads(const hs_team *team)
+{
+    return team == NULL || team->rank == 0;
+}
+
+size_t hs_team_size(const hs_team *team)
+{
+    return team != NULL ? team->size : 1;
+}
+
+size_t hs_team_first(const hs_team *team, size_t rank, size_t n)
+{
+    return rank * n / hs_team_size(team);
 }

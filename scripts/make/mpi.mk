@@ -1,4 +1,4 @@
-# make MPI=1: the program for several processes on one matrix (pca).  One object knows MPI; without MPI=1 nothing of it
+# make MPI=1: the program for several processes on one job (pca, compare).  One object knows MPI; without MPI=1 nothing of it
 # is needed.
 MPI ?= 0
 PROGRAM := $(B)/hspace

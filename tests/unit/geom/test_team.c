@@ -2,107 +2,15 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "core/base/sha256.h"
 #include "core/geom/gram.h"
 #include "core/geom/pca.h"
 #include "core/geom/rows_sum.h"
 #include "tests/support/support.h"
+#include "tests/support/team.h"
 
-enum { MOST = 7, FEATURES = 48 };
-
-/* What a rank came back with. */
-typedef struct {
-    int rc, agreed;
-    char text[404];
-} answer;
-
-typedef struct {
-    int fd[MOST]; /* to each other rank */
-} wires;
-
-static int wire_send(void *ctx, size_t to, const void *bytes, size_t len)
-{
-    const char *p = bytes;
-    for (size_t put = 0; put < len;) {
-        ssize_t k = write(((wires *)ctx)->fd[to], p + put, len - put);
-        if (k <= 0) {
-            return hs_fail_errno("wire", "sending");
-        }
-        put += (size_t)k;
-    }
-    return HS_OK;
-}
-
-static int wire_receive(void *ctx, size_t from, void *bytes, size_t len)
-{
-    char *p = bytes;
-    for (size_t got = 0; got < len;) {
-        ssize_t k = read(((wires *)ctx)->fd[from], p + got, len - got);
-        if (k <= 0) {
-            return hs_fail(HS_EIO, "wire: rank %zu is gone", from);
-        }
-        got += (size_t)k;
-    }
-    return HS_OK;
-}
-
-/* all (size) <- what work gives each rank.  The parent must not have run anything in parallel: a fork has no threads.
- */
-static void run_team(size_t size, int (*work)(hs_team *team, char text[404]), answer *all)
-{
-    int pair[MOST][MOST][2];
-    pid_t pid[MOST];
-    answer *shared = mmap(NULL, MOST * sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_true(shared != MAP_FAILED);
-    for (size_t a = 0; a < size; a++) {
-        for (size_t b = a + 1; b < size; b++) {
-            assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair[a][b]), 0);
-        }
-    }
-    for (size_t r = 0; r < size; r++) {
-        pid[r] = fork();
-        if (pid[r] == 0) {
-            wires w;
-            alarm(120);
-            for (size_t a = 0; a < size; a++) {
-                for (size_t b = a + 1; b < size; b++) {
-                    close(pair[a][b][a == r ? 1 : 0]);
-                    if (a != r && b != r) {
-                        close(pair[a][b][1]);
-                    } else {
-                        w.fd[a == r ? b : a] = pair[a][b][a == r ? 0 : 1];
-                    }
-                }
-            }
-            hs_team team = {r, size, wire_send, wire_receive, &w, 0};
-            answer *mine = &shared[r];
-            mine->rc = work(size > 1 ? &team : NULL, mine->text);
-            if (mine->rc != HS_OK) {
-                snprintf(mine->text, sizeof mine->text, "%s", hs_error_message());
-            }
-            mine->agreed = team.agreed;
-            _exit(0);
-        }
-    }
-    for (size_t a = 0; a < size; a++) {
-        for (size_t b = a + 1; b < size; b++) {
-            close(pair[a][b][0]);
-            close(pair[a][b][1]);
-        }
-    }
-    for (size_t r = 0; r < size; r++) {
-        int status = 0;
-        assert_int_equal(waitpid(pid[r], &status, 0), pid[r]);
-        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    }
-    memcpy(all, shared, size * sizeof *all);
-    munmap(shared, MOST * sizeof *shared);
-}
+enum { FEATURES = 48 };
 
 /* Rows that are functions of their number; some features matter more. */
 static int read_rows(void *ctx, size_t first, size_t count, float *out)
@@ -165,7 +73,7 @@ static void test_same_bits(void **state)
     (void)state;
     static const size_t sizes[] = {1, 2, 3, 4, 7};
     char want[404] = "";
-    answer all[MOST];
+    team_answer all[TEAM_MOST];
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         run_team(sizes[i], all_solvers, all);
         for (size_t r = 0; r < sizes[i]; r++) {
@@ -223,8 +131,8 @@ out:
 static void test_tree(void **state)
 {
     (void)state;
-    answer all[MOST];
-    for (size_t size = 1; size <= MOST; size++) {
+    team_answer all[TEAM_MOST];
+    for (size_t size = 1; size <= TEAM_MOST; size++) {
         run_team(size, sum_numbers, all);
         for (size_t r = 0; r < size; r++) {
             if (all[r].rc != HS_OK) {
@@ -292,7 +200,7 @@ static void test_one_failure_for_all(void **state)
     } what[] = {{fit_half, HS_EIO, "disk gone at row"},
                 {fit_nan, HS_EDEGENERATE, "row 5000, feature 11"},
                 {not_alike, HS_ERANGE, "ranks 0 and 2: not the same program"}};
-    answer all[MOST];
+    team_answer all[TEAM_MOST];
     for (size_t i = 0; i < sizeof what / sizeof *what; i++) {
         run_team(4, what[i].work, all);
         for (size_t r = 0; r < 4; r++) {
