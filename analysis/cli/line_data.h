@@ -46,12 +46,16 @@ HS_CHECKED int hs_line_controls(hs_cmd *c, const hs_line_case *item, int untrain
 /* One table a direction. */
 HS_CHECKED int hs_line_of_effects(hs_cmd *c, const char *path, hs_line_data *out);
 /* One table a read-out: those of --readout, else all; of a file that only has /strength and /effect (from
- * elsewhere) that one.  HS_EFORMAT, HS_ESHAPE: not a sweep; HS_ERANGE: no such read-out. */
+ * elsewhere) that one.  With --terms item->terms, too (hs_line_add_terms).  HS_EFORMAT, HS_ESHAPE: not a sweep;
+ * HS_ERANGE: no such read-out. */
 HS_CHECKED int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out);
-/* item->terms <- what the sweeps of n files do at the largest strength of every item of d, which is the sweep of their
- * directions' sum; of a weighted sum each at the strength that it has there.  HS_ERANGE: fewer than two, a read-out or
- * a strength that one lacks, other images; HS_ESHAPE: as many or as long as the sum's they are not. */
-HS_CHECKED int hs_line_add_terms(hs_cmd *c, const char *sum, size_t n, const char *const *path, hs_line_data *d);
+/* item->terms <- what the sweeps of n files do at the largest strength of every item of d, which is of `sum`, the sweep
+ * of their directions' sum; of a weighted sum each at the strength that it has there.  HS_ERANGE: fewer than two, the
+ * sum's own or the same one twice, a read-out or a strength that one lacks, other images; HS_ESHAPE: as many or as long
+ * as the sum's they are not. */
+struct hs_sweep_in;
+HS_CHECKED int hs_line_add_terms(hs_cmd *c, struct hs_sweep_in *sum, size_t n, const char *const *path,
+                                 hs_line_data *d);
 /* Runs the sweep of the options, with --null random directions; the caller closes *cells, also after an error, when the
  * answer is written (hs_resume_close). */
 HS_CHECKED int hs_line_of_model(hs_cmd *c, hs_line_data *out, hs_run_cells *cells);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "analysis/cli/line_data.h"
 #include "analysis/cli/sweep_in.h"
@@ -97,6 +98,35 @@ HS_CHECKED static int share_of(const hs_sweep_in *sum, size_t T, const hs_sweep_
     return HS_OK;
 }
 
+/* Copies of one sweep have the same effects to the bit; no effect at all says nothing. */
+static int is_copy(size_t n, const double *a, const double *b)
+{
+    double size = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (a[i] != b[i]) {
+            return 0;
+        }
+        size += fabs(a[i]);
+    }
+    return size > 0;
+}
+
+/* all (k + 1, size): the effects of the first k + 1 terms, the last of which must be its own. */
+HS_CHECKED static int check_own(const hs_sweep_in *sum, const double *whole, const hs_sweep_in *term, size_t k,
+                                size_t size, const double *all)
+{
+    const double *own = all + k * size;
+    if (is_copy(size, whole, own)) {
+        return hs_fail(HS_ERANGE, "%s: the same effects as %s, the sweep of the sum", term[k].path, sum->path);
+    }
+    for (size_t j = 0; j < k; j++) {
+        if (is_copy(size, all + j * size, own)) {
+            return hs_fail(HS_ERANGE, "%s: the same effects as %s, another term", term[k].path, term[j].path);
+        }
+    }
+    return HS_OK;
+}
+
 HS_CHECKED static int add_one(hs_sweep_in *sum, size_t T, hs_sweep_in *term, hs_line_case *item)
 {
     int rc = HS_OK;
@@ -112,6 +142,7 @@ HS_CHECKED static int add_one(hs_sweep_in *sum, size_t T, hs_sweep_in *term, hs_
         HS_TRY(read_increments(&term[k], item->readout, s * share, &part));
         HS_TRY(check_images(&whole, &part, term[k].path));
         memcpy(all + k * whole.n * whole.f, part.effect, whole.n * whole.f * sizeof *all);
+        HS_TRY(check_own(sum, whole.effect, term, k, whole.n * whole.f, all));
         name[k] = term[k].direction;
         increments_free(&part);
         part = (increments){0};
@@ -125,28 +156,50 @@ out:
     return rc;
 }
 
-int hs_line_add_terms(hs_cmd *c, const char *sum, size_t n, const char *const *path, hs_line_data *d)
+/* One file under one name or several. */
+static int is_same_file(const char *a, const char *b)
 {
-    int rc = HS_OK;
-    hs_sweep_in whole = {0}, *term = NULL;
-    size_t open = 0;
+    struct stat of_a, of_b;
+    return strcmp(a, b) == 0 ||
+           (stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino);
+}
+
+HS_CHECKED static int check_files(const char *sum, size_t n, const char *const *path)
+{
     if (n < 2) {
         return hs_fail(HS_ERANGE, "--terms: one sweep; wanted those of two directions or more");
     }
+    for (size_t k = 0; k < n; k++) {
+        if (is_same_file(sum, path[k])) {
+            return hs_fail(HS_ERANGE, "--terms: %s is --sweep, the sweep of the sum itself", path[k]);
+        }
+        for (size_t j = 0; j < k; j++) {
+            if (is_same_file(path[j], path[k])) {
+                return hs_fail(HS_ERANGE, "--terms: %s is there twice", path[k]);
+            }
+        }
+    }
+    return HS_OK;
+}
+
+int hs_line_add_terms(hs_cmd *c, hs_sweep_in *sum, size_t n, const char *const *path, hs_line_data *d)
+{
+    int rc = HS_OK;
+    hs_sweep_in *term = NULL;
+    size_t open = 0;
+    HS_TRY(check_files(sum->path, n, path));
     HS_TRY(hs_calloc(n, sizeof *term, &term));
-    HS_TRY(hs_sweep_in_open(sum, &whole));
     for (; open < n; open++) {
         HS_TRY(hs_sweep_in_open(path[open], &term[open]));
         HS_TRY(hs_cmd_input(c, path[open]));
     }
     for (size_t p = 0; p < d->n; p++) {
-        HS_TRY(add_one(&whole, n, term, &d->item[p]));
+        HS_TRY(add_one(sum, n, term, &d->item[p]));
     }
 out:
     for (size_t k = 0; k < open; k++) {
         hs_sweep_in_close(&term[k]);
     }
     free(term);
-    hs_sweep_in_close(&whole);
     return rc;
 }

@@ -8,7 +8,7 @@
 #include "core/base/error.h"
 #include "core/io/result.h"
 
-typedef struct {
+typedef struct hs_sweep_in {
     const char *path; /* borrowed */
     hs_result_in *r;
     char *direction; /* "" when the file names none */

@@ -64,7 +64,7 @@ HS_CHECKED int hs_vector_shape_image(hs_vector_shape *v, size_t i, const double 
 /* What the terms of a sum do on the same images, at the strength s0; owned. */
 typedef struct {
     size_t T, n;
-    char (*name)[64];             /* (T) */
+    char (*name)[64];             /* (T) each its own */
     double *whole, *rest, *other; /* (n): |E_sum|^2, |E_sum - Sum_t E_t|^2, and with E_t of the next image */
     double *effect;               /* (T, n) E_t of a scalar read-out; NULL: a vector */
 } hs_line_terms;

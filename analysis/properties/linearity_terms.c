@@ -32,6 +32,19 @@ static double rest(size_t T, size_t f, const double *sum, const double *term, si
     return left;
 }
 
+/* The name; of a second term of the same one with its number: "smile #2". */
+static void name_term(hs_line_terms *t, size_t k, const char *const *name)
+{
+    size_t times = 1;
+    for (size_t j = 0; j < k; j++) {
+        times += strcmp(name[j], name[k]) == 0;
+    }
+    snprintf(t->name[k], sizeof *t->name, "%.48s", name[k]);
+    if (times > 1) {
+        snprintf(t->name[k], sizeof *t->name, "%.36s #%zu", name[k], times);
+    }
+}
+
 int hs_line_terms_create(size_t T, size_t n, size_t f, const char *const *name, const double *sum, const double *term,
                          hs_line_terms *out)
 {
@@ -46,7 +59,7 @@ int hs_line_terms_create(size_t T, size_t n, size_t f, const char *const *name, 
     HS_TRY(hs_alloc(n, sizeof *t.rest, &t.rest));
     HS_TRY(hs_alloc(n, sizeof *t.other, &t.other));
     for (size_t k = 0; k < T; k++) {
-        snprintf(t.name[k], sizeof *t.name, "%s", name[k]);
+        name_term(&t, k, name);
     }
     for (size_t i = 0; i < n; i++) {
         t.whole[i] = rest(0, f, sum + i * f, term, 0);

@@ -162,4 +162,20 @@ P
     fails 2 "other images than the sum's" "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,o.h5 --json
     fails 2 "two directions or more" "$HSPACE" linearity --sweep sum.h5 --terms 0.h5 --json
     fails 2 "of --sweep" "$HSPACE" linearity --effects e.csv --terms 0.h5,1.h5 --json
+    ln -s sum.h5 link.h5
+    fails 2 "^hspace: --terms: sum.h5 is --sweep, the sweep of the sum itself$" "$HSPACE" linearity --sweep sum.h5 --terms sum.h5,1.h5 --json
+    fails 2 "^hspace: --terms: ./link.h5 is --sweep" "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,./link.h5 --json
+    fails 2 "^hspace: --terms: ./1.h5 is there twice$" "$HSPACE" linearity --sweep sum.h5 --terms 1.h5,./1.h5 --json
+    # copies, and files that don't say along what they are
+    cp 0.h5 z.h5
+    fails 2 "^hspace: z.h5: the same effects as 0.h5, another term$" "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,z.h5 --json
+    /usr/bin/python3 -c '
+import h5py
+for a, b in (("sum.h5", "s.h5"), ("0.h5", "a.h5")):
+    with h5py.File(a) as f, h5py.File(b, "w") as g:
+        for k in ("hspace_kind", "hspace_format"):
+            if k in f.attrs: g.attrs[k] = f.attrs[k]
+        g["strength"], g["effect"] = f["strength"][:], f["effect"][:]'
+    cp s.h5 t.h5
+    fails 2 "^hspace: t.h5: the same effects as s.h5, the sweep of the sum$" "$HSPACE" linearity --sweep s.h5 --terms a.h5,t.h5 --json
 }

@@ -85,6 +85,22 @@ static void test_planted(void **state)
     check(0.7, F);
 }
 
+/* Terms of one name are told apart. */
+static void test_names(void **state)
+{
+    static const char *const same[3] = {"on", "on", "on"};
+    const double sum[2] = {1, 2}, term[6] = {0, 1, 1, 0, 0, 1};
+    hs_line_terms t = {0};
+    char text[64];
+    (void)state;
+    assert_ok(hs_line_terms_create(3, 2, 1, same, sum, term, &t));
+    hs_line_crosstalk_name(&t, 0, text);
+    assert_string_equal(text, "crosstalk(on)");
+    hs_line_crosstalk_name(&t, 2, text);
+    assert_string_equal(text, "crosstalk(on #3)");
+    hs_line_terms_free(&t);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -98,6 +114,7 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_planted), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_planted), cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
