@@ -6,6 +6,7 @@
 #include "analysis/cli/commands.h"
 #include "analysis/cli/edit_common.h"
 #include "analysis/cli/interval.h"
+#include "analysis/cli/line_crosstalk.h"
 #include "analysis/cli/line_data.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
@@ -19,7 +20,8 @@ static const hs_opt options[] = {
     {"sweep", 0, HS_OPT_STR, NULL, 0, 0, NULL, "SWEEP.h5", "Input", "a sweep made before"},
     {"terms", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "A.h5,B.h5,...", "Input",
      "--sweep was along a sum: the sweeps of its terms on the same images; do effects add?"},
-    {"direction", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input", "direction file and name"},
+    {"direction", 'D', HS_OPT_LIST, NULL, 0, 0, NULL, "D[:NAME]", "Input",
+     "direction file and name; several: their sum, and each alone: do effects add?"},
     {"strengths", 0, HS_OPT_GRID, "-2:2:0.5", 0, 0, NULL, "A:B:STEP", "Edit", "strengths, 0 among them"},
     {"null", 0, HS_OPT_INT, "8", 0, 1000, NULL, "K", "Statistics", "random directions of equal norm, with --model"},
     HS_OPT_RIVAL,
@@ -107,7 +109,9 @@ out:
     return rc;
 }
 
-HS_CHECKED static int write_file(hs_cmd *c, const char *path, const hs_line_data *d, size_t i, const hs_linearity *l)
+/* The first file holds the cross-talk matrix, too. */
+HS_CHECKED static int write_file(hs_cmd *c, const char *path, const hs_line_data *d, size_t i, const hs_linearity *l,
+                                 const hs_crosstalk *m)
 {
     hs_result *r = NULL;
     const hs_line_case *item = &d->item[i];
@@ -123,6 +127,7 @@ HS_CHECKED static int write_file(hs_cmd *c, const char *path, const hs_line_data
     HS_TRY(hs_result_attr_f64(r, NULL, "ci", hs_cmd_num(c, "ci")));
     HS_TRY(hs_result_attr_i64(r, NULL, "untrained", d->untrained));
     HS_TRY(put_curves(r, l));
+    HS_TRY(i == 0 ? hs_crosstalk_put(r, m) : HS_OK);
     HS_TRY(hs_result_commit(r));
 out:
     hs_result_free(r);
@@ -156,56 +161,45 @@ HS_CHECKED static int measure_control(hs_cmd *c, const hs_line_case *item, hs_me
     return rc;
 }
 
-/* M_ab: what each of the terms alone does to every scalar read-out, in sd of unedited images. */
-static json_t *new_crosstalk(const hs_line_terms *t)
+/* Measures case i and says it. */
+HS_CHECKED static int answer_one(hs_cmd *c, const hs_line_data *d, size_t i, hs_linearity *l, json_t *list)
 {
-    json_t *names = json_array(), *rows = json_array();
-    for (size_t k = 0; k < t->T; k++) {
-        json_array_append_new(names, json_string(t->name[k]));
-        json_array_append_new(rows, json_array());
-    }
-    return json_pack("{s:o, s:[], s:s, s:o}", "directions", names, "readouts", "unit", "sd of unedited images", "value",
-                     rows);
-}
-
-/* The column of a read-out, as it was measured. */
-static void add_crosstalk(json_t *crosstalk, const hs_line_case *item, const hs_linearity *l)
-{
-    const hs_line_terms *t = &item->terms;
-    if (t->T == 0 || t->effect == NULL) {
-        return;
-    }
-    json_array_append_new(json_object_get(crosstalk, "readouts"), json_string(item->readout));
-    for (size_t k = 0; k < t->T; k++) {
-        char name[64];
-        hs_line_crosstalk_name(t, k, name);
-        json_array_append_new(json_array_get(json_object_get(crosstalk, "value"), k), hs_json_num(statistic(l, name)));
-    }
-}
-
-/* Measures case i, says it, writes its file (*path, owned by the caller). */
-HS_CHECKED static int answer_one(hs_cmd *c, const hs_line_data *d, size_t i, json_t *crosstalk, json_t **json,
-                                 hs_verdict *verdict, char **path)
-{
-    hs_linearity l = {0};
-    int rc = HS_OK;
+    int rc;
     HS_TRY(hs_progress_tell(hs_cmd_progress(c), "linearity", i, d->n));
-    HS_TRY(measure(c, &d->item[i], &l));
-    HS_TRY(hs_line_controls(c, &d->item[i], d->untrained, measure_control, &l.result));
-    add_crosstalk(crosstalk, &d->item[i], &l);
-    *verdict = l.result.verdict;
-    *json = hs_measurement_json(&l.result);
+    HS_TRY(measure(c, &d->item[i], l));
+    HS_TRY(hs_line_controls(c, &d->item[i], d->untrained, measure_control, &l->result));
+    json_t *json = hs_measurement_json(&l->result);
     if (d->item[i].readout[0] != '\0') {
-        json_object_set_new(*json, "readout", json_string(d->item[i].readout));
+        json_object_set_new(json, "readout", json_string(d->item[i].readout));
     }
-    hs_measurement_say(c, d->item[i].readout, &l.result);
-    if (hs_cmd_out(c) != NULL) {
-        HS_TRY(hs_property_path(hs_cmd_out(c), i, path));
-        HS_TRY(hs_cmd_check_file(c, *path));
-        HS_TRY(write_file(c, *path, d, i, &l));
+    json_array_append_new(list, json);
+    hs_measurement_say(c, d->item[i].readout, &l->result);
+out:
+    return rc;
+}
+
+/* Writes a file of each, and draws them. */
+HS_CHECKED static int write_files(hs_cmd *c, const hs_line_data *d, const hs_linearity *l, const hs_crosstalk *m)
+{
+    char **path = NULL;
+    int rc = HS_OK;
+    if (hs_cmd_out(c) == NULL) {
+        return HS_OK;
+    }
+    HS_TRY(hs_calloc(d->n, sizeof *path, &path));
+    for (size_t i = 0; i < d->n; i++) {
+        HS_TRY(hs_property_path(hs_cmd_out(c), i, &path[i]));
+        HS_TRY(hs_cmd_check_file(c, path[i]));
+        HS_TRY(write_file(c, path[i], d, i, &l[i], m));
+    }
+    if (hs_cmd_str(c, "plot") != NULL) {
+        HS_TRY(hs_plot_files(c, (const char *const *)path, d->n < 24 ? d->n : 24, hs_cmd_str(c, "plot")));
     }
 out:
-    hs_linearity_free(&l);
+    for (size_t i = 0; i < d->n && path != NULL; i++) {
+        free(path[i]);
+    }
+    free(path);
     return rc;
 }
 
@@ -228,32 +222,32 @@ static void file_results(hs_cmd *c, const hs_line_data *d, json_t *list)
 
 HS_CHECKED static int answer(hs_cmd *c, const hs_line_data *d)
 {
-    json_t *list = json_array(), *crosstalk = new_crosstalk(&d->item[0].terms);
+    json_t *list = json_array();
     hs_verdict *verdict = NULL;
-    char **path = NULL;
+    hs_linearity *l = NULL;
+    hs_crosstalk m = {0};
     int rc = HS_OK;
     HS_TRY(hs_calloc(d->n, sizeof *verdict, &verdict));
-    HS_TRY(hs_calloc(d->n, sizeof *path, &path));
+    HS_TRY(hs_calloc(d->n, sizeof *l, &l));
     for (size_t i = 0; i < d->n; i++) {
-        json_t *one = NULL;
-        HS_TRY(answer_one(c, d, i, crosstalk, &one, &verdict[i], &path[i]));
-        json_array_append_new(list, one);
+        HS_TRY(answer_one(c, d, i, &l[i], list));
+        verdict[i] = l[i].result.verdict;
     }
+    HS_TRY(hs_crosstalk_of(d->n, d->item, l, &m));
     file_results(c, d, list);
-    if (d->item[0].terms.T > 0) {
-        json_object_set(hs_cmd_results(c), "crosstalk", crosstalk);
+    if (m.T > 0) {
+        json_object_set_new(hs_cmd_results(c), "crosstalk", hs_crosstalk_json(&m));
+        hs_crosstalk_say(c, &m);
     }
     hs_cmd_exit(c, hs_measurements_exit(d->item[0].readout[0] != '\0' ? 1 : d->n, verdict));
-    if (hs_cmd_str(c, "plot") != NULL) {
-        HS_TRY(hs_plot_files(c, (const char *const *)path, d->n < 24 ? d->n : 24, hs_cmd_str(c, "plot")));
-    }
+    HS_TRY(write_files(c, d, l, &m));
 out:
-    for (size_t i = 0; i < d->n && path != NULL; i++) {
-        free(path[i]);
+    for (size_t i = 0; l != NULL && i < d->n; i++) {
+        hs_linearity_free(&l[i]);
     }
-    free(path);
+    hs_crosstalk_free(&m);
+    free(l);
     free(verdict);
-    json_decref(crosstalk);
     json_decref(list);
     return rc;
 }
@@ -311,13 +305,14 @@ out:
 
 const hs_command hs_cmd_linearity = {
     .name = "linearity",
-    .usage = "(--model M --direction D --strengths A:B:STEP -N n | --sweep SWEEP.h5 | --effects E.csv) -o R.h5",
+    .usage = "(--model M --direction D... --strengths A:B:STEP -N n | --sweep SWEEP.h5 | --effects E.csv) -o R.h5",
     .purpose =
         "Measures whether scaling a direction scales its effect, against random directions of equal norm. Stopped "
         "or killed, the same command with --model goes on where it stood (R.h5.journal).",
     .examples = "hspace linearity --effects effects.csv --json | jq .results.verdict\n"
                 "hspace linearity --sweep pc0.h5 --readout brightness -o linearity.h5 --plot linearity.pdf\n"
                 "hspace linearity --model DIR --direction pca.h5:pc0 --strengths -2:2:0.5 -N 16 -o linearity.h5\n"
+                "hspace linearity --model DIR -D smile.h5 -D age.h5 -N 16 --json | jq .results.crosstalk\n"
                 "hspace linearity --sweep smile+age.h5 --terms smile.h5,age.h5 --json | jq .results.crosstalk",
     .options = tables,
     .run = run,

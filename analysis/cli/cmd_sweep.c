@@ -29,7 +29,7 @@ static const hs_opt *const tables[] = {
     hs_opts_model,          hs_opts_source,  hs_opts_sampler, hs_opts_edit, hs_opts_interval,
     hs_opts_interval_texts, hs_opts_readout, hs_opts_strip,   options,      NULL};
 
-/* Coefficients of several directions; a random direction is like one alone. */
+/* Coefficients of several directions. */
 HS_CHECKED static int set_weights(hs_cmd *c, hs_edit_job *job)
 {
     const double *w;
@@ -40,11 +40,7 @@ HS_CHECKED static int set_weights(hs_cmd *c, hs_edit_job *job)
     for (size_t i = 0; i < n; i++) {
         job->coef[i] *= w[i];
     }
-    if (job->n_dir > 1 && hs_cmd_int(c, "null") > 0) {
-        return hs_fail(HS_ERANGE, "--null: %zu directions; random ones of equal norm are drawn for one direction",
-                       job->n_dir);
-    }
-    return HS_OK;
+    return hs_cmd_int(c, "null") > 0 ? hs_sweep_check_set(job) : HS_OK;
 }
 
 HS_CHECKED static int sweep(hs_cmd *c, hs_edit_job *job)

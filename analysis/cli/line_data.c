@@ -431,7 +431,7 @@ out:
 
 /* ---- From a model ---- */
 
-HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_data *d)
+HS_CHECKED static int add_from_run(const hs_sweep_file *f, const char *direction, size_t p, hs_line_data *d)
 {
     size_t m = f->sweep.m;
     hs_control_scores control[HS_CONTROLS] = {0};
@@ -450,7 +450,7 @@ HS_CHECKED static int add_from_run(const hs_sweep_file *f, size_t p, hs_line_dat
     const double *strength = f->job->plan.strength;
     int rc = hs_sweep_spread(&f->sweep, p, f->phi[p].features, strength, &spread);
     swept s = {.name = f->phi[p].name,
-               .direction = f->job->dir[0].name,
+               .direction = direction,
                .n = f->sweep.n,
                .m = m,
                .f = f->phi[p].features,
@@ -512,18 +512,25 @@ out:
 HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d, hs_run_cells *cells)
 {
     hs_sweep_file f = {.job = job, .kind = "sweep"};
+    hs_str direction = {0};
     int rc = HS_OK;
+    HS_TRY(hs_sweep_name_directions(job, &direction));
     HS_TRY(hs_edit_readouts(c, &job->model, &f.n_phi, &f.phi));
     HS_TRY(hs_resume_job(c, hs_resume_statistics, job, cells));
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, NULL, &f.sweep));
     HS_TRY(hs_sweep_file_score(&f));
     HS_TRY(hs_sweep_file_natural(&f));
+    HS_TRY(hs_sweep_file_terms(&f));
     HS_TRY(hs_sweep_file_rival(c, &f));
     HS_TRY(hs_sweep_file_null(&f, (size_t)hs_cmd_int(c, "null"), hs_cmd_seed(c)));
     HS_TRY(hs_sweep_file_controls(c, &f));
     HS_TRY(reserve(d, f.n_phi));
     for (size_t p = 0; p < f.n_phi; p++) {
-        HS_TRY(add_from_run(&f, p, d));
+        HS_TRY(add_from_run(&f, direction.s, p, d));
+        if (f.terms != NULL) {
+            d->item[d->n - 1].terms = f.terms[p];
+            f.terms[p] = (hs_line_terms){0};
+        }
         HS_TRY(f.phi[p].phi == HS_PHI_X0 ? add_jacobian(&f, p, &d->item[d->n - 1]) : HS_OK);
     }
     d->untrained = job->model.untrained;
@@ -531,6 +538,7 @@ HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d, hs
     hs_work_done(c, &job->model, f.beside);
 out:
     hs_sweep_file_free(&f);
+    hs_str_free(&direction);
     return rc;
 }
 
@@ -550,6 +558,9 @@ HS_CHECKED static int plan_only(hs_cmd *c, const hs_edit_job *job)
         tangents += phi[i].phi == HS_PHI_X0 && hs_edit_has_tangent(p);
     }
     hs_cmd_say(c, "%zu images x %zu strengths x %zu steps, %zu nulls\n", job->source.n, p->m, job->steps.S, K);
+    if (p->n_dir > 1) {
+        hs_cmd_say(c, "each of %zu directions alone, and of %zu random sets, at the largest strength\n", p->n_dir, K);
+    }
     HS_TRY(hs_work_planned(c, &job->model, job->source.n,
                            hs_work_linearity(&todo, p->m, p->strength, K, hs_cmd_str(c, "rival") != NULL, tangents > 0),
                            (double)n_phi * (65536 + 8 * (double)(job->source.n * p->m * (2 + K)))));
@@ -568,7 +579,8 @@ int hs_line_of_model(hs_cmd *c, hs_line_data *out, hs_run_cells *cells)
     size_t m = hs_cmd_grid(c, "strengths", &strength);
     int rc = HS_OK;
     HS_TRY(hs_edit_check_strengths(m, strength));
-    HS_TRY(hs_edit_job_open(c, 1, &job));
+    HS_TRY(hs_edit_job_open(c, 64, &job));
+    HS_TRY(hs_sweep_check_set(&job));
     job.plan.m = m;
     job.plan.strength = strength;
     if (hs_cmd_dry_run(c)) {

@@ -56,8 +56,8 @@ HS_CHECKED int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out);
 struct hs_sweep_in;
 HS_CHECKED int hs_line_add_terms(hs_cmd *c, struct hs_sweep_in *sum, size_t n, const char *const *path,
                                  hs_line_data *d);
-/* Runs the sweep of the options, with --null random directions; the caller closes *cells, also after an error, when the
- * answer is written (hs_resume_close). */
+/* Runs the sweep of the options, with --null random directions; of several directions each alone, too. The caller
+ * closes *cells, also after an error, when the answer is written (hs_resume_close). */
 HS_CHECKED int hs_line_of_model(hs_cmd *c, hs_line_data *out, hs_run_cells *cells);
 
 #endif

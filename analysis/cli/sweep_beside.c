@@ -1,10 +1,9 @@
-/* What is run beside a sweep: the rival of eps, random directions, controls. */
+/* What is run beside a sweep: the rival of eps, the null at its ends, controls. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/cli/sweep_file.h"
-#include "analysis/directions/dir_random.h"
+#include "analysis/cli/sweep_beside.h"
 #include "core/base/alloc.h"
 #include "core/base/text.h"
 
@@ -63,15 +62,9 @@ out:
 
 /* ---- The null ---- */
 
-/* The strengths of a null run and their columns in the sweep: the largest (natural) of each sign. */
-typedef struct {
-    size_t m, column[2];
-    double strength[2];
-} null_grid;
-
-static null_grid grid_of(const hs_sweep_file *f)
+hs_sweep_ends hs_sweep_ends_of(const hs_sweep_file *f)
 {
-    null_grid g = {0};
+    hs_sweep_ends g = {0};
     size_t m = f->sweep.m;
     const double *strength = f->job->plan.strength;
     double most = 0, last = f->natural.n > 0 && f->natural.reach > 0 ? f->natural.reach : INFINITY;
@@ -87,6 +80,11 @@ static null_grid grid_of(const hs_sweep_file *f)
     return g;
 }
 
+size_t hs_sweep_far_end(const hs_sweep_ends *g)
+{
+    return g->m == 2 && g->strength[1] > g->strength[0] ? 1 : 0;
+}
+
 size_t hs_sweep_file_zero(const hs_sweep_file *f)
 {
     size_t j = 0;
@@ -98,7 +96,7 @@ size_t hs_sweep_file_zero(const hs_sweep_file *f)
 
 /* score (n, m + 1): read-out p of a null run, with the unedited images of `own` as its last column. */
 HS_CHECKED static int score_null(const hs_sweep_file *f, const hs_sweep *own, const hs_sweep *s, size_t p,
-                                 const null_grid *g, double *score)
+                                 const hs_sweep_ends *g, double *score)
 {
     int rc;
     size_t n = s->n, m = s->m, width = f->phi[p].features, bytes = width * sizeof(float);
@@ -117,41 +115,12 @@ out:
     return rc;
 }
 
-/* like <- a stored direction of the norms that random ones shall have, for a network in place of it; freed by
- * hs_direction_free. */
-HS_CHECKED static int stand_in(const hs_sweep_file *f, const hs_edit_plan *plan, hs_direction *like)
-{
-    int rc;
-    const hs_direction *of = &f->job->dir[0];
-    const hs_steps *steps = plan->steps;
-    double *norm = NULL;
-    *like = (hs_direction){.space = of->space, .S = steps->S, .match = HS_MATCH_LINEAR};
-    like->shape = hs_unet_h_shape(hs_unet_config_of(f->job->model.unet));
-    size_t d = hs_chw_size(like->shape);
-    HS_TRY(hs_strdup(of->file, &like->file));
-    HS_TRY(hs_strdup(of->name, &like->name));
-    HS_TRY(hs_strdup(of->model_sha256, &like->model_sha256));
-    HS_TRY(hs_strdup(of->tap, &like->tap));
-    HS_TRY(hs_calloc(steps->S, sizeof *norm, &norm));
-    HS_TRY(hs_alloc(steps->S, sizeof *like->t, &like->t));
-    HS_TRY(hs_calloc(steps->S, d * sizeof *like->dh, &like->dh));
-    HS_TRY(hs_network_norms(plan, f->sweep.n, f->job->x_T, norm));
-    for (size_t k = 0; k < steps->S; k++) {
-        like->t[k] = steps->step[k].t;
-        like->dh[k * d] = (float)norm[k];
-    }
-out:
-    free(norm);
-    return rc;
-}
-
-/* Null k of K: the plan at the ends of the sweep; its scores into their columns of null[p] (K, n, m). */
-HS_CHECKED static int run_ends(const hs_sweep_file *f, const hs_sweep *own, hs_edit_plan plan, size_t k,
-                               double *const *null)
+int hs_sweep_run_ends(const hs_sweep_file *f, const hs_sweep *own, hs_edit_plan plan, size_t k, double *const *null,
+                      hs_sweep *seen)
 {
     int rc;
     size_t n = f->sweep.n, m = f->sweep.m, zero = hs_sweep_file_zero(f);
-    const null_grid g = grid_of(f);
+    const hs_sweep_ends g = hs_sweep_ends_of(f);
     hs_sweep s = {0};
     double *score = NULL;
     plan.m = g.m;
@@ -167,6 +136,10 @@ HS_CHECKED static int run_ends(const hs_sweep_file *f, const hs_sweep *own, hs_e
                 row[g.column[j]] = score[i * (g.m + 1) + j];
             }
         }
+    }
+    if (seen != NULL) {
+        *seen = s;
+        s = (hs_sweep){0};
     }
 out:
     free(score);
@@ -191,27 +164,6 @@ out:
     return rc;
 }
 
-/* null[p] (K, n, m) <- K random directions like the job's, under a plan of its direction. */
-HS_CHECKED static int run_random(const hs_sweep_file *f, const hs_sweep *own, const hs_edit_plan *of, size_t K,
-                                 uint64_t seed, double *const *null)
-{
-    int rc = HS_OK;
-    hs_direction network = {0}, d = {0};
-    HS_TRY(f->job->dir[0].net != NULL ? stand_in(f, of, &network) : HS_OK);
-    for (size_t k = 0; k < K; k++) {
-        hs_edit_plan plan = *of;
-        HS_TRY(hs_direction_random(network.dh != NULL ? &network : &f->job->dir[0], NULL, seed, k, &d));
-        plan.dir = &d;
-        plan.n_dir = 1;
-        HS_TRY(run_ends(f, own, plan, k, null));
-        hs_direction_free(&d);
-    }
-out:
-    hs_direction_free(&d);
-    hs_direction_free(&network);
-    return rc;
-}
-
 int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed)
 {
     int rc = HS_OK;
@@ -219,7 +171,10 @@ int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed)
         return HS_OK;
     }
     HS_TRY(make_null(f, K, &f->null));
-    HS_TRY(run_random(f, &f->sweep, &f->job->plan, K, seed, f->null));
+    for (size_t p = 0; f->terms != NULL && p < f->n_phi; p++) {
+        HS_TRY(hs_line_terms_random(&f->terms[p], K));
+    }
+    HS_TRY(hs_sweep_run_random(f, &f->sweep, &f->job->plan, K, seed, f->null, f->terms));
     f->K = K;
 out:
     return rc;
@@ -312,12 +267,12 @@ HS_CHECKED static int run_control_null(hs_cmd *c, const hs_sweep_file *f, const 
     HS_TRY(out->K > 0 ? make_null(f, out->K, &out->null) : HS_OK);
     if (unet && o->n == 0 && out->K > 0) {
         const hs_edit_plan plan = hs_control_plan(&cs->of[kind], kind, 0, f->job);
-        HS_TRY(run_random(f, own, &plan, out->K, hs_cmd_seed(c), out->null));
+        HS_TRY(hs_sweep_run_random(f, own, &plan, out->K, hs_cmd_seed(c), out->null, NULL));
     }
     for (size_t k = 0; o->n > first && k < out->K; k++) {
         hs_edit_plan plan = hs_control_plan(o, twins, k + first, f->job);
         plan.model = unet ? &cs->of[kind].model : plan.model;
-        HS_TRY(run_ends(f, own, plan, k, out->null));
+        HS_TRY(hs_sweep_run_ends(f, own, plan, k, out->null, NULL));
     }
 out:
     return rc;
@@ -332,7 +287,7 @@ HS_CHECKED static int run_draws(const hs_sweep_file *f, const hs_controls *cs, h
     HS_TRY(make_null(f, o->n, &out->null));
     for (size_t k = 0; k < o->n; k++) {
         const hs_edit_plan plan = hs_control_plan(o, HS_CONTROL_COVARIANCE, k, f->job);
-        HS_TRY(run_ends(f, &f->sweep, plan, k, out->null));
+        HS_TRY(hs_sweep_run_ends(f, &f->sweep, plan, k, out->null, NULL));
     }
 out:
     return rc;

@@ -50,6 +50,11 @@ void hs_sweep_file_free(hs_sweep_file *f)
     for (int k = 0; k < HS_CONTROLS; k++) {
         hs_sweep_control_free(f->n_phi, &f->control[k]);
     }
+    for (size_t p = 0; f->terms != NULL && p < f->n_phi; p++) {
+        hs_line_terms_free(&f->terms[p]);
+    }
+    free(f->terms);
+    f->terms = NULL;
     hs_naturalness_free(&f->natural);
     hs_edit_readouts_free(f->n_phi, f->phi);
     f->phi = NULL;
@@ -245,8 +250,7 @@ out:
     return rc;
 }
 
-/* "smile", "smile + age". */
-HS_CHECKED static int name_directions(const hs_edit_job *job, hs_str *out)
+int hs_sweep_name_directions(const hs_edit_job *job, hs_str *out)
 {
     for (size_t i = 0; i < job->n_dir; i++) {
         hs_str_addf(out, "%s%s", i > 0 ? " + " : "", job->dir[i].name);
@@ -284,7 +288,7 @@ HS_CHECKED static int put_attributes(hs_result *r, const hs_sweep_file *f)
     HS_TRY(hs_str_ok(&names));
     HS_TRY(hs_result_attr_str(r, NULL, "readout", f->phi[0].name));
     HS_TRY(hs_result_attr_str(r, NULL, "readouts", names.s));
-    HS_TRY(name_directions(job, &directions));
+    HS_TRY(hs_sweep_name_directions(job, &directions));
     HS_TRY(hs_result_attr_str(r, NULL, "direction", directions.s != NULL ? directions.s : ""));
     HS_TRY(hs_result_attr_str(r, NULL, "model_name", job->model.name));
     HS_TRY(hs_result_attr_str(r, NULL, "model_sha256", job->model.sha256));
@@ -352,7 +356,7 @@ HS_CHECKED static int write_strip(hs_cmd *c, const hs_sweep_file *f, const char 
     if (!hs_strip_wanted(c, path, m)) {
         return hs_images_write(c, path, n, m, f->job->source.image, x_0);
     }
-    HS_TRY(name_directions(f->job, &title));
+    HS_TRY(hs_sweep_name_directions(f->job, &title));
     HS_TRY(hs_strip_labels_of(m, f->job->plan.strength, &col));
     HS_TRY(hs_strip_labels_of_source(&f->job->source, &row));
     const hs_strip_out s = {title.s != NULL ? title.s : f->kind,

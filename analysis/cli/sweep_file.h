@@ -4,8 +4,10 @@
 
 #include "analysis/cli/controls.h"
 #include "analysis/cli/edit_common.h"
+#include "analysis/properties/linearity.h"
 #include "analysis/properties/naturalness.h"
 #include "analysis/sweep/sweep.h"
+#include "core/base/text.h"
 
 /* A control swept as the direction is (controls.h); score NULL: it wasn't run, or (K > 0) is draws alone, its null. */
 typedef struct {
@@ -29,6 +31,7 @@ typedef struct {
     int controls; /* any were wanted */
     hs_sweep_control control[HS_CONTROLS];
     hs_unet_work beside;    /* in the untrained network */
+    hs_line_terms *terms;   /* (n_phi) of hs_sweep_file_terms, or NULL */
     hs_naturalness natural; /* where hs_sweep_file_natural judged; n 0: nothing did */
     const char *kind;       /* "sweep", "interpolation" */
 } hs_sweep_file;
@@ -40,13 +43,21 @@ HS_CHECKED int hs_sweep_file_natural(hs_sweep_file *f);
 /* Runs the direction of --rival, where given, at the same strengths, scaled at every step to the first-order effect of
  * the job's own (equal E |dP_t|): fills rival, rival_factor, rival_name.  HS_ERANGE: it is no direction of eps. */
 HS_CHECKED int hs_sweep_file_rival(hs_cmd *c, hs_sweep_file *f);
-/* Fills K and null: runs random directions 0 ... K - 1 like the job's first one (stream (seed,
- * HS_RNG_DIRECTION, k)) at the largest magnitude that is natural (where that was judged and isn't 0), both signs where
- * both are swept.  Of a network f_t they have the mean norms of what it says on the images. */
+/* Of a job with several directions: runs each alone at the largest magnitude that is natural (the positive of two) and
+ * fills terms.  Before hs_sweep_file_null, which then does the same with its random sets. */
+HS_CHECKED int hs_sweep_file_terms(hs_sweep_file *f);
+/* HS_ERANGE: several directions that random ones cannot be like together, of h and of eps, or networks of eps. */
+HS_CHECKED int hs_sweep_check_set(const hs_edit_job *job);
+/* Fills K and null: runs random directions 0 ... K - 1 like the job's (stream (seed, HS_RNG_DIRECTION, k)), of several
+ * directions sets with their lengths and angles, at the largest magnitude that is natural (where that was judged and
+ * isn't 0), both signs where both are swept.  Of a network f_t they have the mean norms of what it says on the images.
+ */
 HS_CHECKED int hs_sweep_file_null(hs_sweep_file *f, size_t K, uint64_t seed);
 /* Runs the controls of --controls at the same strengths; after the null, which says how many random directions. */
 HS_CHECKED int hs_sweep_file_controls(hs_cmd *c, hs_sweep_file *f);
 void hs_sweep_control_free(size_t n_phi, hs_sweep_control *o);
+/* out += "smile", "smile + age". */
+HS_CHECKED int hs_sweep_name_directions(const hs_edit_job *job, hs_str *out);
 /* Index of strength 0 (of position 0). */
 size_t hs_sweep_file_zero(const hs_sweep_file *f);
 void hs_sweep_file_free(hs_sweep_file *f); /* what it owns: phi, sweep, score, null, rival, natural */

@@ -197,6 +197,7 @@ HS_CHECKED static int count_step(hs_cmd *c, const hs_verify_cost *v, const hs_ve
     size_t d = hs_chw_size(hs_unet_image_shape(cfg)), n = v->n > 0 ? v->n : o->n;
     int images = hs_cmd_given(c, "images"), symmetric = strcmp(hs_cmd_str(c, "mode"), "symmetric") == 0;
     const hs_work_of w = {.edit = {steps->S, edited_of(c, steps), !s->of_eps, symmetric},
+                          .nets = s->net ? 1 : 0,
                           .net = s->net,
                           .constant = s->constant,
                           .n = n,

@@ -7,6 +7,10 @@
 hs_work_of hs_work_of_job(const hs_source *source, const hs_edit_plan *plan)
 {
     hs_work_of w = {.edit = hs_cost_of_plan(plan), .n = source->n, .inverted = source->kind == HS_SOURCE_IMAGES};
+    w.terms = plan->n_dir;
+    for (size_t i = 0; i < plan->n_dir; i++) {
+        w.nets += plan->dir[i].net != NULL;
+    }
     if (plan->n_dir > 0) {
         w.net = plan->dir[0].net != NULL;
         w.constant = plan->dir[0].net == NULL && plan->dir[0].S == 0;
@@ -62,7 +66,7 @@ static hs_cost controls(const hs_work_of *w, size_t zeros, size_t m, size_t ends
     if (w->unet) {
         hs_cost_add(&c, 1, whole);
         hs_cost_add(&c, twins > 0 ? twins : random, end);
-        hs_cost_add(&c, w->net && w->twins == 0 && K > 0, hs_cost_freeze(&w->edit, w->n));
+        hs_cost_add(&c, w->twins == 0 && K > 0 ? (double)w->nets : 0, hs_cost_freeze(&w->edit, w->n));
     }
     if (w->twins > 0) {
         hs_cost_add(&c, w->net ? twins + 1 : 0, hs_cost_freeze(&w->edit, w->n));
@@ -90,7 +94,7 @@ hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, siz
     hs_cost_add(&c, rival, hs_cost_first_order(&w->edit, w->n));
     hs_cost_add(&c, rival, hs_cost_first_order(&of_eps, w->n));
     hs_cost_add(&c, rival, hs_cost_sweep(&of_eps, w->n, zeros, m - zeros));
-    hs_cost_add(&c, w->net && K > 0, hs_cost_freeze(&w->edit, w->n));
+    hs_cost_add(&c, K > 0 ? (double)w->nets : 0, hs_cost_freeze(&w->edit, w->n));
     hs_cost_add(&c, (double)K, hs_cost_sweep(&w->edit, w->n, 0, largest(m, strength)));
     hs_cost_add(&c, 1, controls(w, zeros, m, largest(m, strength), K));
     return c;
@@ -99,6 +103,7 @@ hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, siz
 hs_cost hs_work_linearity(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival, int tangent)
 {
     hs_cost c = hs_work_sweep(w, m, strength, K, rival);
+    hs_cost_add(&c, w->terms > 1 ? (double)(w->terms * (1 + K)) : 0, hs_cost_sweep(&w->edit, w->n, 0, 1));
     hs_cost_add(&c, tangent, hs_cost_tangent(&w->edit, w->n));
     return c;
 }

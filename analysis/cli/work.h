@@ -8,10 +8,12 @@
 #include "analysis/cli/controls.h"
 #include "analysis/sweep/cost.h"
 
-/* One direction as its commands see it. */
+/* One direction, or for sweep and linearity several, as commands see them. */
 typedef struct {
     hs_cost_of edit; /* of the sampler and the direction's space */
-    int net;         /* a delta network: asked once along the plain trajectories */
+    size_t terms;    /* directions, of which */
+    size_t nets;     /* so many are delta networks: each asked once along the plain trajectories */
+    int net;         /* the first is one */
     int constant;    /* one delta for all steps */
     size_t n;        /* images */
     int inverted;    /* they are given, and x_T is found first */
@@ -27,7 +29,8 @@ void hs_work_controls(hs_work_of *w, const hs_controls *cs);
 hs_cost hs_work_source(const hs_work_of *w);
 /* sweep: m strengths with 0 among them, K random directions, a rival of eps or none, the controls. */
 hs_cost hs_work_sweep(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival);
-/* linearity: the same, and where tangent is set the model's own derivative. */
+/* linearity: the same, each of several directions and of K random sets alone, and where tangent is set the model's own
+ * derivative. */
 hs_cost hs_work_linearity(const hs_work_of *w, size_t m, const double *strength, size_t K, int rival, int tangent);
 /* homogeneity: `tried` strengths whose naturalness is judged, K random directions, R deltas of other images tried on
  * each, a rival of eps or none, the controls. */

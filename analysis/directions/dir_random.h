@@ -17,4 +17,14 @@
 HS_CHECKED int hs_direction_random(const hs_direction *d, const hs_store *store, uint64_t seed, size_t index,
                                    hs_direction *out);
 
+/* out (T) <- random set number index: the lengths and angles of given directions at each of S timesteps t (descending),
+ *   r_k = L_k Q,   L_k L_k' = gram_k (T, T),   Q (T, d) the orthonormal rows of T normal draws (streams (seed,
+ *   HS_RNG_DIRECTION, j 2^32 + index), j < T), the same for all t,
+ * so that r_k r_k' = gram_k, and any sum of them is as long as the same sum of the given ones.  For T = 1 the draw of
+ * hs_direction_random.  gram (S, T, T): symmetric and positive semidefinite, of any rank; like says space, shape, model
+ * and tap.  Named "random<index>".  HS_ERANGE: T is 0, or more than 64 or d. */
+enum { HS_RANDOM_SET = 64 };
+HS_CHECKED int hs_direction_random_set(const hs_direction *like, size_t T, size_t S, const int *t, const double *gram,
+                                       uint64_t seed, size_t index, hs_direction *out);
+
 #endif

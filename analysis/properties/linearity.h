@@ -32,7 +32,10 @@
  *
  *   additivity        root of Sum_i |E_{a+b} - E_a - E_b|^2 / Sum_i |E_{a+b}|^2: 0 where effects add
  *   additivity_null   the same with the terms' effects on other images
- *   crosstalk(a)      E_a in sd of the read-out (scalar ones): a row of the matrix M_ab over read-outs
+ *   additivity_random the same of K random sets with the terms' lengths and angles: their mean, and the prediction
+ *                     limits of one more (K >= 3)
+ *   crosstalk(a)      E_a in sd of the read-out (scalar ones): a row of the matrix M_ab over read-outs;
+ *                     crosstalk_random(a): of the random ones in its place, as above
  *
  * Intervals over images: bootstrap-t of log(1 - x) for the index and r2_increments, percentiles for spearman, BCa for
  * the rest.
@@ -67,13 +70,19 @@ typedef struct {
     char (*name)[64];             /* (T) each its own */
     double *whole, *rest, *other; /* (n): |E_sum|^2, |E_sum - Sum_t E_t|^2, and with E_t of the next image */
     double *effect;               /* (T, n) E_t of a scalar read-out; NULL: a vector */
+    size_t K;                     /* random sets, like the terms: */
+    double *random, *random_mean; /* (K) their additivity; (K, T) means of E_t of a scalar read-out */
 } hs_line_terms;
 
 /* *out <- from the increments sum (n, f) and term (T, n, f); name: T texts.  HS_ERANGE: T < 2, n or f is 0. */
 HS_CHECKED int hs_line_terms_create(size_t T, size_t n, size_t f, const char *const *name, const double *sum,
                                     const double *term, hs_line_terms *out);
 void hs_line_terms_free(hs_line_terms *t);
-void hs_line_crosstalk_name(const hs_line_terms *t, size_t k, char name[64]); /* of the statistic crosstalk(a) */
+/* Room for K random sets; one is put there from its own increments, as above. */
+HS_CHECKED int hs_line_terms_random(hs_line_terms *t, size_t K);
+void hs_line_terms_put_random(hs_line_terms *t, size_t k, size_t f, const double *sum, const double *term);
+/* Of the statistic crosstalk(a), or crosstalk_random(a). */
+void hs_line_crosstalk_name(const hs_line_terms *t, size_t k, int random, char name[64]);
 
 typedef struct {
     hs_bootstrap_options bootstrap;

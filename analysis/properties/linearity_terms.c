@@ -7,6 +7,8 @@
 #include "analysis/properties/linearity_internal.h"
 #include "core/base/alloc.h"
 #include "core/stats/bca.h"
+#include "core/stats/moments.h"
+#include "core/stats/special.h"
 
 void hs_line_terms_free(hs_line_terms *t)
 {
@@ -15,6 +17,8 @@ void hs_line_terms_free(hs_line_terms *t)
     free(t->rest);
     free(t->other);
     free(t->effect);
+    free(t->random);
+    free(t->random_mean);
     memset(t, 0, sizeof *t);
 }
 
@@ -39,7 +43,7 @@ static void name_term(hs_line_terms *t, size_t k, const char *const *name)
     for (size_t j = 0; j < k; j++) {
         times += strcmp(name[j], name[k]) == 0;
     }
-    snprintf(t->name[k], sizeof *t->name, "%.48s", name[k]);
+    snprintf(t->name[k], sizeof *t->name, "%.44s", name[k]);
     if (times > 1) {
         snprintf(t->name[k], sizeof *t->name, "%.36s #%zu", name[k], times);
     }
@@ -77,6 +81,29 @@ out:
     return rc;
 }
 
+int hs_line_terms_random(hs_line_terms *t, size_t K)
+{
+    int rc;
+    HS_TRY(hs_calloc(K, sizeof *t->random, &t->random));
+    HS_TRY(hs_calloc(K, t->T * sizeof *t->random_mean, &t->random_mean));
+    t->K = K;
+out:
+    return rc;
+}
+
+void hs_line_terms_put_random(hs_line_terms *t, size_t k, size_t f, const double *sum, const double *term)
+{
+    double whole = 0, left = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        whole += rest(0, f, sum + i * f, term, 0);
+        left += rest(t->T, f, sum + i * f, term + i * f, t->n * f);
+    }
+    t->random[k] = whole > 0 ? sqrt(left / whole) : NAN;
+    for (size_t j = 0; j < t->T && f == 1; j++) {
+        t->random_mean[k * t->T + j] = hs_mean(t->n, term + j * t->n, NULL);
+    }
+}
+
 /* theta <- additivity and its null. */
 static void evaluate(const void *ctx, const double *w, double *theta, void *scratch)
 {
@@ -92,6 +119,52 @@ static void evaluate(const void *ctx, const double *w, double *theta, void *scra
     theta[1] = whole > 0 && t->n > 1 ? sqrt(other / whole) : NAN;
 }
 
+/* The mean of K numbers and the prediction limits of one more, in a Student's t. */
+static hs_estimate of_random(const char *name, size_t K, const double *v, double level, const char *estimator)
+{
+    double k = (double)K, mean = hs_mean(K, v, NULL);
+    hs_interval ci = {.value = mean, .lo = NAN, .hi = NAN};
+    if (K >= 3) {
+        double half = hs_student_quantile(0.5 * (1 + level), k - 1) * hs_sd(K, v, NULL) * sqrt(1 + 1 / k);
+        ci.lo = mean - half;
+        ci.hi = mean + half;
+    }
+    hs_estimate e = hs_estimate_of(name, ci, K, estimator);
+    e.reason = isnan(mean)    ? "a random set has no effect"
+               : isnan(ci.lo) ? "limits need three random sets or more"
+                              : NULL;
+    return e;
+}
+
+HS_CHECKED static int put_random_additivity(const hs_linearity_options *o, hs_measurement *r)
+{
+    static const char *const what = "mean over random sets of the terms' lengths and angles; limits of one set more";
+    const hs_line_terms *t = o->terms;
+    hs_estimate e = t->K > 0 ? of_random("additivity_random", t->K, t->random, o->bootstrap.level, what)
+                             : hs_estimate_plain("additivity_random", NAN, 0, what, "no random directions were run");
+    e.lo = e.lo < 0 ? 0 : e.lo;
+    return hs_measurement_put(r, &e);
+}
+
+HS_CHECKED static int put_random_crosstalk(const hs_linearity_options *o, size_t k, double spread, hs_measurement *r)
+{
+    int rc;
+    const hs_line_terms *t = o->terms;
+    char name[64];
+    double *v = NULL;
+    HS_TRY(hs_alloc(t->K, sizeof *v, &v));
+    for (size_t i = 0; i < t->K; i++) {
+        v[i] = t->random_mean[i * t->T + k] / spread;
+    }
+    hs_line_crosstalk_name(t, k, 1, name);
+    hs_estimate e = of_random(name, t->K, v, o->bootstrap.level,
+                              "mean effect of a random direction as long as the term, in sd; limits of one more");
+    HS_TRY(hs_measurement_put(r, &e));
+out:
+    free(v);
+    return rc;
+}
+
 HS_CHECKED static int put_additivity(const hs_effects *e, const hs_linearity_options *o, hs_measurement *r)
 {
     int rc = HS_OK;
@@ -103,13 +176,14 @@ HS_CHECKED static int put_additivity(const hs_effects *e, const hs_linearity_opt
     HS_TRY(hs_measurement_put(r, &s));
     s = hs_estimate_of("additivity_null", ci[1], e->n, "the same with the terms' effects on other images");
     HS_TRY(hs_measurement_put(r, &s));
+    HS_TRY(put_random_additivity(o, r));
 out:
     return rc;
 }
 
-void hs_line_crosstalk_name(const hs_line_terms *t, size_t k, char name[64])
+void hs_line_crosstalk_name(const hs_line_terms *t, size_t k, int random, char name[64])
 {
-    snprintf(name, 64, "crosstalk(%.48s)", t->name[k]);
+    snprintf(name, 64, "crosstalk%s(%.44s)", random ? "_random" : "", t->name[k]);
 }
 
 HS_CHECKED static int put_crosstalk(const hs_effects *e, const hs_linearity_options *o, double spread,
@@ -124,9 +198,10 @@ HS_CHECKED static int put_crosstalk(const hs_effects *e, const hs_linearity_opti
         for (size_t i = 0; i < t->n; i++) {
             v[i] = t->effect[k * t->n + i] / spread;
         }
-        hs_line_crosstalk_name(t, k, name);
+        hs_line_crosstalk_name(t, k, 0, name);
         HS_TRY(
             hs_line_put_mean(e, &o->bootstrap, name, v, "mean effect of the term alone at the largest |s|, in sd", r));
+        HS_TRY(t->K > 0 ? put_random_crosstalk(o, k, spread, r) : HS_OK);
     }
 out:
     free(v);

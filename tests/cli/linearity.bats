@@ -179,3 +179,82 @@ for a, b in (("sum.h5", "s.h5"), ("0.h5", "a.h5")):
     cp s.h5 t.h5
     fails 2 "^hspace: t.h5: the same effects as s.h5, the sweep of the sum$" "$HSPACE" linearity --sweep s.h5 --terms a.h5,t.h5 --json
 }
+
+# alike LIVE.json SWEEPS.json: all that both have is the same.
+alike() {
+    /usr/bin/python3 - "$@" <<'P'
+import json, sys
+live, sweeps = (json.load(open(f))["results"] for f in sys.argv[1:3])
+only_live = {"encodes", "decodes", "resumed", "random_lo", "random_hi"}
+def same(a, b, at):
+    if isinstance(a, dict):
+        assert set(a) - only_live == set(b) - only_live, (at, set(a) ^ set(b))
+        for k in set(b) - {"controls_run", "controls_not_run"}:
+            same(a[k], b[k], at + "." + k)
+    elif isinstance(a, list):
+        by_name = lambda x: {y["name"]: y for y in x if not y["name"].startswith(("jacobian_", "crosstalk_random", "additivity_random"))}
+        if at.endswith("statistics"):
+            same(by_name(a), by_name(b), at + " ")
+        else:
+            assert len(a) == len(b), at
+            for i, (x, y) in enumerate(zip(a, b)):
+                same(x, y, f"{at}[{i}]")
+    else:
+        assert a == b, (at, a, b)
+same(live, sweeps, "")
+assert len(live["statistics"]) > 20 and live["crosstalk"]["value"] == sweeps["crosstalk"]["value"]
+P
+}
+
+@test "several directions of a model: the numbers that sweeps of each and of their sum give" {
+    "$HSPACE" dump --model random:tiny --steps 3 -N 8 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 2 -q -o d.h5
+    R="--model random:tiny --steps 3 -N 6 --strengths=-2:2:0.5 --readout brightness,x0 -q"
+    A="--direction d.h5:pc0" B="--direction d.h5:pc1"
+    "$HSPACE" linearity $R $A $B --null 3 --json -o l.h5 >l.json || [[ $? =~ ^1[01]$ ]]
+    "$HSPACE" sweep $R $A -o 0.h5
+    "$HSPACE" sweep $R $B -o 1.h5
+    "$HSPACE" sweep $R $A $B --null 3 -o sum.h5
+    "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,1.h5 --json >s.json || [[ $? =~ ^1[01]$ ]]
+    alike l.json s.json
+    jq -e '.results | .direction == "pc0 + pc1" and .null.n == 3 and .crosstalk.strength == 2' l.json
+    jq -e '[.results.crosstalk | .value, .lo, .hi, .random_lo, .random_hi | length == 2 and (.[0] | length == 1)] | length == 5 and all' l.json
+    jq -e '.results.statistics[] | select(.name == "additivity_random") | .n == 3 and .ci[0] <= .value and .value <= .ci[1]' l.json
+    jq -e '.results.statistics[] | select(.name == "additivity_random") | .value == null and .reason == "no random directions were run"' s.json
+    { "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,1.h5 -o t.h5 || [[ $? =~ ^1[01]$ ]]; } | grep -A3 '^cross-talk: .*strength 2' | grep -q '^  pc1  *-*0.[0-9]* \[.*\]$'
+    # where effects are small they add, those of random directions too
+    "$HSPACE" linearity ${R/-2:2:0.5/-0.004:0.004:0.001} $A $B --null 3 --json >w.json || [[ $? =~ ^1[01]$ ]]
+    jq -e '[.results.exploratory[0].statistics[] | select(.name == "additivity" or .name == "additivity_random") | .value < 0.05] == [true, true]' w.json
+    "$HSPACE" dump --model random:tiny --steps 3 -N 4 --keep eps -q -o b.h5
+    "$HSPACE" pca b.h5 -k 1 --space eps -q -o e.h5
+    fails 2 "^hspace: --direction e.h5:pc0: of eps; several are all of h" "$HSPACE" linearity $R $A --direction e.h5:pc0 --json
+    fails 2 "^hspace: --direction e.h5:pc0: of eps; several are all of h" "$HSPACE" sweep $R $A --direction e.h5:pc0 --null 2 -o n.h5
+}
+
+@test "random sets have the angles of the directions: of one direction twice they are one random direction twice" {
+    "$HSPACE" dump --model random:tiny --steps 3 -N 8 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o d.h5
+    R="--model random:tiny --steps 3 -N 6 --readout brightness,x0 -q"
+    "$HSPACE" linearity $R --direction d.h5:pc0 --direction d.h5:pc0 --strengths=-2:2:0.5 --null 3 --json -o l.h5 >l.json || [[ $? =~ ^1[01]$ ]]
+    "$HSPACE" direction random --like d.h5:pc0 -k 3 -q -o r.h5
+    for k in 0 1 2; do "$HSPACE" sweep $R --direction r.h5:random$k --strengths 0,2,4 -o r$k.h5; done
+    /usr/bin/python3 - <<'P'
+import json, h5py, numpy as np
+r = json.load(open("l.json"))["results"]
+s = lambda m, name: next(x for x in m["statistics"] if x["name"] == name)
+t = 4.302652729749464 * np.sqrt(4 / 3) # Student's t at .975 with 2 degrees of freedom; one more of 3
+f = [h5py.File(f"r{k}.h5") for k in range(3)]
+for m, readout in ((r, "brightness"), (r["exploratory"][0], "x0")):
+    e = [x["effect_" + readout][:].astype("f8").reshape(6, 3, -1) for x in f]
+    e = [x - x[:, :1] for x in e]
+    a = np.array([np.sqrt(((x[:, 2] - 2 * x[:, 1]) ** 2).sum() / (x[:, 2] ** 2).sum()) for x in e])
+    got = s(m, "additivity_random")
+    want = [a.mean(), max(0, a.mean() - t * a.std(ddof=1)), a.mean() + t * a.std(ddof=1)]
+    assert np.allclose([got["value"]] + got["ci"], want, rtol=2e-3), (got, want)
+    if readout == "brightness":
+        c = np.array([x[:, 1].mean() for x in e]) / f[0].attrs["spread_brightness"]
+        got = s(m, "crosstalk_random(pc0 #2)")
+        assert np.allclose([got["value"]] + got["ci"], [c.mean(), c.mean() - t * c.std(ddof=1), c.mean() + t * c.std(ddof=1)], rtol=2e-3, atol=1e-5)
+assert r["crosstalk"]["directions"] == ["pc0", "pc0 #2"] and r["crosstalk"]["value"][0] == r["crosstalk"]["value"][1]
+P
+}

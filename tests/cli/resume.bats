@@ -74,7 +74,7 @@ numbers() { jq -cS '.results | del(.resumed, .encodes, .decodes)' "$1"; }
 resumes() {
     local sizes=$1 bytes sum
     shift
-    rm -f r.h5 whole.h5
+    rm -f r.h5 r.1.h5 whole.h5 whole.1.h5
     "$HSPACE" "$@" --json -o whole.h5 >whole.json 2>/dev/null || [[ $? =~ ^1[01]$ ]]
     for bytes in ${sizes% *}; do
         end_at KILL "$bytes" "$@" -o r.h5
@@ -114,6 +114,8 @@ prepare() {
 @test "linearity and homogeneity with a model go on too" {
     prepare
     resumes "0 100000 400000" linearity $M -N 6 --direction d.h5 --strengths=-2:2:1 --null 2 --rival e.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o p.h5
+    resumes "0 100000 250000 350000" linearity $M -N 6 --direction d.h5 --direction p.h5 --strengths=-2:2:1 --null 3
     resumes "0 30000 200000" homogeneity $M -N 6 --direction d.h5 --strengths 1,2 --nulls 2 --rival e.h5
 }
 

@@ -23,3 +23,16 @@ load support
         done
     done
 }
+
+@test "linearity of two directions and their sum has the same numbers whatever the batch and the threads" {
+    M="--model random:tiny:3 --steps 3"
+    "$HSPACE" dump $M -N 4 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 2 -q -o d.h5
+    L="linearity $M --direction d.h5:pc0 --direction d.h5:pc1 --strengths=-1,0,1 --null 2 --readout x0,brightness -N 7 -f -o l.h5 --json"
+    "$HSPACE" $L >one.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
+    jq -e '.results.crosstalk.random_hi | length == 2' one.json
+    for o in "--batch 1" "--batch 2" "--batch 5 --threads 1"; do
+        "$HSPACE" $L $o >two.json 2>err.txt || [[ $? =~ ^1[01]$ ]]
+        [ "$(jq -cS .results one.json)" = "$(jq -cS .results two.json)" ] || { echo "$o"; false; }
+    done
+}

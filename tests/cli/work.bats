@@ -8,6 +8,7 @@ prepare() {
     "$HSPACE" dump --model random:tiny --steps 3 -N 21 --keep eps -q -o a.h5
     "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on -q -o d.h5
     "$HSPACE" direction mean-diff a.h5 --labels l.csv --attr on --space eps -q -o e.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o p.h5
     "$HSPACE" sample --model random:tiny -N 3 --steps 4 -q -o im/
 }
 
@@ -43,6 +44,8 @@ same() {
     same linearity --direction d.h5 --strengths=-1:1:0.5 --null 2 -N 3 --steps 6 --readout brightness,x0 --t-edit 400 --rival e.h5
     same linearity --direction d.h5 --strengths=0,1 --null 0 -N 3 --steps 4 --readout x0 --mode symmetric --controls none
     same linearity --direction e.h5 --strengths=0,1,2 --null 2 --images im/ --steps 4 --readout x0
+    same linearity --direction d.h5 --direction p.h5 --strengths=-1:1:0.5 --null 2 -N 3 --steps 6 --readout brightness,x0 --t-edit 400 --batch 2
+    same linearity --direction e.h5 --direction e.h5 --strengths=0,1 --null 0 -N 3 --steps 4 --readout x0 --mode symmetric
     same homogeneity --direction d.h5 --strengths=-1:1:0.5 --nulls 2 -N 5 --steps 6 --t-edit 400 --batch 3
     same homogeneity --direction d.h5 --strengths 1 --nulls 2 -N 5 --steps 6 --mode symmetric --rival e.h5
     same homogeneity --direction d.h5 --strengths 1 --null none --images im/ --steps 6 --controls none
@@ -69,6 +72,7 @@ same() {
         "sweep --strengths=0,1 --null 1 --controls all --direction $models/faces-a/smile-clip.h5" \
         "sweep --strengths=0,1 --null 2 --controls untrained-unet --direction $models/faces-a/smile-clip.h5" \
         "linearity --strengths=0,1 --null 5 --direction d.h5" \
+        "linearity --strengths=-1,0,1 --null 2 --controls untrained-unet,x-T --direction d.h5 --direction $models/faces-a/smile-clip.h5" \
         "linearity --strengths=0,1 --null 1 --direction $models/faces-a/smile-clip.h5" \
         "homogeneity --strengths 1,2 --nulls 1 --direction d.h5" \
         "homogeneity --strengths 1 --nulls 5 --transfers 1 --direction $models/faces-a/smile-clip.h5" \

@@ -357,6 +357,49 @@ static void test_random_has_the_norms_and_depends_on_seed_and_index(void **state
     hs_direction_free(&d);
 }
 
+/* Of random sets: their lengths and angles at each step, the third the sum of the others; alone, what
+ * hs_direction_random draws. */
+static void test_random_set_has_lengths_and_angles(void **state)
+{
+    (void)state;
+    enum { TERMS = 3 };
+    double gram[S][TERMS][TERMS], one[S];
+    hs_direction d, a[TERMS], b[TERMS], single;
+    open_named(write_set("d.h5", ""), "1", &d);
+    for (size_t k = 0; k < S; k++) {
+        double x = 4 + (double)k, y = 9, xy = 5 - 3 * (double)k;
+        const double g[TERMS][TERMS] = {{x, xy, x + xy}, {xy, y, xy + y}, {x + xy, xy + y, x + 2 * xy + y}};
+        memcpy(gram[k], g, sizeof g);
+        one[k] = norm(d.dh + k * D) * norm(d.dh + k * D);
+    }
+    assert_ok(hs_direction_random_set(&d, TERMS, S, T, &gram[0][0][0], 5, 1, a));
+    assert_ok(hs_direction_random_set(&d, TERMS, S, T, &gram[0][0][0], 5, 2, b));
+    assert_memory_not_equal(a[0].dh, b[0].dh, S * D * sizeof *a[0].dh);
+    for (size_t k = 0; k < S; k++) {
+        for (size_t i = 0; i < TERMS * TERMS; i++) {
+            double dot = 0;
+            for (size_t j = 0; j < D; j++) {
+                dot += (double)a[i / TERMS].dh[k * D + j] * (double)a[i % TERMS].dh[k * D + j];
+            }
+            assert_near(dot, gram[k][i / TERMS][i % TERMS], 1e-5); /* float32 of lengths below 5 */
+        }
+    }
+    for (size_t i = 0; i < TERMS; i++) {
+        hs_direction_free(&a[i]);
+        hs_direction_free(&b[i]);
+    }
+    assert_ok(hs_direction_random_set(&d, 1, S, T, one, 5, 1, a));
+    assert_ok(hs_direction_random(&d, NULL, 5, 1, &single));
+    for (size_t j = 0; j < S * D; j++) {
+        assert_near((double)a[0].dh[j], (double)single.dh[j], 1e-4 * (1 + fabs((double)single.dh[j])));
+    }
+    assert_code(hs_direction_random_set(&d, 0, S, T, one, 5, 1, a + 1), HS_ERANGE);
+    assert_code(hs_direction_random_set(&d, D + 1, S, T, one, 5, 1, a + 1), HS_ERANGE);
+    hs_direction_free(&a[0]);
+    hs_direction_free(&single);
+    hs_direction_free(&d);
+}
+
 static void test_released_network_round_trip(void **state)
 {
     (void)state;
@@ -396,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_of_eps),
         cmocka_unit_test(test_step_count_rule),
         cmocka_unit_test(test_random_has_the_norms_and_depends_on_seed_and_index),
+        cmocka_unit_test(test_random_set_has_lengths_and_angles),
         cmocka_unit_test(test_released_network_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

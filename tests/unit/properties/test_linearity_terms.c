@@ -85,6 +85,58 @@ static void test_planted(void **state)
     check(0.7, F);
 }
 
+/* Random sets bent by 0.1, 0.2, 0.6: mean and prediction limits in closed form; two of them have no limits. */
+static void check_random(size_t f, size_t K)
+{
+    static const double bend[3] = {0.1, 0.2, 0.6};
+    double sum[N * F], term[T * N * F], v[3] = {0}, mean = 0, square = 0;
+    hs_line_terms t = {0};
+    plant(0, f, sum, term);
+    assert_ok(hs_line_terms_create(T, N, f, name, sum, term, &t));
+    assert_ok(hs_line_terms_random(&t, K));
+    for (size_t k = 0; k < K; k++) {
+        double rest = 0, whole = 0;
+        plant(bend[k], f, sum, term);
+        hs_line_terms_put_random(&t, k, f, sum, term);
+        for (size_t i = 0; i < N * f; i++) {
+            double x = bend[k] * term[i] * term[N * f + i];
+            rest += x * x;
+            whole += sum[i] * sum[i];
+        }
+        v[k] = sqrt(rest / whole);
+        mean += v[k] / (double)K;
+    }
+    for (size_t k = 0; k < K; k++) {
+        square += (v[k] - mean) * (v[k] - mean);
+    }
+    hs_linearity l = measure(&t);
+    const hs_estimate *e = hs_measurement_find(&l.result, "additivity_random");
+    assert_non_null(e);
+    assert_near(e->value, mean, 1e-12);
+    assert_int_equal(e->n, K);
+    if (K == 3) { /* Student's t at .975 with 2 degrees of freedom */
+        assert_near(e->hi, mean + 4.302652729749464 * sqrt(square / 2 * 4 / 3), 1e-9);
+        assert_true(e->lo == 0); /* cut there */
+    } else {
+        assert_true(isnan(e->lo) && isnan(e->hi) && e->reason != NULL);
+    }
+    e = hs_measurement_find(&l.result, "crosstalk_random(age)");
+    assert_true((e != NULL) == (f == 1));
+    if (e != NULL) { /* the same effects in all sets */
+        assert_near(e->value, stat(&l, "crosstalk(age)"), 1e-12);
+    }
+    hs_linearity_free(&l);
+    hs_line_terms_free(&t);
+}
+
+static void test_random_sets(void **state)
+{
+    (void)state;
+    check_random(1, 3);
+    check_random(F, 3);
+    check_random(1, 2);
+}
+
 /* Terms of one name are told apart. */
 static void test_names(void **state)
 {
@@ -94,10 +146,10 @@ static void test_names(void **state)
     char text[64];
     (void)state;
     assert_ok(hs_line_terms_create(3, 2, 1, same, sum, term, &t));
-    hs_line_crosstalk_name(&t, 0, text);
+    hs_line_crosstalk_name(&t, 0, 0, text);
     assert_string_equal(text, "crosstalk(on)");
-    hs_line_crosstalk_name(&t, 2, text);
-    assert_string_equal(text, "crosstalk(on #3)");
+    hs_line_crosstalk_name(&t, 2, 1, text);
+    assert_string_equal(text, "crosstalk_random(on #3)");
     hs_line_terms_free(&t);
 }
 
@@ -115,6 +167,6 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_planted), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_random_sets), cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
