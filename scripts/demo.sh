@@ -1,18 +1,21 @@
 #!/bin/sh
 # The main job from end to end: info, dump, directions, their verdicts beside a random control, one HTML page.
 #
-#   scripts/demo.sh [OUT]          MODEL, ARCH: a model of your own; N, STEPS, STRENGTHS, ARMS, THREADS, SEED
+#   scripts/demo.sh [OUT]          MODEL, ARCH: a model of your own; N, STEPS, STRENGTHS, ARMS, CONTROLS, THREADS, SEED
+#                                  FACTORS=smile,age: smile, and other factors of faces-a whose mean differences are asked about
 #                                  PICTURES=1: robustness in all three matchings, and a PNG of each property
 #
-# Without MODEL: faces-a, the model that ships, read by faces-attr; smile and age are mean differences then, and
+# Sized for five minutes on two cores: each image more is some 25 s, all the controls are half as much again.
+# Without MODEL: faces-a, the model that ships, read by faces-attr; smile is a mean difference then, and
 # smile_clip is Asyrp's f_t, trained on "a face" -> "a smiling face" with faces-clip (FULL=1 trains it again); and
 # faces-b, another training of it, is asked whether it has the smile in common.
 set -eu
 cd "$(dirname "$0")/.."
 hspace=build/hspace
 out=${1:-hspace-demo}
-n=${N:-16}
-steps="--steps ${STEPS:-12}"
+n=${N:-12}
+steps="--steps ${STEPS:-8}"
+controls=${CONTROLS:-untrained-unet,shuffled-labels,untrained-ft}
 seed=${SEED:-0}
 model=${MODEL:-faces-a}
 arch=${ARCH:-}
@@ -41,11 +44,11 @@ control() { # FILE NAME: a random direction of that one's norms
 # Is what smiles in faces-a what smiles in faces-b, which saw the same images from other first weights?
 # shellcheck disable=SC2086
 other_model() {
-    run $hspace dump --model faces-b -N $((n * 8)) $steps --keep x_0 --seed "$seed" $threads -f -o "$out/acts-b.h5"
+    run $hspace dump --model faces-b -N $((n * 16)) $steps --keep x_0 --seed "$seed" $threads -f -o "$out/acts-b.h5"
     run $hspace score "$out/acts-b.h5" $threads -f -o "$out/labels-b.csv"
     run $hspace direction mean-diff "$out/acts-b.h5" --labels "$out/labels-b.csv" --attr smile -f -o "$out/means-b.h5"
     run $hspace compare --a faces-a --b faces-b --directions-a "$out/means.h5:smile" --directions-b "$out/means-b.h5:smile" \
-        --strengths 0,1 -N "$n" $steps --seed $((seed + 1)) --batch 16 $threads -f -o "$out/compare.h5"
+        --strengths 0,1 -N $((n * 3)) $steps --seed $((seed + 1)) --batch 16 $threads -f -o "$out/compare.h5"
 }
 
 mkdir -p "$out"
@@ -55,8 +58,9 @@ mkdir -p "$out"
     if [ "$model" = faces-a ]; then
         dump $((n * 16)) --keep x_0
         run $hspace score "$out/acts.h5" $threads -f -o "$out/labels.csv"
-        run $hspace direction mean-diff "$out/acts.h5" --labels "$out/labels.csv" --attr smile,age -f -o "$out/means.h5"
-        control means.h5 smile
+        factors=${FACTORS:-smile}
+        run $hspace direction mean-diff "$out/acts.h5" --labels "$out/labels.csv" --attr "$factors" -f -o "$out/means.h5"
+        control means.h5 "${factors%%,*}"
         clip=datasets/models/faces-a/smile-clip.h5 # made by the command below
         if [ -n "${FULL:-}" ]; then
             clip=$out/smile-clip.h5
@@ -65,8 +69,7 @@ mkdir -p "$out"
         fi
         directions="-D $out/means.h5 -D $clip"
         also=attr:smile,attr:age,attr:glasses,attr:yaw
-        factors='--target smile,age,smile'
-        results='smile age smile_clip'
+        results="$(echo "$factors" | tr , ' ') smile_clip"
     else
         dump $((n * 4))
         control pca.h5 pc0
@@ -75,9 +78,10 @@ mkdir -p "$out"
         factors=
         results='pc0 pc1'
     fi
-    # strengths: of the difference between the quarters of most and least, of standard deviations of h, or of f_t
-    run $hspace verify $model_is $directions --control "$out/random.h5:random0" --strengths="${STRENGTHS:--1:1:0.25}" \
-        --also "$also" --at 3 --arms "${ARMS:-h_p,eps_p}" -N "$n" $steps --seed $((seed + 1)) --batch 16 $threads -o "$out/verify/"
+    # strengths: of the difference between the quarters of most and least, of standard deviations of h, or of f_t (found with
+    # 20 steps: fewer steps add it up less often, so it is taken so much larger)
+    run $hspace verify $model_is $directions --control "$out/random.h5:random0" --strengths="${STRENGTHS:--1:1:0.25}" --rescale count \
+        --also "$also" --at 3 --controls "$controls" --arms "${ARMS:-h_p,eps_p}" -N "$n" $steps --seed $((seed + 1)) --batch 16 $threads -o "$out/verify/"
     set --
     for r in $results random0; do
         set -- "$@" "$out/verify/$r.h5" "$out/verify/$r.png"
@@ -101,7 +105,7 @@ mkdir -p "$out"
         set -- "$out/compare.h5" "$@"
         sweeps=
         for r in $results; do sweeps="$sweeps $out/verify/$r.h5"; done
-        run $hspace edit-success $sweeps $factors -f -o "$out/success.h5"
+        run $hspace edit-success $sweeps --target "$factors,smile" -f -o "$out/success.h5"
         set -- "$out/success.h5" "$@"
     fi
     run $hspace report "$out/acts.h5" "$out/pca.h5" "$@" --control random0 \
