@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "analysis/properties/common_share.h"
 #include "analysis/properties/consistency.h"
 #include "analysis/properties/homogeneity.h"
 #include "analysis/properties/linearity.h"
@@ -428,6 +429,37 @@ static size_t of_steps(size_t n, uint64_t set, coverage_number *out)
     return 2;
 }
 
+/* ---- The vector common to all h: h_ik = mu_k + (1 + .3 z_i) noise, |mu|^2 over the noise's square 9 and 1 ---- */
+
+static size_t of_common(size_t n, uint64_t set, coverage_number *out)
+{
+    enum { S = 2, D = 24 };
+    static const char *const name[] = {"common_share_h", "common_share_h[0]", "common_share_h[1]"};
+    static const double over[S] = {9, 1}, truth[] = {10. / 12, 0.9, 0.5};
+    hs_measurement m = {.property = "robustness"};
+    hs_bootstrap_options o = HS_BOOTSTRAP_OPTIONS_INIT;
+    double *gram;
+    float *h;
+    assert_ok(hs_alloc(S * n, n * sizeof *gram, &gram));
+    assert_ok(hs_alloc(n, D * sizeof *h, &h));
+    for (size_t k = 0; k < S; k++) {
+        planted_normals(set, 10 + k, 0, n * D, h);
+        for (size_t q = 0; q < n * D; q++) { /* E(1 + .3 z)^2 = 1.09 of every axis */
+            h[q] = (float)(sqrt(1.09 * over[k]) + (1 + 0.3 * planted_normal(set, 12, q / D)) * (double)h[q]);
+        }
+        assert_ok(hs_common_gram(n, D, h, gram + k * n * n));
+    }
+    o.seed = set;
+    assert_ok(hs_common_put(n, S, gram, &o, &m));
+    for (size_t k = 0; k <= S; k++) {
+        coverage_take(&m, name[k], truth[k], &out[k]);
+    }
+    hs_measurement_free(&m);
+    free(gram);
+    free(h);
+    return S + 1;
+}
+
 const coverage_study coverage_studies[] = {
     {"deltas", of_deltas},
     {"decaying deltas", of_decay},
@@ -440,5 +472,6 @@ const coverage_study coverage_studies[] = {
     {"vector read-out", of_shape},
     {"damage", of_damage},
     {"effects of steps", of_steps},
+    {"h about a vector", of_common},
 };
 const size_t coverage_studies_n = sizeof coverage_studies / sizeof *coverage_studies;
