@@ -30,10 +30,24 @@ static const hs_opt options[] = {
     {"ci", 0, HS_OPT_NUM, "95", 1, 99.999, NULL, "P", "Statistics", "confidence level of the intervals, percent"},
     {"standard", 0, HS_OPT_NUM, "0.85", -1e6, 1, NULL, "L", "Statistics", "linearity index that must be reached"},
     {"plot", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output", "the figure (.pdf, .svg or .png); needs -o"},
+    {"plot-crosstalk", 0, HS_OPT_STR, NULL, 0, 0, NULL, "F.pdf", "Output",
+     "several directions, --terms: the cross-talk matrix as a heat map; needs -o"},
     {0}};
 static const hs_opt *const tables[] = {options,          hs_opts_model,          hs_opts_source,
                                        hs_opts_sampler,  hs_opts_readout,        hs_opts_edit,
                                        hs_opts_interval, hs_opts_interval_texts, NULL};
+
+HS_CHECKED static int check_crosstalk(hs_cmd *c)
+{
+    const char *out = hs_cmd_str(c, "plot-crosstalk"), *const * item;
+    if (out != NULL && hs_cmd_list(c, "direction", &item) < 2 && !hs_cmd_given(c, "terms")) {
+        return hs_fail(HS_ERANGE, "--plot-crosstalk: of several directions, or --terms");
+    }
+    if (out != NULL && hs_cmd_out(c) == NULL) {
+        return hs_fail(HS_ERANGE, "--plot-crosstalk: drawn from the result file, but there is no -o");
+    }
+    return hs_plot_check(c, out);
+}
 
 HS_CHECKED static int check(hs_cmd *c)
 {
@@ -47,6 +61,7 @@ HS_CHECKED static int check(hs_cmd *c)
     if (hs_cmd_given(c, "terms") && !sweep) {
         return hs_fail(HS_ERANGE, "--terms: of --sweep, the sweep of their sum");
     }
+    HS_TRY(check_crosstalk(c));
     HS_TRY(hs_plot_check_outputs(c));
 out:
     return rc;
@@ -182,6 +197,7 @@ out:
 HS_CHECKED static int write_files(hs_cmd *c, const hs_line_data *d, const hs_linearity *l, const hs_crosstalk *m)
 {
     char **path = NULL;
+    const char *matrix = hs_cmd_str(c, "plot-crosstalk");
     int rc = HS_OK;
     if (hs_cmd_out(c) == NULL) {
         return HS_OK;
@@ -194,6 +210,11 @@ HS_CHECKED static int write_files(hs_cmd *c, const hs_line_data *d, const hs_lin
     }
     if (hs_cmd_str(c, "plot") != NULL) {
         HS_TRY(hs_plot_files(c, (const char *const *)path, d->n < 24 ? d->n : 24, hs_cmd_str(c, "plot")));
+    }
+    if (matrix != NULL && m->R == 0) {
+        hs_cmd_warn(c, "%s was not drawn: no scalar read-out", matrix);
+    } else if (matrix != NULL) {
+        HS_TRY(hs_plot_as(c, "crosstalk", (const char *const *)path, 1, matrix));
     }
 out:
     for (size_t i = 0; i < d->n && path != NULL; i++) {

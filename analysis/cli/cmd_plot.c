@@ -8,8 +8,8 @@
 
 static const hs_opt options[] = {
     {"kind", 0, HS_OPT_STR, NULL, 0, 0,
-     "linearity|sweep|interpolation|pca|similarity|compare|curves|robustness|geometry|theorem1", "KIND", "Output",
-     "which figure; what the file says when left out"},
+     "linearity|crosstalk|sweep|interpolation|pca|similarity|compare|curves|robustness|geometry|theorem1", "KIND",
+     "Output", "which figure; what the file says when left out"},
     {"width", 0, HS_OPT_NUM, "0", 0, 20, NULL, "IN", "Output", "width in inches, from 2; 0: what suits the figure"},
     {"mark", 0, HS_OPT_STR, NULL, 0, 0, NULL, "WORD", "Output", "a word stamped on the picture"},
     {0}};
@@ -35,8 +35,13 @@ out:
 
 int hs_plot_files(hs_cmd *c, const char *const *path, size_t n, const char *out)
 {
+    return hs_plot_as(c, NULL, path, n, out);
+}
+
+int hs_plot_as(hs_cmd *c, const char *kind, const char *const *path, size_t n, const char *out)
+{
     hs_figure_options o = {.out = out, .force = hs_cmd_force(c)};
-    int drawn = 0, rc = hs_figure_from_results(path, n, NULL, &o, &drawn);
+    int drawn = 0, rc = hs_figure_from_results(path, n, kind, &o, &drawn);
     if (rc == HS_OK && !drawn) {
         hs_cmd_warn(c, "gnuplot is missing: %s was not drawn, its script and data were written", out);
     }

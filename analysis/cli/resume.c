@@ -5,7 +5,7 @@
 
 #include "analysis/cli/internal.h"
 
-const char *const hs_resume_statistics[] = {"bootstrap", "ci", "standard", "plot", NULL};
+const char *const hs_resume_statistics[] = {"bootstrap", "ci", "standard", "plot", "plot-crosstalk", NULL};
 
 static int is_in(const char *name, const char *const *list)
 {

@@ -12,7 +12,8 @@
  * answer (-o, -f, --threads, --json ...) and those named in changes_nothing (NULL-terminated).  HS_ERANGE: of another
  * command, unless -f; else as hs_cells_open. */
 HS_CHECKED int hs_resume_open(const hs_cmd *c, const char *const *changes_nothing, const char *also, hs_cells **out);
-/* Options of a property that change its answer but nothing that is run: --bootstrap --ci --standard --plot. */
+/* Options of a property that change its answer but nothing that is run: --bootstrap --ci --standard --plot
+ * --plot-crosstalk. */
 extern const char *const hs_resume_statistics[];
 /* also += what a network's runs depend on, whatever files it came from: lines of its hash and those of its starting
  * points x_T (n, c R R) and steps. */

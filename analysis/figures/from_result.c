@@ -325,6 +325,69 @@ out:
     return rc;
 }
 
+/* *out <- the end of a colour scale for v: 1, 2 or 5 times a power of ten. */
+static double round_up(size_t n, const double *v)
+{
+    double most = 0, unit;
+    for (size_t i = 0; i < n; i++) {
+        most = isfinite(v[i]) ? fmax(most, fabs(v[i])) : most;
+    }
+    unit = most > 0 ? pow(10, floor(log10(most))) : 1;
+    return most <= unit ? unit : most <= 2 * unit ? 2 * unit : most <= 5 * unit ? 5 * unit : 10 * unit;
+}
+
+/* *marked <- what lies beyond the limits of random directions; NULL where none were run. */
+static int read_marked(sources *s, size_t dim[2], const double *v, const int **marked)
+{
+    int rc = HS_OK, *mark;
+    double *lo, *hi;
+    *marked = NULL;
+    if (!hs_result_has(s->file[0], "crosstalk_random_low")) {
+        return HS_OK;
+    }
+    HS_TRY(get_array(s, 0, "crosstalk_random_low", 2, dim, &lo));
+    HS_TRY(get_array(s, 0, "crosstalk_random_high", 2, dim, &hi));
+    HS_TRY(hs_arena_alloc(&s->arena, dim[0] * dim[1], sizeof *mark, &mark));
+    for (size_t i = 0; i < dim[0] * dim[1]; i++) {
+        mark[i] = v[i] < lo[i] || v[i] > hi[i];
+    }
+    *marked = mark;
+out:
+    return rc;
+}
+
+static int plot_crosstalk(sources *s, const hs_figure_options *opt, int *drawn)
+{
+    int rc = HS_OK;
+    size_t dim[2] = {0, 0};
+    double *v, *lo, *hi;
+    char title[64], caption[240];
+    hs_figure_table t = {.is_signed = 1, .row_axis = "direction", .col_axis = "read-out", .title = title};
+    if (!hs_result_has(s->file[0], "crosstalk")) {
+        return hs_fail(HS_EFORMAT, "%s: no cross-talk matrix; linearity of several directions has one", s->path[0]);
+    }
+    HS_TRY(get_array(s, 0, "crosstalk", 2, dim, &v));
+    HS_TRY(get_array(s, 0, "crosstalk_low", 2, dim, &lo));
+    HS_TRY(get_array(s, 0, "crosstalk_high", 2, dim, &hi));
+    HS_TRY(read_labels(s, "crosstalk_direction", dim[0], &t.row_label));
+    HS_TRY(read_labels(s, "crosstalk_readout", dim[1], &t.col_label));
+    HS_TRY(read_marked(s, dim, v, &t.marked));
+    snprintf(title, sizeof title, "effect at strength %g, in sd", get_number(s, 0, "crosstalk_strength"));
+    snprintf(caption, sizeof caption, "Each direction alone; n = %zu images, %g %% interval over them in brackets.%s",
+             get_count(s, 0, "n"), get_number(s, 0, "ci"),
+             t.marked != NULL ? " *: beyond what a random direction of the same length does." : "");
+    t.caption = caption;
+    t.rows = dim[0];
+    t.cols = dim[1];
+    t.value = v;
+    t.lo = lo;
+    t.hi = hi;
+    t.reach = round_up(dim[0] * dim[1], v);
+    HS_TRY(hs_figure_matrix(&t, opt, drawn));
+out:
+    return rc;
+}
+
 /* What a property's file shows: /shown (row, column) as a heat map, else its effects as a sweep. */
 static int plot_property(sources *s, const hs_figure_options *opt, int *drawn)
 {
@@ -532,6 +595,7 @@ static const struct {
     int (*plot)(sources *s, const hs_figure_options *opt, int *drawn);
     size_t most;
 } kinds[] = {{"linearity", plot_linearity, 24},
+             {"crosstalk", plot_crosstalk, 1},
              {"sweep", plot_sweep, HS_FIGURE_COLOURS},
              {"interpolation", plot_sweep, HS_FIGURE_COLOURS},
              {"homogeneity", plot_property, HS_FIGURE_COLOURS},
@@ -575,12 +639,12 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
         HS_TRY(kinds[k].plot(&s, &o, drawn));
     }
     if (!found) {
-        HS_TRY(
-            hs_fail(HS_ERANGE,
-                    "%s: no figure of kind \"%s\"; there are homogeneity, linearity, robustness, consistency, sweep, "
-                    "interpolation, pca, similarity, compare, "
-                    "curves, geometry, theorem1",
-                    path[0], kind));
+        HS_TRY(hs_fail(HS_ERANGE,
+                       "%s: no figure of kind \"%s\"; there are homogeneity, linearity, crosstalk, robustness, "
+                       "consistency, sweep, "
+                       "interpolation, pca, similarity, compare, "
+                       "curves, geometry, theorem1",
+                       path[0], kind));
     }
 out:
     sources_close(&s);

@@ -1,6 +1,7 @@
 #include "analysis/figures/matrix.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,11 @@
 #include "core/base/alloc.h"
 
 enum { NUMBERS = 8, LABELS = 16, BOXES = 10000 };
+
+static double reach_of(const hs_figure_table *t)
+{
+    return t->reach > 0 ? t->reach : 1;
+}
 
 /* Inches that the longest of the labels takes at 7 points, cut as add_labels cuts. */
 static double room(size_t n, const char *const *label)
@@ -39,29 +45,55 @@ static int add_cells(hs_figure *fig, const hs_figure_table *t, size_t *block)
 {
     int rc = HS_OK;
     size_t n = t->rows * t->cols;
-    double *x = NULL, *y = NULL;
+    double *x = NULL, *y = NULL, *star = NULL;
     HS_TRY(hs_alloc(n, sizeof *x, &x));
     HS_TRY(hs_alloc(n, sizeof *y, &y));
     for (size_t i = 0; i < n; i++) {
         x[i] = (double)(i % t->cols);
         y[i] = (double)(i / t->cols);
     }
-    const double *const column[] = {x, y, t->value};
-    *block = hs_figure_block(fig, "column row value", n, 3, column);
+    HS_TRY(hs_calloc(n, sizeof *star, &star));
+    for (size_t i = 0; i < n && t->marked != NULL; i++) {
+        star[i] = t->marked[i];
+    }
+    const double *const column[] = {x, y, t->value, t->lo, t->hi, star};
+    *block = t->lo != NULL ? hs_figure_block(fig, "column row value low high star", n, 6, column)
+                           : hs_figure_block(fig, "column row value", n, 3, column);
 out:
     free(x);
     free(y);
+    free(star);
     return rc;
+}
+
+/* The numbers in the cells: white on dark ones, black on light ones. */
+static void add_numbers(hs_figure *fig, const hs_figure_table *t, size_t block)
+{
+    static const char *const ink = "(DARK($3) ? 0xffffff : 0x000000)";
+    char columns[200];
+    const char *number = t->lo != NULL ? "sprintf('%.2f%s', $3, $6 > 0 ? '*' : '')" : "sprintf('%.2f', $3)";
+    snprintf(columns, sizeof columns, "1:2:(strcol(3) eq 'nan' ? '' : %s):%s", number, ink);
+    hs_str_add(&fig->gp, ", \\\n");
+    hs_figure_using(fig, block, columns);
+    hs_str_addf(&fig->gp, "with labels font ',%s' tc rgb variable %snotitle", t->lo != NULL ? "7.5" : "6.5",
+                t->lo != NULL ? "offset 0,0.35 " : "");
+    if (t->lo != NULL) {
+        snprintf(columns, sizeof columns, "1:2:(strcol(4) eq 'nan' ? '' : sprintf('[%%.2f, %%.2f]', $4, $5)):%s", ink);
+        hs_str_add(&fig->gp, ", \\\n");
+        hs_figure_using(fig, block, columns);
+        hs_str_add(&fig->gp, "with labels font ',5.5' tc rgb variable offset 0,-0.4 notitle");
+    }
 }
 
 static void draw(hs_figure *fig, const hs_figure_table *t, size_t block)
 {
+    double bar = t->lo != NULL ? 0.12 / fig->panel_w : 0.05; /* of the panel's width */
     hs_figure_panel(fig, 0, t->title, NULL);
     hs_palette_set(&fig->gp, t->is_signed);
     hs_str_addf(&fig->gp,
-                "set cbrange [%d:1]\nset colorbox user origin graph 1.05,graph 0 size graph 0.05,graph 1 noborder\n"
-                "set cbtics 0.5 scale 0 offset -0.8,0\nunset key\nset border 0\n",
-                t->is_signed ? -1 : 0);
+                "set cbrange [%g:%g]\nset colorbox user origin graph %.4f,graph 0 size graph %.4f,graph 1 noborder\n"
+                "set cbtics %g scale 0 offset -0.8,0\nunset key\nset border 0\n",
+                t->is_signed ? -reach_of(t) : 0, reach_of(t), 1 + bar, bar, (t->lo != NULL ? 1 : 0.5) * reach_of(t));
     hs_str_addf(&fig->gp, "set xrange [-0.5:%g]\nset yrange [%g:-0.5]\n", (double)t->cols - 0.5, (double)t->rows - 0.5);
     add_labels(fig, "x", t->cols, t->col_label, t->cols > 5 ? "rotate by 60 right" : "norotate");
     add_labels(fig, "y", t->rows, t->row_label, "");
@@ -81,11 +113,7 @@ static void draw(hs_figure *fig, const hs_figure_table *t, size_t block)
         hs_str_add(&fig->gp, "with image notitle");
     }
     if (t->rows <= NUMBERS && t->cols <= NUMBERS) {
-        /* White on dark cells, black on light ones. */
-        hs_str_add(&fig->gp, ", \\\n");
-        hs_figure_using(fig, block,
-                        "1:2:(strcol(3) eq 'nan' ? '' : sprintf('%.2f', $3)):(DARK($3) ? 0xffffff : 0x000000)");
-        hs_str_add(&fig->gp, "with labels font ',6.5' tc rgb variable notitle");
+        add_numbers(fig, t, block);
     }
     hs_str_add(&fig->gp, "\n");
 }
@@ -98,10 +126,11 @@ int hs_figure_matrix(const hs_figure_table *t, const hs_figure_options *opt, int
     if (t->rows == 0 || t->cols == 0 || t->rows > 1000 || t->cols > 1000) {
         return hs_fail(HS_ESHAPE, "a matrix figure of %zu x %zu; 1 to 1000 are possible", t->rows, t->cols);
     }
-    double width = opt->width > 0 ? opt->width : 3.25, right = 0.5;
+    int broad = t->lo != NULL;
+    double width = opt->width > 0 ? opt->width : broad && t->cols > 3 ? 6.75 : 3.25, right = broad ? 0.6 : 0.5;
     double left = 0.14 + room(t->rows, t->row_label) + (t->row_axis != NULL ? 0.17 : 0);
     double below = 0.14 + (t->cols > 5 ? 0.87 * room(t->cols, t->col_label) : 0.08);
-    double box = width - left - right, h = box * (double)t->rows / (double)t->cols;
+    double box = width - left - right, h = broad ? 0.36 * (double)t->rows : box * (double)t->rows / (double)t->cols;
     hs_figure_grid grid = {.n = 1,
                            .cols = 1,
                            .panel_h = h < 0.4 ? 0.4
@@ -113,7 +142,8 @@ int hs_figure_matrix(const hs_figure_table *t, const hs_figure_options *opt, int
                            .bottom = below + (t->col_axis != NULL ? 0.17 : 0)};
     HS_TRY(hs_figure_begin(opt, width, &grid, t->caption, &fig));
     HS_TRY(add_cells(&fig, t, &block));
-    hs_str_add(&fig.gp, t->is_signed ? "DARK(v) = abs(v) > 0.6\n" : "DARK(v) = v < 0.55\n");
+    hs_str_addf(&fig.gp, t->is_signed ? "DARK(v) = abs(v) > %g\n" : "DARK(v) = v < %g\n",
+                (t->is_signed ? 0.6 : 0.55) * reach_of(t));
     draw(&fig, t, block);
     HS_TRY(hs_figure_finish(&fig, drawn));
 out:

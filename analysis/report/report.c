@@ -23,6 +23,7 @@ enum { TEXTS = 5, TOGETHER = 6, PANELS = 12 };
 typedef struct {
     const char *path;
     int is_png, used;
+    int crosstalk;     /* holds such a matrix */
     char *kind;        /* "" for a picture */
     char *text[TEXTS]; /* attributes, NULL where absent; see attribute[] */
     char shape[96];    /* of /h in words */
@@ -68,6 +69,7 @@ static int read_result(item *it)
     if (it->kind[0] == '\0') {
         HS_TRY(hs_fail(HS_EFORMAT, "%s: an HDF5 file that hspace didn't write", it->path));
     }
+    it->crosstalk = hs_result_has(r, "crosstalk") && strcmp(it->kind, "linearity") == 0;
     for (int k = 0; k < TEXTS; k++) {
         if (hs_result_attr_get_str(r, NULL, attribute[k], &it->text[k]) != HS_OK) {
             it->text[k] = NULL;
@@ -121,14 +123,15 @@ static void join_names(hs_str *text, size_t n, const char *const *path)
     }
 }
 
-static int add_figure(report *r, const char *what, size_t n, const char *const *path, double width)
+/* kind NULL: the files' own. */
+static int add_figure_as(report *r, const char *kind, const char *what, size_t n, const char *const *path, double width)
 {
     int rc = HS_OK, drawn = 0;
     char svg[96];
     hs_str caption = {0};
     snprintf(svg, sizeof svg, "%s/figure.svg", r->dir);
     hs_figure_options o = {.out = svg, .width = width, .mark = r->mark, .force = 1};
-    HS_TRY(hs_figure_from_results(path, n, NULL, &o, &drawn));
+    HS_TRY(hs_figure_from_results(path, n, kind, &o, &drawn));
     hs_str_addf(&caption, "%s: ", what);
     join_names(&caption, n, path);
     HS_TRY(hs_str_ok(&caption));
@@ -142,6 +145,11 @@ out:
     remove_figure(r);
     hs_str_free(&caption);
     return rc;
+}
+
+static int add_figure(report *r, const char *what, size_t n, const char *const *path, double width)
+{
+    return add_figure_as(r, NULL, what, n, path, width);
 }
 
 /* *list <- the paths of the items of one kind; free(). */
@@ -207,6 +215,27 @@ static int add_kind(report *r, const char *kind, const char *heading, const char
     }
 out:
     free(path);
+    return rc;
+}
+
+/* Under linearity: what each of several directions does to every read-out. */
+static int add_crosstalk(report *r)
+{
+    int rc = HS_OK, first = 1;
+    for (size_t i = 0; i < r->n; i++) {
+        if (!r->item[i].crosstalk) {
+            continue;
+        }
+        if (first) {
+            hs_page_subsection(r->page, "Cross-talk");
+            hs_page_text(r->page, "What each direction alone does to every scalar read-out, in standard deviations of "
+                                  "unedited images, at the strength of the sum whose additivity is among the "
+                                  "statistics.");
+        }
+        first = 0;
+        HS_TRY(add_figure_as(r, "crosstalk", "Cross-talk", 1, &r->item[i].path, 0));
+    }
+out:
     return rc;
 }
 
@@ -383,6 +412,7 @@ static int add_sections(report *r)
                  "Each read-out against the strength of the edit: the mean over images with its interval, beside the "
                  "line through the origin that fits it best, and what random directions of equal norm do.",
                  PANELS, 4.5));
+    HS_TRY(add_crosstalk(r));
     HS_TRY(add_kind(r, "homogeneity", "Homogeneity",
                     "Whether the same change of h does the same to every sample: how alike their deltas are, what each "
                     "does to the others, or what one does to all.",

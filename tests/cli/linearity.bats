@@ -222,6 +222,22 @@ P
     jq -e '.results.statistics[] | select(.name == "additivity_random") | .n == 3 and .ci[0] <= .value and .value <= .ci[1]' l.json
     jq -e '.results.statistics[] | select(.name == "additivity_random") | .value == null and .reason == "no random directions were run"' s.json
     { "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,1.h5 -o t.h5 || [[ $? =~ ^1[01]$ ]]; } | grep -A3 '^cross-talk: .*strength 2' | grep -q '^  pc1  *-*0.[0-9]* \[.*\]$'
+    # the matrix as a figure, its data, and on the report's page
+    "$HSPACE" plot l.h5 --kind crosstalk -q -o m.svg
+    "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,1.h5 -q -f -o t.h5 --plot-crosstalk n.png || [[ $? =~ ^1[01]$ ]]
+    /usr/bin/python3 - <<'P'
+import json, numpy as np
+c = json.load(open("l.json"))["results"]["crosstalk"]
+v, lo, hi, a, b = (np.array(c[k], float).ravel() for k in ("value", "lo", "hi", "random_lo", "random_hi"))
+m, n = np.loadtxt("m.dat"), np.loadtxt("n.dat")
+assert np.allclose(m[:, 2:5], np.c_[v, lo, hi], rtol=1e-5) and (m[:, 5] == ((v < a) | (v > b))).all()
+assert np.allclose(n[:, 2:5], np.c_[v, lo, hi], rtol=1e-5) and (n[:, 5] == 0).all() # no random ones there
+P
+    "$HSPACE" report l.h5 l.1.h5 -q -o r.html
+    grep -q '<h3>Cross-talk</h3>' r.html && [ "$(grep -c 'Cross-talk: l.h5' r.html)" -eq 1 ]
+    fails 3 "^hspace: l.1.h5: no cross-talk matrix" "$HSPACE" plot l.1.h5 --kind crosstalk -o x.svg
+    fails 2 "^hspace: --plot-crosstalk: of several directions, or --terms$" "$HSPACE" linearity --sweep sum.h5 -f -o t.h5 --plot-crosstalk n.png
+    fails 2 "^hspace: --plot-crosstalk: drawn from the result file" "$HSPACE" linearity --sweep sum.h5 --terms 0.h5,1.h5 --json --plot-crosstalk x.png
     # where effects are small they add, those of random directions too
     "$HSPACE" linearity ${R/-2:2:0.5/-0.004:0.004:0.001} $A $B --null 3 --json >w.json || [[ $? =~ ^1[01]$ ]]
     jq -e '[.results.exploratory[0].statistics[] | select(.name == "additivity" or .name == "additivity_random") | .value < 0.05] == [true, true]' w.json
