@@ -277,7 +277,7 @@ HS_CHECKED static int of_sweep(hs_cmd *c)
     json_t *list = json_array();
     hs_verdict *verdict = NULL;
     char **path = NULL;
-    HS_TRY(hs_line_of_sweep(c, hs_cmd_str(c, "sweep"), &d));
+    HS_TRY(hs_line_of_sweep(c, hs_cmd_str(c, "sweep"), 0, NULL, &d));
     HS_TRY(hs_calloc(d.n, sizeof *verdict, &verdict));
     HS_TRY(hs_calloc(d.n, sizeof *path, &path));
     for (size_t i = 0; i < d.n && !hs_cmd_dry_run(c); i++) {

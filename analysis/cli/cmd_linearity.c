@@ -305,12 +305,14 @@ static int run(hs_cmd *c)
 {
     hs_line_data d = {0};
     hs_run_cells cells = {0};
+    const char *const *term;
+    size_t terms = hs_cmd_list(c, "terms", &term);
     int rc = HS_OK;
     HS_TRY(check(c));
     if (hs_cmd_str(c, "effects") != NULL) {
         HS_TRY(hs_line_of_effects(c, hs_cmd_str(c, "effects"), &d));
     } else if (hs_cmd_str(c, "sweep") != NULL) {
-        HS_TRY(hs_line_of_sweep(c, hs_cmd_str(c, "sweep"), &d));
+        HS_TRY(hs_line_of_sweep(c, hs_cmd_str(c, "sweep"), terms, term, &d));
     } else {
         HS_TRY(hs_line_of_model(c, &d, &cells));
     }

@@ -399,12 +399,10 @@ static int is_wanted(const hs_cmd *c, const char *readout)
     return n == 0;
 }
 
-int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out)
+int hs_line_of_sweep(hs_cmd *c, const char *path, size_t n, const char *const *term, hs_line_data *out)
 {
     hs_sweep_in in = {0};
     hs_line_data d = {0};
-    const char *const *term;
-    size_t terms = hs_cmd_list(c, "terms", &term);
     int rc = HS_OK;
     HS_TRY(hs_sweep_in_open(path, &in));
     HS_TRY(hs_cmd_input(c, path));
@@ -418,7 +416,7 @@ int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out)
         rc = hs_fail(HS_ERANGE, "--readout: none of those in %s; hspace info lists its arrays", path);
         goto out;
     }
-    HS_TRY(terms > 0 ? hs_line_add_terms(c, &in, terms, term, &d) : HS_OK);
+    HS_TRY(n > 0 ? hs_line_add_terms(c, &in, n, term, &d) : HS_OK);
     double untrained = 0;
     d.untrained = hs_result_attr_get_f64(in.r, NULL, "untrained", &untrained) == HS_OK && untrained != 0;
     *out = d;

@@ -46,9 +46,9 @@ HS_CHECKED int hs_line_controls(hs_cmd *c, const hs_line_case *item, int untrain
 /* One table a direction. */
 HS_CHECKED int hs_line_of_effects(hs_cmd *c, const char *path, hs_line_data *out);
 /* One table a read-out: those of --readout, else all; of a file that only has /strength and /effect (from
- * elsewhere) that one.  With --terms item->terms, too (hs_line_add_terms).  HS_EFORMAT, HS_ESHAPE: not a sweep;
- * HS_ERANGE: no such read-out. */
-HS_CHECKED int hs_line_of_sweep(hs_cmd *c, const char *path, hs_line_data *out);
+ * elsewhere) that one.  With the sweeps of n terms item->terms, too (hs_line_add_terms); n = 0: none.  HS_EFORMAT,
+ * HS_ESHAPE: not a sweep; HS_ERANGE: no such read-out. */
+HS_CHECKED int hs_line_of_sweep(hs_cmd *c, const char *path, size_t n, const char *const *term, hs_line_data *out);
 /* item->terms <- what the sweeps of n files do at the largest strength of every item of d, which is of `sum`, the sweep
  * of their directions' sum; of a weighted sum each at the strength that it has there.  HS_ERANGE: fewer than two, the
  * sum's own or the same one twice, a read-out or a strength that one lacks, other images; HS_ESHAPE: as many or as long
