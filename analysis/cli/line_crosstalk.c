@@ -32,12 +32,6 @@ static void fill(hs_crosstalk *m, size_t t, size_t b, const hs_line_case *item, 
     }
 }
 
-/* The largest strength, of two the positive. */
-static double largest(const hs_effects *e)
-{
-    return e->strength[e->m - 1] >= -e->strength[0] ? e->strength[e->m - 1] : e->strength[0];
-}
-
 int hs_crosstalk_of(size_t n, const hs_line_case *item, const hs_linearity *measured, hs_crosstalk *out)
 {
     int rc;
@@ -50,7 +44,7 @@ int hs_crosstalk_of(size_t n, const hs_line_case *item, const hs_linearity *meas
     for (int k = 0; k < HS_CROSSTALK_MATRICES; k++) {
         HS_TRY(hs_alloc(m.T, m.R * sizeof **m.v, &m.v[k]));
     }
-    m.strength = m.T > 0 ? largest(&item[0].effects) : 0;
+    m.strength = m.T > 0 ? item[0].effects.strength[hs_effects_far(&item[0].effects)] : 0;
     for (size_t t = 0; t < m.T; t++) {
         m.term[t] = item[0].terms.name[t];
     }

@@ -131,7 +131,7 @@ HS_CHECKED static int add_one(hs_sweep_in *sum, size_t T, hs_sweep_in *term, hs_
 {
     int rc = HS_OK;
     const hs_effects *e = &item->effects;
-    double s = e->strength[e->m - 1] >= -e->strength[0] ? e->strength[e->m - 1] : e->strength[0], *all = NULL, share;
+    double s = e->strength[hs_effects_far(e)], *all = NULL, share;
     const char **name = NULL;
     increments whole = {0}, part = {0};
     HS_TRY(read_increments(sum, item->readout, s, &whole));

@@ -641,9 +641,7 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
     if (!found) {
         HS_TRY(hs_fail(HS_ERANGE,
                        "%s: no figure of kind \"%s\"; there are homogeneity, linearity, crosstalk, robustness, "
-                       "consistency, sweep, "
-                       "interpolation, pca, similarity, compare, "
-                       "curves, geometry, theorem1",
+                       "consistency, sweep, interpolation, pca, similarity, compare, curves, geometry, theorem1",
                        path[0], kind));
     }
 out:

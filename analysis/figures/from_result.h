@@ -5,7 +5,8 @@
  *               direction, verdict, slope, linearity_index, n, bootstrap, ci: one panel a file
  * crosstalk     of a linearity file: /crosstalk, _low, _high [, _random_low, _random_high] (crosstalk_direction,
  *               crosstalk_readout), texts /crosstalk_direction and /crosstalk_readout, attributes crosstalk_strength,
- * n, ci homogeneity,  /shown (row, column) as a heat map from -1 to 1, attributes shown_title, shown_caption, row_axis,
+ *               n, ci
+ * homogeneity,  /shown (row, column) as a heat map from -1 to 1, attributes shown_title, shown_caption, row_axis,
  * consistency   column_axis; without it as a sweep
  * sweep,        /strength and, per name in attribute readouts, /score_NAME (sample, strength), else /effect
  * interpolation (sample, strength); attribute direction: one panel a read-out, the files are its curves

@@ -19,6 +19,11 @@ void hs_effects_free(hs_effects *e)
     }
 }
 
+size_t hs_effects_far(const hs_effects *e)
+{
+    return e->strength[e->m - 1] >= -e->strength[0] ? e->m - 1 : 0;
+}
+
 void hs_effects_set_free(hs_effects_set *s)
 {
     if (s != NULL) {

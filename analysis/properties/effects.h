@@ -25,6 +25,8 @@ typedef struct {
 HS_CHECKED int hs_effects_create(const char *direction, size_t n, size_t m, const double *strength, const double *value,
                                  size_t K, const double *null, const double *rival, hs_effects *out);
 void hs_effects_free(hs_effects *e);
+/* The column of the strength of largest magnitude, of two the positive. */
+size_t hs_effects_far(const hs_effects *e);
 
 /* Several tables of one file, in the byte order of their directions' names. */
 typedef struct {

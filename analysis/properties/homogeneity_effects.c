@@ -136,11 +136,6 @@ static size_t judged(const hs_effects *e)
     return e->zero + 1 < e->m ? e->m - 1 : 0;
 }
 
-static size_t farthest(const hs_effects *e)
-{
-    return e->strength[e->m - 1] >= -e->strength[0] ? e->m - 1 : 0;
-}
-
 static void increments(const hs_effects *e, const double *value, size_t at, double *out)
 {
     for (size_t i = 0; i < e->n; i++) {
@@ -155,7 +150,7 @@ HS_CHECKED static int sample_of(const hs_effects *e, sample *s)
     HS_TRY(hs_alloc(e->n, sizeof *s->e, &s->e));
     HS_TRY(hs_alloc(e->n, sizeof *s->far, &s->far));
     increments(e, e->value, judged(e), s->e);
-    increments(e, e->value, farthest(e), s->far);
+    increments(e, e->value, hs_effects_far(e), s->far);
     if (e->rival != NULL) {
         HS_TRY(hs_alloc(e->n, sizeof *s->rival, &s->rival));
         increments(e, e->rival, judged(e), s->rival);
@@ -172,7 +167,7 @@ HS_CHECKED static int set_null(const hs_effects *e, hs_measurement *r)
     HS_TRY(hs_alloc(e->K, sizeof *effect, &effect));
     HS_TRY(hs_alloc(e->n, sizeof *one, &one));
     for (size_t k = 0; k < e->K; k++) {
-        increments(e, e->null + k * e->n * e->m, farthest(e), one);
+        increments(e, e->null + k * e->n * e->m, hs_effects_far(e), one);
         effect[k] = hs_rms(e->n, one, NULL);
     }
     r->null = hs_estimate_plain("null", (e->twins ? hs_twin_limit : hs_null_limit)(e->K, effect), e->K,

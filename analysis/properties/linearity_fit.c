@@ -67,7 +67,7 @@ static int unedited_spread(const hs_effects *e, double *out)
 int hs_line_fit(const hs_effects *e, hs_line *out)
 {
     int rc = HS_OK;
-    hs_line l = {.far = e->strength[e->m - 1] >= -e->strength[0] ? e->m - 1 : 0};
+    hs_line l = {.far = hs_effects_far(e)};
     size_t count;
     HS_TRY(hs_size_mul(e->n, e->m, &count));
     HS_TRY(hs_alloc(count, sizeof *l.E, &l.E));
