@@ -22,10 +22,12 @@ static const hs_opt options[] = {
     {"a", 0, HS_OPT_STR, NULL, 0, 0, NULL, "ACTS|M", "Input", "one side: a store, an array .npy (n, d), or a model"},
     {"b", 0, HS_OPT_STR, NULL, 0, 0, NULL, "ACTS|M", "Input", "the other: the same images, in the same order"},
     {"model", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "M...", "Input",
-     "two or more models or stores instead of --a and --b; of more than two every pair of h"},
+     "two or more models or stores instead of --a and --b; of more than two every pair"},
     {"directions-a", 0, HS_OPT_STR, NULL, 0, 0, NULL, "D.h5[:NAME]", "Input",
      "directions of a, each carried into b and held against its namesake (else by order)"},
     {"directions-b", 0, HS_OPT_STR, NULL, 0, 0, NULL, "E.h5[:NAME]", "Input", "directions of b"},
+    {"directions", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "D.h5[:NAME]...", "Input",
+     "directions of each --model, in their order; those of one name are held against each other, pair by pair"},
     {"any-tap", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Input", "compare stores of different taps all the same"},
     {"arch", 0, HS_OPT_STR, NULL, 0, 0, NULL, "NAME|FILE", "Model", "architecture of weight files (info --archs)"},
     {"schedule", 0, HS_OPT_STR, NULL, 0, 0, NULL, "S", "Model",
@@ -37,6 +39,8 @@ static const hs_opt options[] = {
     HS_OPT_ATTR,
     {"attr-b", 0, HS_OPT_STR, NULL, 0, 0, NULL, "DIR", "Model",
      "attribute network of b's images, of the same factors; that of a's when left out"},
+    {"attrs", 0, HS_OPT_LIST, NULL, 0, 0, NULL, "DIR...", "Model",
+     "attribute networks of each --model's images, in their order, instead of --attr and --attr-b"},
     {"strengths", 0, HS_OPT_GRID, "-2:2:1", 0, 0, NULL, "A:B:STEP", "Edit",
      "of the directions' effects in two models; 0 and a positive one among them"},
     {"t-edit", 0, HS_OPT_INT, "0", 0, 0x1p30, NULL, "T", "Edit", "effects: edit where t >= T"},
@@ -137,10 +141,10 @@ out:
 }
 
 /* The directions, where there are any: what may fail on one rank and not on another. */
-HS_CHECKED static int open_directions(hs_cmd *c, const hs_compared *list, const hs_compare_options *o, found *f)
+HS_CHECKED static int open_directions(hs_compared *list, const hs_compare_options *o, found *f)
 {
     int rc;
-    HS_TRY(hs_compared_dirs_open(c, &list[0], &list[1], &f->dirs));
+    HS_TRY(hs_compared_dirs_of(&list[0], &list[1], &f->dirs));
     if (f->dirs.D > 0) {
         HS_TRY(hs_carrier_new(&list[0].view, &list[1].view, f->dirs.D, f->dirs.pair, o, &f->carrier));
         HS_TRY(hs_alloc(f->dirs.D, sizeof *f->answer, &f->answer));
@@ -151,7 +155,7 @@ out:
 }
 
 /* After the run. */
-HS_CHECKED static int judge(hs_cmd *c, const hs_compared *list, const hs_compare_options *o, found *f)
+HS_CHECKED static int judge(hs_cmd *c, hs_compared *list, const hs_compare_options *o, found *f)
 {
     int rc;
     double pooled[2], ceiling[2];
@@ -160,7 +164,9 @@ HS_CHECKED static int judge(hs_cmd *c, const hs_compared *list, const hs_compare
     HS_TRY(hs_compare_judge(&f->x, o, pooled, &f->m));
     HS_TRY(f->carrier != NULL ? hs_carrier_judge(f->carrier, f->answer) : HS_OK);
     if (f->carrier != NULL && list[0].is_model && list[1].is_model) {
-        HS_TRY(hs_compared_effects_run(c, list, &f->dirs, f->carrier, &f->cells, &f->effects));
+        HS_TRY(hs_compared_cells_open(c, 2, list, &f->cells));
+        HS_TRY(hs_compared_effects_run(c, &list[0], &list[1], &f->dirs, f->carrier, &f->cells, &f->effects));
+        hs_resume_say(c, f->cells.had, f->cells.images);
         hs_compared_effects_decide(&f->effects, f->answer);
         HS_TRY(hs_compared_effects_put(&f->effects, &f->dirs, &f->m));
     }
@@ -170,7 +176,7 @@ out:
 }
 
 /* Tells and writes what was found. */
-HS_CHECKED static int answer(hs_cmd *c, const hs_compared *list, const hs_compare_options *o, found *f)
+HS_CHECKED static int answer(hs_cmd *c, hs_compared *list, const hs_compare_options *o, found *f)
 {
     int rc;
     json_t *results = hs_cmd_results(c);
@@ -197,12 +203,12 @@ out:
     return rc;
 }
 
-HS_CHECKED static int pair(hs_cmd *c, const hs_compared *list, const hs_compare_options *o)
+HS_CHECKED static int pair(hs_cmd *c, hs_compared *list, const hs_compare_options *o)
 {
     int rc;
     found f = {0};
     hs_compare_watch watch = {0};
-    HS_TRY(hs_team_agree(o->team, open_directions(c, list, o, &f)));
+    HS_TRY(hs_team_agree(o->team, open_directions(list, o, &f)));
     if (f.carrier != NULL) {
         watch = hs_carrier_watch(f.carrier);
     }
@@ -214,24 +220,55 @@ out:
     return rc;
 }
 
+/* The i-th of an option with one for each --model; NULL: none is given. */
+static const char *nth(const hs_cmd *c, const char *option, size_t i)
+{
+    const char *const *list;
+    return hs_cmd_list(c, option, &list) > i ? list[i] : NULL;
+}
+
+/* One for each --model, and not beside the options of a and b that it stands for. */
+HS_CHECKED static int check_each(const hs_cmd *c, const char *option, const char *of_a, const char *of_b)
+{
+    const char *const *list, *const *model;
+    size_t count = hs_cmd_list(c, option, &list), models = hs_cmd_list(c, "model", &model);
+    if (count > 0 && (count != models || hs_cmd_given(c, of_a) || hs_cmd_given(c, of_b))) {
+        return hs_fail(HS_ERANGE, "--%s: %zu beside %zu --model; wanted one for each, and no --%s or --%s", option,
+                       count, models, of_a, of_b);
+    }
+    if (models > 2 && (hs_cmd_given(c, "directions-a") || hs_cmd_given(c, of_b))) {
+        return hs_fail(HS_ERANGE, "--%s, --%s: of two models, and %zu are given; wanted --%s", of_a, of_b, models,
+                       option);
+    }
+    return HS_OK;
+}
+
 /* *specs (free()) <- the sides: --a and --b, or those of --model. */
-HS_CHECKED static int list_sides(const hs_cmd *c, size_t *count, const char ***specs)
+HS_CHECKED static int list_sides(const hs_cmd *c, size_t *count, hs_compared_spec **specs)
 {
     int rc;
     const char *const *model;
     const char *a = hs_cmd_str(c, "a"), *b = hs_cmd_str(c, "b");
+    const char *dirs[2] = {hs_cmd_str(c, "directions-a"), hs_cmd_str(c, "directions-b")};
+    const char *attr_b = hs_cmd_str(c, "attr-b"), *each;
     size_t models = hs_cmd_list(c, "model", &model);
     if ((models > 0) == (a != NULL || b != NULL) || models == 1 || (models == 0 && (a == NULL || b == NULL))) {
         return hs_fail(HS_ERANGE, "--a and --b, or --model two times or more: %zu given; usage: %s",
                        models + (a != NULL) + (b != NULL), hs_cmd_compare.usage);
     }
-    if (models > 2 && (hs_cmd_given(c, "directions-a") || hs_cmd_given(c, "directions-b"))) {
-        return hs_fail(HS_ERANGE, "--directions-a, --directions-b: of two models; %zu given", models);
+    if ((dirs[0] == NULL) != (dirs[1] == NULL)) {
+        return hs_fail(HS_ERANGE, "--directions-a and --directions-b: one of the two; wanted both");
     }
+    HS_TRY(check_each(c, "directions", "directions-a", "directions-b"));
+    HS_TRY(check_each(c, "attrs", "attr", "attr-b"));
     *count = models > 0 ? models : 2;
     HS_TRY(hs_alloc(*count, sizeof **specs, specs));
     for (size_t i = 0; i < *count; i++) {
-        (*specs)[i] = models > 0 ? model[i] : i == 0 ? a : b;
+        hs_compared_spec *s = *specs + i;
+        s->spec = models > 0 ? model[i] : i == 0 ? a : b;
+        s->directions = i < 2 && dirs[i] != NULL ? dirs[i] : nth(c, "directions", i);
+        each = nth(c, "attrs", i);
+        s->attr = each != NULL ? each : i == 1 && attr_b != NULL ? attr_b : hs_cmd_str(c, "attr");
     }
 out:
     return rc;
@@ -239,7 +276,7 @@ out:
 
 typedef struct {
     size_t count, open;
-    const char **spec;
+    hs_compared_spec *spec;
     hs_compared *list; /* (count), of which `open` are open */
 } sides;
 
@@ -260,13 +297,19 @@ HS_CHECKED static int open_sides(hs_cmd *c, const hs_team *team, sides *s)
     HS_TRY(hs_plot_check_outputs(c));
     HS_TRY(hs_calloc(s->count, sizeof *s->list, &s->list));
     for (; s->open < s->count; s->open++) {
-        const char *spec = s->spec[s->open];
+        const char *spec = s->spec[s->open].spec;
         if (hs_team_size(team) > 1 && hs_compared_is_model(spec)) {
             rc =
                 hs_fail(HS_ERANGE, "%s: a model; several ranks compare stores and arrays: hspace dump makes one", spec);
             goto out;
         }
-        HS_TRY(hs_compared_open(c, spec, &s->list[s->open]));
+        HS_TRY(hs_compared_open(c, &s->spec[s->open], &s->list[s->open]));
+    }
+    HS_TRY(hs_compared_check(c, s->count, s->list));
+    HS_TRY(hs_compared_dirs_match(c, s->count, s->list));
+    HS_TRY(hs_compared_readers(c, s->count, s->spec, s->list));
+    for (size_t i = 0; i < s->count && !hs_cmd_dry_run(c); i++) {
+        HS_TRY(hs_compared_ask(c, &s->list[i]));
     }
     HS_TRY(hs_compared_match(c, s->count, s->list));
 out:
@@ -298,7 +341,7 @@ out:
 
 const hs_command hs_cmd_compare = {
     .name = "compare",
-    .usage = "(--a ACTS|M --b ACTS|M | --model M...) [--directions-a D --directions-b E] -o R.h5",
+    .usage = "(--a ACTS|M --b ACTS|M [--directions-a D --directions-b E] | --model M... [--directions D...]) -o R.h5",
     .purpose =
         "Measures whether two models share their h-space, and directions in it. Stopped or killed while directions "
         "run, the same command goes on where it stood (R.h5.journal).",
@@ -308,6 +351,7 @@ const hs_command hs_cmd_compare = {
         "mpirun -n 4 hspace compare --a a.h5 --b b.h5 -o shared.h5   # built by make MPI=1: the same bits\n"
         "hspace compare --a faces-a --b faces-a --directions-a d.h5 --directions-b d.h5 -N 64 --steps 20 -o twice.h5\n"
         "hspace compare --a a.h5 --b b.h5 --directions-a smile-a.h5 --directions-b smile-b.h5 -o smile.h5\n"
+        "hspace compare --model faces-a,faces-b,lines-a --directions a.h5,b.h5,l.h5 -N 64 --steps 20 -o many.h5\n"
         "hspace compare --a x.npy --b y.npy --json | jq .results.verdict",
     .options = tables,
     .run = run,

@@ -8,7 +8,6 @@
 
 #include "analysis/cli/property.h"
 #include "analysis/cli/resume.h"
-#include "analysis/cli/shipped.h"
 #include "analysis/properties/verdict.h"
 #include "analysis/sweep/sweep.h"
 #include "core/base/alloc.h"
@@ -19,15 +18,13 @@ void hs_compared_effects_free(hs_compared_effects *e)
 {
     free(e->factor);
     free(e->sd);
-    free(e->value[0]);
-    free(e->value[1]);
     free(e->effect);
     memset(e, 0, sizeof *e);
 }
 
 typedef struct {
     hs_cmd *c;
-    const hs_compared *list;
+    hs_compared *side[2];
     const hs_compared_dirs *dirs;
     const hs_carrier *carrier;
     hs_compared_effects *e;
@@ -40,23 +37,13 @@ typedef struct {
 
 /* ---- Set-up ---- */
 
-/* Both networks read the same factors. */
-HS_CHECKED static int check_factors(const hs_attrnet_config *a, const hs_attrnet_config *b)
-{
-    int same = a->n_factors == b->n_factors;
-    for (size_t f = 0; f < a->n_factors && same; f++) {
-        same = strcmp(a->factor[f].name, b->factor[f].name) == 0;
-    }
-    return same ? HS_OK
-                : hs_fail(HS_ESHAPE, "--attr-b: not the factors of --attr; effects are compared factor by factor");
-}
-
 /* The network that reads side s. */
-HS_CHECKED static int open_readouts(work *w, size_t s, hs_scorer *scorer)
+HS_CHECKED static int open_readouts(work *w, size_t s)
 {
     int rc = HS_OK;
+    hs_scorer *scorer = w->side[s]->scorer;
     const hs_attrnet_config *cfg = hs_scorer_config(scorer);
-    const hs_unet_config *u = hs_unet_config_of(w->list[s].model.unet);
+    const hs_unet_config *u = hs_unet_config_of(w->side[s]->model.unet);
     char text[48];
     HS_TRY(hs_calloc(w->e->F, sizeof **w->phi, &w->phi[s]));
     for (size_t f = 0; f < w->e->F; f++) {
@@ -67,26 +54,19 @@ out:
     return rc;
 }
 
-/* scorer[1] stays NULL where one reads both. */
-HS_CHECKED static int open_scorers(work *w, hs_scorer *scorer[2])
+HS_CHECKED static int open_factors(work *w)
 {
     int rc;
     hs_compared_effects *e = w->e;
-    const hs_conv_mode conv = hs_common_conv(w->c);
-    HS_TRY(hs_common_scorer(w->c, conv, &scorer[0]));
-    const hs_attrnet_config *cfg = hs_scorer_config(scorer[0]);
-    if (hs_cmd_str(w->c, "attr-b") != NULL) {
-        HS_TRY(hs_common_scorer_of(w->c, "attr-b", conv, &scorer[1]));
-        HS_TRY(check_factors(cfg, hs_scorer_config(scorer[1])));
-    }
+    const hs_attrnet_config *cfg = hs_scorer_config(w->side[0]->scorer);
     e->F = cfg->n_factors;
     HS_TRY(hs_calloc(e->F, sizeof *e->factor, &e->factor));
     HS_TRY(hs_calloc(e->F, sizeof *e->sd, &e->sd));
     for (size_t f = 0; f < e->F; f++) {
         snprintf(e->factor[f], sizeof *e->factor, "%s", cfg->factor[f].name);
     }
-    HS_TRY(open_readouts(w, 0, scorer[0]));
-    HS_TRY(open_readouts(w, 1, scorer[1] != NULL ? scorer[1] : scorer[0]));
+    HS_TRY(open_readouts(w, 0));
+    HS_TRY(open_readouts(w, 1));
 out:
     return rc;
 }
@@ -116,10 +96,10 @@ HS_CHECKED static int choose_images(work *w)
         w->row[e->held++] = i;
     }
     for (size_t s = 0; s < 2; s++) {
-        size_t d = hs_chw_size(w->list[s].source.image);
+        size_t d = hs_chw_size(w->side[s]->source.image);
         HS_TRY(hs_alloc(e->held, d * sizeof(float), &w->x_T[s]));
         for (size_t i = 0; i < e->held; i++) {
-            memcpy(w->x_T[s] + i * d, w->list[s].x_T + w->row[i] * d, d * sizeof(float));
+            memcpy(w->x_T[s] + i * d, w->side[s]->x_T + w->row[i] * d, d * sizeof(float));
         }
     }
     HS_TRY(hs_alloc((e->D + HS_CARRIED_NULLS) * e->held, sizeof *w->carried, &w->carried));
@@ -127,16 +107,14 @@ out:
     return rc;
 }
 
-/* Those of both sides' runs. */
-HS_CHECKED static int open_cells(work *w)
+int hs_compared_cells_open(hs_cmd *c, size_t count, const hs_compared *list, hs_run_cells *cells)
 {
     int rc = HS_OK;
     hs_str also = {0};
-    for (size_t s = 0; s < 2; s++) {
-        const hs_compared *side = &w->list[s];
-        HS_TRY(hs_resume_describe(&also, &side->model, &side->steps, side->n, side->x_T));
+    for (size_t s = 0; s < count; s++) {
+        HS_TRY(hs_resume_describe(&also, &list[s].model, &list[s].steps, list[s].n, list[s].x_T));
     }
-    HS_TRY(hs_resume_open(w->c, hs_resume_statistics, also.s, &w->cells->cells));
+    HS_TRY(hs_resume_open(c, hs_resume_statistics, also.s, &cells->cells));
 out:
     hs_str_free(&also);
     return rc;
@@ -149,7 +127,7 @@ HS_CHECKED static int sweep(const work *w, size_t s, const hs_direction *d, size
                             const float *x_T, hs_sweep *out)
 {
     static const double one = 1;
-    const hs_compared *side = &w->list[s];
+    const hs_compared *side = w->side[s];
     const hs_edit_plan plan = {.model = &side->model,
                                .steps = &side->steps,
                                .n_dir = 1,
@@ -168,25 +146,33 @@ HS_CHECKED static int sweep(const work *w, size_t s, const hs_direction *d, size
     return hs_sweep_run(&plan, n, x_T, w->e->F, w->phi[s], NULL, out);
 }
 
-/* Every direction in its own model, all images and strengths. */
+/* Every direction in its own model, all images and strengths: once, however many it is compared with. */
 HS_CHECKED static int run_own(work *w, size_t s)
 {
-    int rc;
+    int rc = HS_OK;
     hs_compared_effects *e = w->e;
+    hs_side_dirs *dirs = &w->side[s]->dirs;
     size_t cells = e->n * e->m;
+    double *value = NULL;
     hs_sweep seen = {0};
-    HS_TRY(hs_alloc(e->D * e->F, cells * sizeof(double), &e->value[s]));
+    if (dirs->own != NULL) {
+        goto out;
+    }
+    HS_TRY(hs_alloc(e->D * e->F, cells * sizeof *value, &value));
     for (size_t j = 0; j < e->D; j++) {
-        const hs_direction *d = s == 0 ? &w->dirs->a[j] : &w->dirs->b[j];
-        HS_TRY(sweep(w, s, d, e->m, e->strength, e->n, w->list[s].x_T, &seen));
+        HS_TRY(sweep(w, s, &dirs->d[j], e->m, e->strength, e->n, w->side[s]->x_T, &seen));
         for (size_t f = 0; f < e->F; f++) {
             for (size_t i = 0; i < cells; i++) {
-                e->value[s][(j * e->F + f) * cells + i] = (double)seen.value[f][i];
+                value[(j * e->F + f) * cells + i] = (double)seen.value[f][i];
             }
         }
         hs_sweep_free(&seen);
     }
+    dirs->own = value;
+    value = NULL;
 out:
+    e->value[s] = dirs->own;
+    free(value);
     hs_sweep_free(&seen);
     return rc;
 }
@@ -356,7 +342,7 @@ HS_CHECKED static int judge_carried(work *w, size_t s, size_t j, const float *un
     hs_compared_effects *e = w->e;
     hs_compared_effect *r = &e->effect[j];
     size_t way = 1 - s, all = e->D + HS_CARRIED_NULLS;
-    const float *own = s == 0 ? w->dirs->at_a[j] : w->dirs->at_b[j];
+    const float *own = w->side[s]->dirs.at[j];
     double *mine = NULL, *one = NULL, null[HS_CARRIED_NULLS], base;
     const hs_bootstrap_options o = hs_property_bootstrap(w->c);
     HS_TRY(hs_alloc(e->held, sizeof *mine, &mine));
@@ -366,12 +352,12 @@ HS_CHECKED static int judge_carried(work *w, size_t s, size_t j, const float *un
         mine[i] = effect(e, s, j, r->own, w->row[i], e->far);
     }
     base = hs_mean(e->held, mine, NULL);
-    fill(&w->list[s], own, unit, all, j, d);
+    fill(w->side[s], own, unit, all, j, d);
     HS_TRY(run_carried(w, s, j, d, w->carried));
     HS_TRY(hs_effect_ratio(e->held, w->carried, one, &o, &r->carried[way]));
     HS_TRY(hs_effect_ratio(e->held, w->carried, mine, &o, &r->ratio[way]));
     for (size_t b = 0; b < HS_CARRIED_NULLS; b++) {
-        fill(&w->list[s], own, unit, all, e->D + b, d);
+        fill(w->side[s], own, unit, all, e->D + b, d);
         HS_TRY(run_carried(w, s, j, d, w->carried));
         null[b] = fabs(hs_mean(e->held, w->carried, NULL));
     }
@@ -386,7 +372,7 @@ out:
 HS_CHECKED static int carried_into(work *w, size_t s)
 {
     int rc;
-    const hs_compared *side = &w->list[s];
+    const hs_compared *side = w->side[s];
     size_t all = w->e->D + HS_CARRIED_NULLS, S = side->view.S;
     float *unit = NULL;
     hs_direction d = {0};
@@ -404,26 +390,23 @@ out:
     return rc;
 }
 
-int hs_compared_effects_run(hs_cmd *c, const hs_compared *list, const hs_compared_dirs *dirs, const hs_carrier *carrier,
-                            hs_run_cells *cells, hs_compared_effects *out)
+int hs_compared_effects_run(hs_cmd *c, hs_compared *a, hs_compared *b, const hs_compared_dirs *dirs,
+                            const hs_carrier *carrier, hs_run_cells *cells, hs_compared_effects *out)
 {
     int rc;
-    hs_scorer *scorer[2] = {NULL, NULL};
-    work w = {.c = c, .list = list, .dirs = dirs, .carrier = carrier, .cells = cells, .e = out};
+    work w = {.c = c, .side = {a, b}, .dirs = dirs, .carrier = carrier, .cells = cells, .e = out};
     memset(out, 0, sizeof *out);
     out->D = dirs->D;
-    out->n = list[0].n;
+    out->n = a->n;
     HS_TRY(choose_strengths(&w));
-    HS_TRY(open_scorers(&w, scorer));
+    HS_TRY(open_factors(&w));
     HS_TRY(hs_calloc(out->D, sizeof *out->effect, &out->effect));
     HS_TRY(choose_images(&w));
-    HS_TRY(open_cells(&w));
     HS_TRY(run_own(&w, 0));
     HS_TRY(run_own(&w, 1));
     HS_TRY(profiles(&w));
     HS_TRY(carried_into(&w, 1));
     HS_TRY(carried_into(&w, 0));
-    hs_resume_say(c, cells->had, cells->images);
 out:
     for (size_t s = 0; s < 2; s++) {
         for (size_t f = 0; w.phi[s] != NULL && f < out->F; f++) {
@@ -434,8 +417,6 @@ out:
     }
     free(w.row);
     free(w.carried);
-    hs_scorer_free(scorer[0]);
-    hs_scorer_free(scorer[1]);
     if (rc != HS_OK) {
         hs_compared_effects_free(out);
     }

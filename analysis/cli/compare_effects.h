@@ -26,14 +26,18 @@ typedef struct {
     const double *strength;  /* (m) borrowed from the options */
     char (*factor)[32];
     double *sd;                 /* (F) of unedited images, both models together */
-    double *value[2];           /* (D, F, n, m) read-outs in each model */
+    const double *value[2];     /* (D, F, n, m) read-outs in each model, borrowed from its side */
     hs_compared_effect *effect; /* (D) */
 } hs_compared_effects;
 
-/* Runs both models along their directions and carried ones.  After the comparison; the carrier kept its maps with
- * HS_CARRIED_NULLS random ones.  The caller closes *cells, also after an error, when the answer is written
+/* Of all runs of these models; the caller closes them, also after an error, when the answer is written
  * (hs_resume_close). */
-HS_CHECKED int hs_compared_effects_run(hs_cmd *c, const hs_compared *list, const hs_compared_dirs *dirs,
+HS_CHECKED int hs_compared_cells_open(hs_cmd *c, size_t count, const hs_compared *list, hs_run_cells *cells);
+/* Runs two models along their directions and carried ones; what a model does along its own is run once.  After the
+ * comparison; the carrier kept its maps with HS_CARRIED_NULLS random ones; both have a scorer.  A delta network acts
+ * as it is in its own model; carried, its mean over the images is.  HS_ERANGE: --strengths without 0 or a positive
+ * one. */
+HS_CHECKED int hs_compared_effects_run(hs_cmd *c, hs_compared *a, hs_compared *b, const hs_compared_dirs *dirs,
                                        const hs_carrier *carrier, hs_run_cells *cells, hs_compared_effects *out);
 void hs_compared_effects_free(hs_compared_effects *e);
 

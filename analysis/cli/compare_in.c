@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/cli/shipped.h"
 #include "core/base/alloc.h"
 
 enum { MOST_GIB = 2 };
 
 void hs_compared_free(hs_compared *s)
 {
+    hs_side_dirs_free(&s->dirs);
+    hs_scorer_free(s->scorer);
     hs_side_free(&s->side);
     hs_source_free(&s->source);
     hs_steps_free(&s->steps);
@@ -85,6 +88,7 @@ HS_CHECKED static int predict(void *ctx, size_t n, const float *x_t, int t, size
     }
     float *h = a->s->h + (step * a->s->n + a->first) * a->s->d;
     HS_TRY(hs_unet_encode(a->u, a->ws, n, x_t, a->t, h));
+    HS_TRY(hs_side_dirs_see(&a->s->dirs, a->u, a->ws, step, n, h));
     HS_TRY(hs_unet_decode(a->u, a->ws, n, NULL, h, eps_p));
     memcpy(eps_d, eps_p, n * d_x * sizeof *eps_d);
 out:
@@ -169,13 +173,21 @@ HS_CHECKED static int open_model(hs_cmd *c, hs_compared *s)
     for (size_t k = 0; k < s->S; k++) {
         s->t[k] = s->steps.step[k].t;
     }
-    if (!hs_cmd_dry_run(c)) {
-        HS_TRY(hs_alloc(s->n, hs_chw_size(s->source.image) * sizeof *s->x_T, &s->x_T));
-        HS_TRY(hs_source_x_T(&s->source, 0, s->n, s->x_T));
-        HS_TRY(hash_start(s));
-        HS_TRY(hs_alloc(cells, sizeof *s->h, &s->h));
-        HS_TRY(ask(c, s));
+out:
+    return rc;
+}
+
+int hs_compared_ask(hs_cmd *c, hs_compared *s)
+{
+    int rc = HS_OK;
+    if (!s->is_model) {
+        return HS_OK;
     }
+    HS_TRY(hs_alloc(s->n, hs_chw_size(s->source.image) * sizeof *s->x_T, &s->x_T));
+    HS_TRY(hs_source_x_T(&s->source, 0, s->n, s->x_T));
+    HS_TRY(hash_start(s));
+    HS_TRY(hs_alloc(s->n * s->S, s->d * sizeof *s->h, &s->h));
+    HS_TRY(ask(c, s));
 out:
     return rc;
 }
@@ -186,14 +198,71 @@ int hs_compared_is_model(const char *spec)
     return dot == NULL || (strcmp(dot, ".h5") != 0 && strcmp(dot, ".hdf5") != 0 && strcmp(dot, ".npy") != 0);
 }
 
-int hs_compared_open(hs_cmd *c, const char *spec, hs_compared *s)
+int hs_compared_open(hs_cmd *c, const hs_compared_spec *spec, hs_compared *s)
 {
+    int rc;
     memset(s, 0, sizeof *s);
-    s->spec = spec;
-    int rc = hs_compared_is_model(spec) ? open_model(c, s) : open_file(c, spec, s);
+    s->spec = spec->spec;
+    HS_TRY(hs_compared_is_model(s->spec) ? open_model(c, s) : open_file(c, s->spec, s));
+    if (spec->directions != NULL) {
+        const hs_side_home home = {s->spec, s->sha256, s->is_model ? s->model.unet : NULL, s->S, s->d};
+        HS_TRY(hs_side_dirs_open(c, spec->directions, &home, &s->dirs));
+    }
+out:
     if (rc != HS_OK) {
         hs_compared_free(s);
     }
+    return rc;
+}
+
+/* ---- Attribute networks ---- */
+
+static const char *factor_of(const hs_attrnet_config *a, size_t f)
+{
+    return f < a->n_factors ? a->factor[f].name : "missing";
+}
+
+/* The network reads s's images, and the factors of the first one. */
+HS_CHECKED static int check_reader(const hs_compared *s, const char *attr, const hs_scorer *first,
+                                   const char *first_attr)
+{
+    const size_t channels = hs_unet_image_shape(hs_unet_config_of(s->model.unet)).c;
+    const hs_attrnet_config *a = hs_scorer_config(first), *b = hs_scorer_config(s->scorer);
+    size_t f = 0;
+    if (channels != 1 && channels != 3) {
+        return hs_fail(HS_ESHAPE, "%.60s: images of %zu channels; %.60s reads 1 or 3", s->spec, channels, attr);
+    }
+    while (f < a->n_factors && f < b->n_factors && strcmp(factor_of(a, f), factor_of(b, f)) == 0) {
+        f++;
+    }
+    return f == a->n_factors && f == b->n_factors
+               ? HS_OK
+               : hs_fail(HS_ESHAPE,
+                         "%.60s and %.60s don't read the same factors: number %zu is %.31s beside %.31s (of %zu and "
+                         "%zu); effects are compared factor by factor",
+                         first_attr, attr, f + 1, factor_of(a, f), factor_of(b, f), a->n_factors, b->n_factors);
+}
+
+int hs_compared_readers(hs_cmd *c, size_t count, const hs_compared_spec *spec, hs_compared *list)
+{
+    int rc = HS_OK, all = 1;
+    for (size_t i = 0; i < count; i++) {
+        all = all && list[i].is_model && list[i].dirs.n > 0;
+    }
+    for (size_t i = 0; i < count && all; i++) {
+        size_t j = 0;
+        while (strcmp(spec[j].attr, spec[i].attr) != 0) {
+            j++;
+        }
+        if (j < i) {
+            list[i].scorer = hs_scorer_share(list[j].scorer);
+        } else {
+            HS_TRY(hs_common_scorer_named(c, i == 0 ? "attr" : "attr-b", spec[i].attr, hs_common_conv(c),
+                                          &list[i].scorer));
+        }
+        HS_TRY(check_reader(&list[i], spec[i].attr, list[0].scorer, spec[0].attr));
+    }
+out:
     return rc;
 }
 
@@ -261,10 +330,6 @@ HS_CHECKED static int check_pair(hs_cmd *c, const hs_compared *a, const hs_compa
     if (a->n != b->n) {
         return hs_fail(HS_ESHAPE, "%s has %zu images, %s %zu; wanted the same", a->spec, a->n, b->spec, b->n);
     }
-    if (a->pairing[0] != '\0' && b->pairing[0] != '\0' && strcmp(a->pairing, b->pairing) != 0) {
-        return hs_fail(HS_ESHAPE, "%.60s and %.60s: samples don't pair, they start from %s and %s; wanted the same x_T",
-                       a->spec, b->spec, a->pairing, b->pairing);
-    }
     if (strcmp(a->tap, b->tap) != 0 && a->tap[0] != '\0' && b->tap[0] != '\0') {
         if (!hs_cmd_flag(c, "any-tap")) {
             return hs_fail(HS_ESHAPE, "%s is of tap %s, %s of %s; wanted the same, or --any-tap", a->spec, a->tap,
@@ -275,13 +340,30 @@ HS_CHECKED static int check_pair(hs_cmd *c, const hs_compared *a, const hs_compa
     return HS_OK;
 }
 
-int hs_compared_match(hs_cmd *c, size_t count, hs_compared *list)
+int hs_compared_check(hs_cmd *c, size_t count, const hs_compared *list)
 {
-    int rc = HS_OK, unknown = 0;
+    int rc = HS_OK;
     for (size_t i = 1; i < count; i++) {
         HS_TRY(check_pair(c, &list[0], &list[i]));
     }
+out:
+    return rc;
+}
+
+HS_CHECKED static int check_starts(const hs_compared *a, const hs_compared *b)
+{
+    return a->pairing[0] == '\0' || b->pairing[0] == '\0' || strcmp(a->pairing, b->pairing) == 0
+               ? HS_OK
+               : hs_fail(HS_ESHAPE,
+                         "%.60s and %.60s: samples don't pair, they start from %s and %s; wanted the same x_T", a->spec,
+                         b->spec, a->pairing, b->pairing);
+}
+
+int hs_compared_match(hs_cmd *c, size_t count, hs_compared *list)
+{
+    int rc = HS_OK, unknown = 0;
     for (size_t i = 0; i < count; i++) {
+        HS_TRY(check_starts(&list[0], &list[i]));
         unknown |= list[i].pairing[0] == '\0' && !hs_cmd_dry_run(c);
         if ((list[i].t == NULL) != (list[0].t == NULL) && (list[i].S > 1 || list[0].S > 1)) {
             rc = hs_fail(HS_ESHAPE, "%s has timesteps, %s does not", list[list[0].t == NULL ? i : 0].spec,
@@ -297,6 +379,10 @@ int hs_compared_match(hs_cmd *c, size_t count, hs_compared *list)
         hs_cmd_warn(c, "%zu of %zu timesteps are common to all; the others are left out", list[0].view.S, list[0].S);
     }
     put_timesteps(count, list);
+    for (size_t i = 0; i < count && !hs_cmd_dry_run(c); i++) {
+        const hs_compared *s = &list[i];
+        HS_TRY(hs_side_dirs_at(&list[i].dirs, s->d, s->view.S, s->step, s->view.t, s->n));
+    }
 out:
     return rc;
 }

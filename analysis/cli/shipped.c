@@ -58,14 +58,14 @@ const char *hs_shipped_or(const char *name, char path[HS_SHIPPED_PATH])
 
 int hs_common_scorer(hs_cmd *c, hs_conv_mode conv, hs_scorer **out)
 {
-    return hs_common_scorer_of(c, "attr", conv, out);
+    return hs_common_scorer_named(c, "attr", hs_cmd_str(c, "attr"), conv, out);
 }
 
-int hs_common_scorer_of(hs_cmd *c, const char *option, hs_conv_mode conv, hs_scorer **out)
+int hs_common_scorer_named(hs_cmd *c, const char *option, const char *name, hs_conv_mode conv, hs_scorer **out)
 {
     static const char *const file[] = {"config.json", "model.safetensors"};
     char shipped[HS_SHIPPED_PATH], path[HS_SHIPPED_PATH + 32];
-    const char *folder = hs_shipped_or(hs_cmd_str(c, option), shipped);
+    const char *folder = hs_shipped_or(name, shipped);
     hs_scorer *s = NULL;
     int rc = HS_OK;
     if (!is_folder(folder)) {

@@ -23,10 +23,11 @@ const char *hs_shipped_or(const char *name, char path[HS_SHIPPED_PATH]);
             "attribute network of attr:NAME and feat: a folder, or the name of one that ships" \
     }
 
-/* *out <- the attribute network of --attr, or of another option; records its files.  HS_EIO: not there; else as
- * hs_scorer_open. */
+/* *out <- the attribute network of --attr, or the one that another option names; records its files.  HS_EIO: not
+ * there; else as hs_scorer_open. */
 HS_CHECKED int hs_common_scorer(hs_cmd *c, hs_conv_mode conv, hs_scorer **out);
-HS_CHECKED int hs_common_scorer_of(hs_cmd *c, const char *option, hs_conv_mode conv, hs_scorer **out);
+HS_CHECKED int hs_common_scorer_named(hs_cmd *c, const char *option, const char *name, hs_conv_mode conv,
+                                      hs_scorer **out);
 
 /* The row --NAME of an option table. */
 #define HS_OPT_CLIP(NAME)                                                                 \

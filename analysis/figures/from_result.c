@@ -298,29 +298,72 @@ out:
     return rc;
 }
 
+/* *out (1 + D) <- the matrix of h, as t describes it, and one for each direction, with their verdicts as titles. */
+static int read_matrices(sources *s, const hs_figure_table *t, size_t *n, hs_figure_table **out)
+{
+    int rc = HS_OK;
+    size_t dim[3] = {0, t->rows, t->cols}, subjects;
+    const char *const *name, *const *verdict;
+    double *v = NULL;
+    char title[96];
+    if (hs_result_has(s->file[0], "direction_similarity")) {
+        HS_TRY(get_array(s, 0, "direction_similarity", 3, dim, &v));
+    }
+    *n = subjects = 1 + dim[0];
+    HS_TRY(hs_arena_alloc(&s->arena, subjects, sizeof **out, out));
+    (*out)[0] = *t;
+    if (v == NULL) {
+        goto out;
+    }
+    HS_TRY(read_labels(s, "subject", subjects, &name));
+    HS_TRY(read_labels(s, "subject_verdict", subjects, &verdict));
+    for (size_t i = 0; i < subjects; i++) {
+        (*out)[i] = *t;
+        (*out)[i].value = i == 0 ? t->value : v + (i - 1) * t->rows * t->cols;
+        snprintf(title, sizeof title, "%.60s: %.30s", name[i], verdict[i]);
+        HS_TRY(keep_text(s, title, &(*out)[i].title));
+    }
+out:
+    return rc;
+}
+
+static int any_negative(size_t n, const hs_figure_table *t)
+{
+    int any = 0;
+    for (size_t i = 0; i < n * t->rows * t->cols; i++) {
+        any |= t[i / (t->rows * t->cols)].value[i % (t->rows * t->cols)] < -0.05; /* debiased ones may dip a little */
+    }
+    return any;
+}
+
 static int plot_similarity(sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
-    size_t dim[2] = {0, 0};
+    size_t dim[2] = {0, 0}, count;
     double *v;
-    char caption[200];
-    hs_figure_table t = {0};
+    char caption[200] = "";
+    hs_figure_table t = {0}, *all;
     HS_TRY(get_array(s, 0, "similarity", 2, dim, &v));
+    t.rows = dim[0];
+    t.cols = dim[1];
+    t.value = v;
     HS_TRY(read_labels(s, "row", dim[0], &t.row_label));
     HS_TRY(read_labels(s, "column", dim[1], &t.col_label));
     HS_TRY(get_text(s, 0, "metric", "similarity", &t.title));
     HS_TRY(get_text(s, 0, "row_axis", NULL, &t.row_axis));
     HS_TRY(get_text(s, 0, "column_axis", NULL, &t.col_axis));
+    HS_TRY(read_matrices(s, &t, &count, &all));
     size_t n = get_count(s, 0, "n");
-    snprintf(caption, sizeof caption, n > 0 ? "n = %zu samples." : "", n);
-    t.caption = caption;
-    t.rows = dim[0];
-    t.cols = dim[1];
-    t.value = v;
-    for (size_t i = 0; i < dim[0] * dim[1]; i++) {
-        t.is_signed |= v[i] < -0.05; /* a debiased estimate may dip a little below 0 */
+    if (n > 0) {
+        snprintf(caption, sizeof caption, "%.120s%sn = %zu samples.", count > 1 ? t.title : "", count > 1 ? "; " : "",
+                 n);
     }
-    HS_TRY(hs_figure_matrix(&t, opt, drawn));
+    const int is_signed = any_negative(count, all);
+    for (size_t i = 0; i < count; i++) {
+        all[i].caption = caption;
+        all[i].is_signed = is_signed;
+    }
+    HS_TRY(hs_figure_matrices(count, all, opt, drawn));
 out:
     return rc;
 }

@@ -11,7 +11,8 @@
  * sweep,        /strength and, per name in attribute readouts, /score_NAME (sample, strength), else /effect
  * interpolation (sample, strength); attribute direction: one panel a read-out, the files are its curves
  * pca           /explained_variance_ratio (timestep, component) or (component), /timestep, attribute n
- * similarity    /similarity (row, column), texts or numbers /row and /column, attributes metric and n
+ * similarity    /similarity (row, column), texts or numbers /row and /column, attributes metric and n; of models and
+ *               directions /direction_similarity (direction, row, column) with /subject and /subject_verdict, h first
  * curves        /distance_p and /distance_x (timestep), /timestep rising, attributes distance, n, threshold_edit,
  *               threshold_boost, t_edit, t_boost
  * compare       /aligned_cosine, _back, _null, /ceiling (timestep), /timestep, /cka_debiased (row, column), /row; where

@@ -8,7 +8,7 @@
 #include "analysis/figures/palette.h"
 #include "core/base/alloc.h"
 
-enum { NUMBERS = 8, LABELS = 16, BOXES = 10000 };
+enum { NUMBERS = 8, LABELS = 16, BOXES = 10000, ACROSS = 3 };
 
 static double reach_of(const hs_figure_table *t)
 {
@@ -85,10 +85,12 @@ static void add_numbers(hs_figure *fig, const hs_figure_table *t, size_t block)
     }
 }
 
-static void draw(hs_figure *fig, const hs_figure_table *t, size_t block)
+static void draw(hs_figure *fig, size_t panel, const hs_figure_table *t, size_t block)
 {
     double bar = t->lo != NULL ? 0.12 / fig->panel_w : 0.05; /* of the panel's width */
-    hs_figure_panel(fig, 0, t->title, NULL);
+    hs_str_addf(&fig->gp, t->is_signed ? "DARK(v) = abs(v) > %g\n" : "DARK(v) = v < %g\n",
+                (t->is_signed ? 0.6 : 0.55) * reach_of(t));
+    hs_figure_panel(fig, panel, t->title, NULL);
     hs_palette_set(&fig->gp, t->is_signed);
     hs_str_addf(&fig->gp,
                 "set cbrange [%g:%g]\nset colorbox user origin graph %.4f,graph 0 size graph %.4f,graph 1 noborder\n"
@@ -97,8 +99,8 @@ static void draw(hs_figure *fig, const hs_figure_table *t, size_t block)
     hs_str_addf(&fig->gp, "set xrange [-0.5:%g]\nset yrange [%g:-0.5]\n", (double)t->cols - 0.5, (double)t->rows - 0.5);
     add_labels(fig, "x", t->cols, t->col_label, t->cols > 5 ? "rotate by 60 right" : "norotate");
     add_labels(fig, "y", t->rows, t->row_label, "");
-    hs_figure_y_name(fig, 0, t->row_axis);
-    if (t->col_axis != NULL) {
+    hs_figure_y_name(fig, panel, t->row_axis);
+    if (t->col_axis != NULL && panel == 0) {
         hs_str_add(&fig->gp, "set label 4 ");
         hs_figure_quote(fig, t->col_axis);
         hs_str_addf(&fig->gp, " at screen %.4f,%.4f center\n", (fig->left + 0.5 * fig->panel_w) / fig->width,
@@ -118,35 +120,54 @@ static void draw(hs_figure *fig, const hs_figure_table *t, size_t block)
     hs_str_add(&fig->gp, "\n");
 }
 
-int hs_figure_matrix(const hs_figure_table *t, const hs_figure_options *opt, int *drawn)
+/* Where n panels go; cells with intervals are broad. */
+static hs_figure_grid lay_out(size_t n, const hs_figure_table *t, double width)
+{
+    const size_t cols = n < ACROSS ? n : ACROSS;
+    const int broad = t->lo != NULL;
+    double beside = 0, below = 0;
+    for (size_t i = 0; i < n; i++) {
+        beside = fmax(beside, room(t[i].rows, t[i].row_label));
+        below = fmax(below, t[i].cols > 5 ? 0.87 * room(t[i].cols, t[i].col_label) : 0.08);
+    }
+    below += 0.14;
+    double right = broad ? 0.6 : 0.5, left = 0.14 + beside + (t->row_axis != NULL ? 0.17 : 0);
+    double gap = beside + (cols < ACROSS ? 0.8 : 0.6);
+    double box = (width - left - right - (double)(cols - 1) * gap) / (double)cols;
+    double h = broad ? 0.36 * (double)t->rows : box * (double)t->rows / (double)t->cols;
+    return (hs_figure_grid){.n = n,
+                            .cols = cols,
+                            .panel_h = fmin(fmax(h, 0.4), 8),
+                            .left = left,
+                            .right = right,
+                            .top = 0.28,
+                            .bottom = below + (t->col_axis != NULL ? 0.17 : 0),
+                            .gap_x = gap,
+                            .gap_y = below + 0.35};
+}
+
+int hs_figure_matrices(size_t n, const hs_figure_table *t, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
     size_t block;
     hs_figure fig = {0};
-    if (t->rows == 0 || t->cols == 0 || t->rows > 1000 || t->cols > 1000) {
+    if (n == 0 || t->rows == 0 || t->cols == 0 || t->rows > 1000 || t->cols > 1000) {
         return hs_fail(HS_ESHAPE, "a matrix figure of %zu x %zu; 1 to 1000 are possible", t->rows, t->cols);
     }
-    int broad = t->lo != NULL;
-    double width = opt->width > 0 ? opt->width : broad && t->cols > 3 ? 6.75 : 3.25, right = broad ? 0.6 : 0.5;
-    double left = 0.14 + room(t->rows, t->row_label) + (t->row_axis != NULL ? 0.17 : 0);
-    double below = 0.14 + (t->cols > 5 ? 0.87 * room(t->cols, t->col_label) : 0.08);
-    double box = width - left - right, h = broad ? 0.36 * (double)t->rows : box * (double)t->rows / (double)t->cols;
-    hs_figure_grid grid = {.n = 1,
-                           .cols = 1,
-                           .panel_h = h < 0.4 ? 0.4
-                                      : h > 8 ? 8
-                                              : h,
-                           .left = left,
-                           .right = right,
-                           .top = 0.28,
-                           .bottom = below + (t->col_axis != NULL ? 0.17 : 0)};
+    double width = opt->width > 0 ? opt->width : n > 1 || (t->lo != NULL && t->cols > 3) ? 6.75 : 3.25;
+    const hs_figure_grid grid = lay_out(n, t, width);
     HS_TRY(hs_figure_begin(opt, width, &grid, t->caption, &fig));
-    HS_TRY(add_cells(&fig, t, &block));
-    hs_str_addf(&fig.gp, t->is_signed ? "DARK(v) = abs(v) > %g\n" : "DARK(v) = v < %g\n",
-                (t->is_signed ? 0.6 : 0.55) * reach_of(t));
-    draw(&fig, t, block);
+    for (size_t i = 0; i < n; i++) {
+        HS_TRY(add_cells(&fig, &t[i], &block));
+        draw(&fig, i, &t[i], block);
+    }
     HS_TRY(hs_figure_finish(&fig, drawn));
 out:
     hs_figure_free(&fig);
     return rc;
+}
+
+int hs_figure_matrix(const hs_figure_table *t, const hs_figure_options *opt, int *drawn)
+{
+    return hs_figure_matrices(1, t, opt, drawn);
 }

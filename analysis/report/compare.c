@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/report/columns.h"
 #include "core/base/alloc.h"
@@ -116,5 +117,90 @@ out:
     free(row);
     free(cell);
     table_free(&t);
+    return rc;
+}
+
+/* ---- More than two ---- */
+
+enum { SUBJECT, A, B, JUDGED, CASE_WORDS, CASE_NUMBERS = 3, CASE_COLUMNS = 5, SUBJECT_COLUMNS = 3 };
+
+typedef struct {
+    size_t n, cases;
+    char **subject[SUBJECT_COLUMNS]; /* (n) */
+    char **text[CASE_WORDS];         /* (cases) */
+    double *v[CASE_NUMBERS];
+    char (*over)[WIDTH]; /* (cases) in words */
+    const char **cell;
+} many;
+
+static void many_free(many *t)
+{
+    for (int k = 0; k < SUBJECT_COLUMNS; k++) {
+        hs_strings_free(t->n, t->subject[k]);
+    }
+    for (int k = 0; k < CASE_WORDS; k++) {
+        hs_strings_free(t->cases, t->text[k]);
+    }
+    for (int k = 0; k < CASE_NUMBERS; k++) {
+        free(t->v[k]);
+    }
+    free(t->over);
+    free(t->cell);
+}
+
+/* t->n stays 0 where there are no pairs. */
+HS_CHECKED static int read_many(const char *path, many *t)
+{
+    static const char *const subject[SUBJECT_COLUMNS] = {"subject", "subject_verdict", "subject_reason"};
+    static const char *const text[CASE_WORDS] = {"case_subject", "case_a", "case_b", "case_verdict"};
+    static const char *const v[CASE_NUMBERS] = {"case_over", "case_low", "case_high"};
+    hs_result_in *r = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_result_open(path, &r));
+    if (!hs_result_has(r, text[0])) {
+        goto out;
+    }
+    HS_TRY(hs_result_get_strings(r, subject[0], &t->n, &t->subject[0]));
+    HS_TRY(hs_result_get_strings(r, text[0], &t->cases, &t->text[0]));
+    for (int k = 1; k < SUBJECT_COLUMNS; k++) {
+        HS_TRY(hs_report_texts(r, path, subject[k], t->n, &t->subject[k]));
+    }
+    for (int k = 1; k < CASE_WORDS; k++) {
+        HS_TRY(hs_report_texts(r, path, text[k], t->cases, &t->text[k]));
+    }
+    HS_TRY(hs_report_numbers(r, path, CASE_NUMBERS, v, t->cases, t->v));
+    HS_TRY(hs_alloc(t->cases, sizeof *t->over, &t->over));
+    HS_TRY(hs_alloc(t->cases > t->n ? t->cases : t->n, CASE_COLUMNS * sizeof *t->cell, &t->cell));
+out:
+    hs_result_close(r);
+    return rc;
+}
+
+int hs_report_compare_many(hs_page *page, const char *path)
+{
+    static const char *const over_all[SUBJECT_COLUMNS] = {"", "over all pairs", "because"};
+    static const char *const head[CASE_COLUMNS] = {"", "model", "and", "over ceiling", "verdict"};
+    int rc;
+    many t = {0};
+    HS_TRY(read_many(path, &t));
+    if (t.n == 0) {
+        goto out;
+    }
+    for (size_t i = 0; i < t.n * SUBJECT_COLUMNS; i++) {
+        t.cell[i] = t.subject[i % SUBJECT_COLUMNS][i / SUBJECT_COLUMNS];
+    }
+    hs_page_text(page,
+                 "Every pair of models, h and each direction: the held-out aligned cosine over what the space reaches "
+                 "with itself, the lower way round, with its 95 % interval. Shared is what every pair shares.");
+    hs_page_table(page, SUBJECT_COLUMNS, over_all, t.n, t.cell);
+    for (size_t k = 0; k < t.cases; k++) {
+        interval(t.over[k], t.v[0][k], t.v[1][k], t.v[2][k], NAN);
+        const char *const row[CASE_COLUMNS] = {t.text[SUBJECT][k], t.text[A][k], t.text[B][k], t.over[k],
+                                               t.text[JUDGED][k]};
+        memcpy(t.cell + k * CASE_COLUMNS, row, sizeof row);
+    }
+    hs_page_table(page, CASE_COLUMNS, head, t.cases, t.cell);
+out:
+    many_free(&t);
     return rc;
 }

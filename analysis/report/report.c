@@ -325,6 +325,38 @@ out:
     return rc;
 }
 
+/* Inches for a file's matrices: one, or one for each direction, too. */
+static int matrix_width(const char *path, double *width)
+{
+    hs_result_in *r = NULL;
+    int rc = hs_result_open(path, &r);
+    *width = rc == HS_OK && hs_result_has(r, "direction_similarity") ? 6.75 : 4.5;
+    hs_result_close(r);
+    return rc;
+}
+
+/* Matrices, and what comparisons of more than two models found. */
+static int add_similarity(report *r)
+{
+    int rc = HS_OK;
+    const char **path = NULL;
+    size_t n;
+    HS_TRY(of_kind(r, "similarity", &n, &path));
+    if (n > 0) {
+        hs_page_section(r->page, "Similarity");
+        hs_page_text(r->page, "Between timesteps, stores, directions or models.");
+    }
+    for (size_t i = 0; i < n; i++) {
+        double width;
+        HS_TRY(matrix_width(path[i], &width));
+        HS_TRY(add_figure(r, "Similarity", 1, path + i, width));
+        HS_TRY(hs_report_compare_many(r->page, path[i]));
+    }
+out:
+    free(path);
+    return rc;
+}
+
 /* The shape of h-space, a file after the other, each with its figure. */
 static int add_geometry(report *r)
 {
@@ -429,7 +461,7 @@ static int add_sections(report *r)
                     4.5));
     HS_TRY(add_strips(r, NULL, 1));
     HS_TRY(add_geometry(r));
-    HS_TRY(add_kind(r, "similarity", "Similarity", "Between timesteps, stores or directions.", 1, 4.5));
+    HS_TRY(add_similarity(r));
     HS_TRY(add_strips(r, "Pictures", 0));
     HS_TRY(hs_report_statistics(r->page, verdicts));
     HS_TRY(add_provenance(r));

@@ -125,6 +125,19 @@ P
         --directions-b d.h5 --strengths 1,2 --json -q
 }
 
+@test "attribute networks of other factors are refused before anything is run" {
+    local shipped="$HSPACE_DATADIR/models/faces-attr"
+    "$HSPACE" dump --model faces-a -N 12 --steps 2 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o d.h5
+    mkdir other && cp "$shipped"/model.safetensors other/
+    sed 's/"smile"/"grin"/' "$shipped/config.json" >other/config.json
+    local run="--a faces-a --b faces-b --directions-a d.h5 --directions-b d.h5 -f -N 12 --steps 2"
+    fails 2 "faces-attr and other don't read the same factors: number [0-9]+ is smile beside grin" \
+        "$HSPACE" compare $run --attr-b other --dry-run --json
+    fails 2 "don't read the same factors" "$HSPACE" compare $run --attr other --attr-b faces-attr --json
+    fails 5 "attr-b: nowhere is no folder" "$HSPACE" compare $run --attr-b nowhere --dry-run --json
+}
+
 @test "three models: a matrix, its order and a verdict of each pair" {
     dump random:tiny 0 a.h5
     dump random:tiny:1 0 b.h5
@@ -133,6 +146,78 @@ P
         and (.matrix[0][1] - .matrix[1][2] | fabs) < 1e-9 and (.order | sort) == [0, 1, 2] and .order[1] != 1' o.json
     "$HSPACE" info m.h5 --json | jq -e '.results.kind == "similarity"'
     fails 2 "of two models" "$HSPACE" compare --model a.h5,b.h5,a.h5 --directions-a a.h5 --directions-b a.h5 --json
+}
+
+@test "three models with directions: verdicts by pair and over all, and a matrix each, as every two of them have it" {
+    dump random:tiny 0 a.h5
+    dump random:tiny:1 0 b.h5
+    "$HSPACE" pca a.h5 -k 2 -q -o pa.h5
+    "$HSPACE" pca b.h5 -k 2 -q -o pb.h5
+    [ "$(verdict --model a.h5,b.h5,a.h5 --directions pa.h5,pb.h5,pa.h5 -o m.h5)" != shared ]
+    cp o.json many.json
+    verdict --a a.h5 --b b.h5 --directions-a pa.h5 --directions-b pb.h5 >/dev/null
+    jq -en --slurpfile x many.json --slurpfile y o.json '$x[0].results as $m | $y[0].results as $p
+        | ($m.pairs[0].directions == $p.directions) and ($m.h.verdict == $m.pairs[0].verdict)
+        and ([range(2)] | all(. as $l | $m.directions[$l] | .name == $p.directions[$l].a
+            and .pairs[0].over_ceiling.value == $p.directions[$l].over_ceiling.value and .pairs[0].verdict == $p.directions[$l].verdict
+            and .pairs[1].verdict == "shared" and .matrix[0][2] > 0.999999 and .matrix[0][1] == .matrix[1][0]
+            and .verdict == .pairs[0].verdict))'
+    jq -e '.results.verdict == (if any(.results.directions[]; .verdict == "not shared") then "not shared" else "inconclusive" end)' many.json
+    /usr/bin/python3 - <<'P'
+import h5py, json
+r, f = json.load(open("many.json"))["results"], h5py.File("m.h5")
+o = r["order"]
+for l, d in enumerate(r["directions"]):
+    want = [[d["matrix"][i][j] for j in o] for i in o]
+    assert (f["direction_similarity"][l] == want).all()
+assert [s.decode() for s in f["subject_verdict"][:]] == [r["h"]["verdict"]] + [d["verdict"] for d in r["directions"]]
+assert len(f["case_verdict"]) == 9
+P
+    [ "$(verdict --model a.h5,a.h5,a.h5 --directions pa.h5,pa.h5,pa.h5)" = shared ]
+    jq -e '.results.directions | all(.verdict == "shared" and (.reason | startswith("shared in 3 of 3 pairs")))' o.json
+    fails 2 "2 beside 3 --model" "$HSPACE" compare --model a.h5,b.h5,a.h5 --directions pa.h5,pb.h5 --json
+    if command -v gnuplot >/dev/null; then
+        "$HSPACE" plot m.h5 -q -o m.svg
+        grep -q "pc0: " m.svg && grep -q "h: " m.svg
+        "$HSPACE" report m.h5 -q -o m.html
+        grep -q "over all pairs" m.html && grep -q "pc1" m.html
+    fi
+}
+
+@test "a delta network is compared by its mean over the images, which direction freeze gives" {
+    local at="--timesteps 400,300,200"
+    "$HSPACE" direction asyrp --model faces-a --readout attr:smile -N 4 --batch 2 $at --t-edit 0 --trajectories 2 -q -o net.h5
+    "$HSPACE" direction freeze net.h5 --model faces-a -N 12 $at -q -o frozen.h5
+    "$HSPACE" dump --model faces-b -N 12 $at -q -o b.h5
+    "$HSPACE" pca b.h5 -k 1 -q -o pb.h5
+    local b="--directions-b pb.h5:pc0 -N 12 $at --strengths 0,1"
+    verdict --a faces-a --b faces-b --directions-a net.h5 $b >/dev/null
+    cp o.json net.json
+    verdict --a faces-a --b faces-b --directions-a frozen.h5:mean $b >/dev/null
+    jq -en --slurpfile x net.json --slurpfile y o.json '$x[0].results.directions[0] as $n | $y[0].results.directions[0] as $f
+        | def near(a; b): (a - b | fabs) < 1e-4;
+        $n.delta_network and ($f.delta_network | not) and near($n.aligned_cosine; $f.aligned_cosine)
+        and near($n.over_ceiling.value; $f.over_ceiling.value) and near($n.raw_cosine; $f.raw_cosine) and $n.effect_b != null'
+    # its own effects are the network's, image by image: not those of the mean
+    jq -en --slurpfile x net.json --slurpfile y o.json '$x[0].results.crosstalk as $n | $y[0].results.crosstalk as $f
+        | $n.a != $f.a and ($n.b | flatten | length) == ($f.b | flatten | length)'
+    "$HSPACE" dump --model faces-a -N 12 $at -q -o a.h5
+    fails 2 "is no model that it could be asked with" "$HSPACE" compare --a a.h5 --b b.h5 --directions-a net.h5 --directions-b pb.h5 --json
+}
+
+@test "three models run along their directions: each its own once, as two of them do" {
+    "$HSPACE" dump --model faces-a -N 12 --steps 2 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 1 -q -o d.h5
+    local run="-N 12 --steps 2 --strengths 0,1"
+    verdict --model faces-a,faces-a,lines-a --directions d.h5,d.h5,d.h5 -f --attrs faces-attr,faces-attr,lines-attr $run -o m.h5 >/dev/null
+    cp o.json many.json
+    [ ! -e m.h5.journal ]
+    verdict --a faces-a --b lines-a --directions-a d.h5 --directions-b d.h5 -f --attr-b lines-attr $run >/dev/null
+    jq -en --slurpfile x many.json --slurpfile y o.json '$x[0].results.pairs as $m | $y[0].results as $p
+        | $m[1].directions == $p.directions and $m[1].crosstalk == $p.crosstalk and $m[0].profiles.a == $m[0].profiles.b
+        and $m[0].directions[0].effect_a == $m[0].directions[0].effect_b'
+    fails 2 "no --attr or --attr-b" "$HSPACE" compare --model faces-a,faces-b --directions d.h5,d.h5 --attrs faces-attr,lines-attr \
+        --attr faces-attr $run --json
 }
 
 @test "the figure and the report show a comparison" {
