@@ -9,6 +9,7 @@
 #include "analysis/cli/compare_in.h"
 #include "analysis/cli/compare_many.h"
 #include "analysis/cli/compare_out.h"
+#include "analysis/cli/compare_plan.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
 #include "analysis/cli/property.h"
@@ -328,11 +329,12 @@ static int run(hs_cmd *c)
     HS_TRY(team != NULL ? hs_compared_data(s.count, s.list, data) : HS_OK);
     HS_TRY(hs_team_check(c, team, data));
     if (hs_cmd_dry_run(c)) {
-        hs_cmd_say(c, "%zu images x %zu timesteps in each of %zu\n", s.list[0].n, s.list[0].view.S, s.count);
+        HS_TRY(hs_team_leads(team) ? hs_compared_plan(c, s.count, s.list) : HS_OK);
         goto out;
     }
     const hs_compare_options o = options_of(c, team);
     HS_TRY(s.count == 2 ? pair(c, s.list, &o) : hs_compare_many(c, s.count, s.list, &o));
+    hs_compared_done(c, s.count, s.list);
     HS_TRY(hs_team_agree(team, plot != NULL && hs_team_leads(team) ? hs_plot_files(c, &path, 1, plot) : HS_OK));
 out:
     sides_free(&s);

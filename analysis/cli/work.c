@@ -218,13 +218,23 @@ static void put(hs_cmd *c, double encodes, double decodes)
 
 int hs_work_planned(hs_cmd *c, const hs_model *m, size_t n, hs_cost cost, double bytes)
 {
-    double seconds, both = (cost.encodes + cost.decodes) / 2;
+    return hs_work_planned_all(c, 1, &m, n, &cost, bytes);
+}
+
+int hs_work_planned_all(hs_cmd *c, size_t count, const hs_model *const *m, size_t n, const hs_cost *cost, double bytes)
+{
+    hs_cost all = {0};
+    double seconds = 0, forward;
     size_t batch = hs_common_batch(c, n);
     int rc = HS_OK;
-    HS_TRY(hs_common_forward_time(c, m, batch, &seconds));
-    put(c, cost.encodes, cost.decodes);
-    hs_cmd_say(c, "%.0f encodes, %.0f decodes\n", cost.encodes, cost.decodes);
-    hs_common_say_plan(c, both, seconds / (double)batch * both, bytes);
+    for (size_t i = 0; i < count; i++) {
+        HS_TRY(hs_common_forward_time(c, m[i], batch, &forward));
+        hs_cost_add(&all, 1, cost[i]);
+        seconds += forward / (double)batch * (cost[i].encodes + cost[i].decodes) / 2;
+    }
+    put(c, all.encodes, all.decodes);
+    hs_cmd_say(c, "%.0f encodes, %.0f decodes\n", all.encodes, all.decodes);
+    hs_common_say_plan(c, (all.encodes + all.decodes) / 2, seconds, bytes);
 out:
     return rc;
 }
@@ -233,4 +243,18 @@ void hs_work_done(hs_cmd *c, const hs_model *m, hs_unet_work beside)
 {
     hs_unet_work w = hs_unet_work_of(m->unet);
     put(c, (double)(w.encodes + beside.encodes), (double)(w.decodes + beside.decodes));
+}
+
+hs_cost hs_work_compare(const hs_work_of *w, size_t D, size_t m, const double *strength, size_t partners, size_t held,
+                        size_t random)
+{
+    hs_cost c = hs_work_source(w);
+    size_t zeros = 0;
+    for (size_t j = 0; j < m; j++) {
+        zeros += strength[j] == 0;
+    }
+    hs_cost_add(&c, 1, hs_cost_edit(&w->edit, w->n, 1, 0));
+    hs_cost_add(&c, (double)D, hs_cost_sweep(&w->edit, w->n, zeros, m - zeros));
+    hs_cost_add(&c, (double)(D * partners * (1 + random)), hs_cost_sweep(&w->edit, held, 0, 1));
+    return c;
 }

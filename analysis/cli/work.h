@@ -37,12 +37,19 @@ hs_cost hs_work_linearity(const hs_work_of *w, size_t m, const double *strength,
 hs_cost hs_work_homogeneity(const hs_work_of *w, size_t tried, size_t K, size_t R, int rival);
 /* consistency: at most P steps tried at one another, K random directions, a rival of eps or none, the controls. */
 hs_cost hs_work_consistency(const hs_work_of *w, size_t P, size_t K, int rival);
+/* compare: one model's share: its h, each of D directions over all strengths, and, for each of so many partners, every
+ * direction carried from it and so many random ones at the largest strength on the held-out images. */
+hs_cost hs_work_compare(const hs_work_of *w, size_t D, size_t m, const double *strength, size_t partners, size_t held,
+                        size_t random);
 
 /* Where step q of P chosen ones lies among S: evenly, the first and the last among them. */
 size_t hs_work_place(size_t q, size_t P, size_t S);
 
 /* results.encodes and results.decodes: of a dry run, with what it takes; of a run, as the network counted them. */
 HS_CHECKED int hs_work_planned(hs_cmd *c, const hs_model *m, size_t n, hs_cost cost, double bytes);
+/* The same of several models, each with its own cost. */
+HS_CHECKED int hs_work_planned_all(hs_cmd *c, size_t count, const hs_model *const *m, size_t n, const hs_cost *cost,
+                                   double bytes);
 void hs_work_done(hs_cmd *c, const hs_model *m, hs_unet_work beside); /* beside: in other networks */
 
 #endif

@@ -431,13 +431,34 @@ out:
     return rc;
 }
 
+/* t <- how alike h itself is at a store's timesteps; rows stay 0 where the file doesn't say. */
+static int read_spaces(sources *s, hs_figure_table *t)
+{
+    int rc = HS_OK;
+    size_t dim[2] = {0, 0};
+    double *v;
+    *t = (hs_figure_table){.title = "debiased CKA of h at t and t'"};
+    if (!hs_result_has(s->file[0], "store_timestep") || !hs_result_has(s->file[0], "cka_debiased")) {
+        return HS_OK;
+    }
+    HS_TRY(get_array(s, 0, "cka_debiased", 2, dim, &v));
+    HS_TRY(read_labels(s, "store_timestep", dim[0], &t->row_label));
+    t->col_label = t->row_label;
+    t->rows = dim[0];
+    t->cols = dim[1];
+    t->value = v;
+    t->is_signed = any_negative(1, t);
+out:
+    return rc;
+}
+
 /* What a property's file shows: /shown (row, column) as a heat map, else its effects as a sweep. */
 static int plot_property(sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
     size_t dim[2] = {0, 0};
     double *v;
-    hs_figure_table t = {.is_signed = 1};
+    hs_figure_table both[2] = {{.is_signed = 1}}, t = {.is_signed = 1};
     if (!hs_result_has(s->file[0], "shown")) {
         return plot_sweep(s, opt, drawn);
     }
@@ -454,7 +475,9 @@ static int plot_property(sources *s, const hs_figure_options *opt, int *drawn)
     t.rows = dim[0];
     t.cols = dim[1];
     t.value = v;
-    HS_TRY(hs_figure_matrix(&t, opt, drawn));
+    both[0] = t;
+    HS_TRY(read_spaces(s, &both[1]));
+    HS_TRY(hs_figure_matrices(both[1].rows > 0 ? 2 : 1, both, opt, drawn));
 out:
     return rc;
 }

@@ -19,8 +19,8 @@ typedef struct {
 /* Draws the matrix, first row on top, with its numbers where there is room (up to 8 x 8, and their limits).
  * Errors as hs_figure_finish; HS_ESHAPE: empty, or more than 1000 rows or columns. */
 HS_CHECKED int hs_figure_matrix(const hs_figure_table *table, const hs_figure_options *opt, int *drawn);
-/* Several of one shape and kind side by side, three a row, each under its own title; the names of axes and the caption
- * are the first one's. */
+/* Several side by side, three a row, in boxes of the first one's proportions; the caption and the names of the
+ * axes are the first one's, too. */
 HS_CHECKED int hs_figure_matrices(size_t n, const hs_figure_table *table, const hs_figure_options *opt, int *drawn);
 
 #endif

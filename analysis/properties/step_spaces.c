@@ -9,9 +9,12 @@
 #include "core/base/rng.h"
 #include "core/geom/angle.h"
 #include "core/geom/cka.h"
+#include "core/geom/gram.h"
 #include "core/geom/pca.h"
 #include "core/stats/moments.h"
 #include "core/stats/special.h"
+
+enum { HELD_MIB = 256, GRAMS_MIB = 384 }; /* of one step's h; of all steps' Gram matrices */
 
 void hs_step_spaces_free(hs_step_spaces *s)
 {
@@ -27,12 +30,17 @@ void hs_step_spaces_free(hs_step_spaces *s)
 typedef struct {
     const hs_step_spaces_source *s;
     size_t k, first;
+    const float *h; /* (n, d) of the step, or NULL: read again */
 } part;
 
 HS_CHECKED static int read_part(void *ctx, size_t first, size_t count, float *out)
 {
     const part *p = ctx;
-    return p->s->read(p->s->ctx, p->k, p->first + first, count, out);
+    if (p->h == NULL) {
+        return p->s->read(p->s->ctx, p->k, p->first + first, count, out);
+    }
+    memcpy(out, p->h + (p->first + first) * p->s->d, count * p->s->d * sizeof *out);
+    return HS_OK;
 }
 
 static hs_rows rows_of(part *p, size_t n)
@@ -47,6 +55,8 @@ typedef struct {
     float *half;   /* (2, r, d) */
     float *random; /* (P, draws, r, d) */
     int *has;      /* (P) step has r components */
+    float *h;      /* (n, d) of the step at hand, or NULL: too large to hold */
+    double **gram; /* [P] (n, n), NULL of a step without; or NULL: too large to keep */
     double *pair;  /* (2, r, d) */
     double *theta; /* (r) */
 } work;
@@ -101,9 +111,10 @@ static void draw_weights(const work *w, size_t k, size_t rows, float *z)
     }
 }
 
-/* The random spaces of step k, by one pass over its rows. */
-HS_CHECKED static int draw_spaces(const work *w, size_t k)
+/* The random spaces of a step, by one pass over its rows. */
+HS_CHECKED static int draw_spaces(const work *w, part *all)
 {
+    const size_t k = all->k;
     const size_t n = w->s->n, d = w->s->d, rows = w->s->draws * w->s->r, tile = hs_rows_tile(d, n);
     float *z = NULL, *h = NULL, *out = w->random + k * rows * d;
     int rc = HS_OK;
@@ -113,7 +124,7 @@ HS_CHECKED static int draw_spaces(const work *w, size_t k)
     memset(out, 0, rows * d * sizeof *out);
     for (size_t first = 0; first < n; first += tile) {
         const size_t count = n - first < tile ? n - first : tile;
-        HS_TRY(w->s->read(w->s->ctx, k, first, count, h));
+        HS_TRY(read_part(all, first, count, h));
 #pragma omp parallel for
         for (size_t a = 0; a < rows; a++) {
             for (size_t i = 0; i < count; i++) {
@@ -131,11 +142,31 @@ out:
 
 /* ---- Steps and pairs ---- */
 
+/* w->gram[k] <- products of the step's centred rows; NULL where a value isn't finite or nothing varies. */
+HS_CHECKED static int keep_gram(const work *w, part *all)
+{
+    const size_t n = w->s->n;
+    const hs_rows rows = rows_of(all, n);
+    hs_centring c = {0};
+    double *K = NULL;
+    int rc = HS_OK;
+    HS_TRY(hs_centring_new(&rows, w->s->progress, &c));
+    HS_TRY(hs_alloc(n, n * sizeof *K, &K));
+    HS_TRY(hs_gram(&c, w->s->progress, K));
+    w->gram[all->k] = K;
+    K = NULL;
+out:
+    hs_centring_free(&c);
+    free(K);
+    return rc == HS_EDEGENERATE ? HS_OK : rc;
+}
+
 HS_CHECKED static int look_at_step(const work *w, size_t k)
 {
     const size_t size = w->s->r * w->s->d, n = w->s->n;
-    part all = {w->s, k, 0}, second = {w->s, k, n / 2};
+    part all = {w->s, k, 0, w->h}, second = {w->s, k, n / 2, w->h};
     int a = 0, b = 0, rc = HS_OK;
+    HS_TRY(w->h != NULL ? w->s->read(w->s->ctx, k, 0, n, w->h) : HS_OK);
     w->out->split[k] = NAN;
     HS_TRY(components(w, &all, n, w->pc + k * size, &w->has[k]));
     HS_TRY(components(w, &all, n / 2, w->half, &a));
@@ -144,7 +175,8 @@ HS_CHECKED static int look_at_step(const work *w, size_t k)
         HS_TRY(angles(w, w->half, w->half + size));
         w->out->split[k] = hs_grassmann(w->s->r, w->theta);
     }
-    HS_TRY(w->has[k] ? draw_spaces(w, k) : HS_OK);
+    HS_TRY(w->has[k] ? draw_spaces(w, &all) : HS_OK);
+    HS_TRY(w->gram != NULL ? keep_gram(w, &all) : HS_OK);
 out:
     return rc;
 }
@@ -184,13 +216,23 @@ out:
     return rc;
 }
 
+/* From what was kept, else by reading both steps again. */
+HS_CHECKED static int cka_of(const work *w, size_t k, size_t l, hs_cka *cka)
+{
+    const size_t n = w->s->n;
+    part a = {w->s, k, 0, NULL}, b = {w->s, l, 0, NULL};
+    const hs_rows A = rows_of(&a, n), B = rows_of(&b, n);
+    if (w->gram == NULL) {
+        return hs_cka_linear(&A, &B, w->s->progress, cka);
+    }
+    return w->gram[k] == NULL || w->gram[l] == NULL ? HS_EDEGENERATE : hs_cka_gram(n, w->gram[k], w->gram[l], cka);
+}
+
 HS_CHECKED static int look_at_cka(const work *w, size_t k, size_t l)
 {
     const size_t P = w->s->P, n = w->s->n;
-    part a = {w->s, k, 0}, b = {w->s, l, 0};
-    const hs_rows A = rows_of(&a, n), B = rows_of(&b, n);
     hs_cka cka;
-    int rc = hs_cka_linear(&A, &B, w->s->progress, &cka);
+    int rc = cka_of(w, k, l, &cka);
     if (rc == HS_OK) {
         double half = hs_student_quantile(0.5 * (1 + w->s->level), (double)n - 1) * cka.jackknife_se;
         set(w->out->cka, P, k, l, cka.debiased);
@@ -198,6 +240,12 @@ HS_CHECKED static int look_at_cka(const work *w, size_t k, size_t l)
         set(w->out->cka_hi, P, k, l, cka.debiased + half);
     }
     return rc == HS_EDEGENERATE ? HS_OK : rc;
+}
+
+static int fits(size_t mib, const uint64_t factor[3])
+{
+    size_t bytes;
+    return hs_size_product(3, factor, &bytes) == HS_OK && bytes <= mib << 20;
 }
 
 HS_CHECKED static int make_room(const hs_step_spaces_source *s, work *w, hs_step_spaces *o)
@@ -220,6 +268,12 @@ HS_CHECKED static int make_room(const hs_step_spaces_source *s, work *w, hs_step
     HS_TRY(hs_alloc(s->P * s->draws * s->r, s->d * sizeof *w->random, &w->random));
     HS_TRY(hs_alloc(2 * s->r, s->d * sizeof *w->pair, &w->pair));
     HS_TRY(hs_alloc(s->r, sizeof *w->theta, &w->theta));
+    if (fits(HELD_MIB, (const uint64_t[]){s->n, s->d, sizeof *w->h})) {
+        HS_TRY(hs_alloc(s->n, s->d * sizeof *w->h, &w->h));
+    }
+    if (fits(GRAMS_MIB, (const uint64_t[]){s->n, s->n, s->P * sizeof **w->gram})) {
+        HS_TRY(hs_calloc(s->P, sizeof *w->gram, &w->gram));
+    }
 out:
     return rc;
 }
@@ -264,6 +318,11 @@ out:
     free(w.half);
     free(w.random);
     free(w.pair);
+    for (size_t k = 0; w.gram != NULL && k < s->P; k++) {
+        free(w.gram[k]);
+    }
+    free(w.gram);
+    free(w.h);
     free(w.theta);
     return rc;
 }

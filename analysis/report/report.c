@@ -198,6 +198,18 @@ static void add_stores(report *r)
     }
 }
 
+/* *width <- inches of a file's figure: as given, or the whole page where it has several matrices. */
+static int figure_width(const char *path, double *width)
+{
+    hs_result_in *r = NULL;
+    int rc = hs_result_open(path, &r);
+    if (rc == HS_OK && (hs_result_has(r, "direction_similarity") || hs_result_has(r, "store_timestep"))) {
+        *width = 6.75;
+    }
+    hs_result_close(r);
+    return rc;
+}
+
 /* A section of figures of one kind, together at a time. */
 static int add_kind(report *r, const char *kind, const char *heading, const char *text, size_t together, double width)
 {
@@ -211,7 +223,9 @@ static int add_kind(report *r, const char *kind, const char *heading, const char
     }
     for (size_t i = 0; i < n; i += together) {
         size_t k = n - i < together ? n - i : together;
-        HS_TRY(add_figure(r, heading, k, path + i, k > 1 ? 6.75 : width));
+        double inches = k > 1 ? 6.75 : width;
+        HS_TRY(figure_width(path[i], &inches));
+        HS_TRY(add_figure(r, heading, k, path + i, inches));
     }
 out:
     free(path);
@@ -325,16 +339,6 @@ out:
     return rc;
 }
 
-/* Inches for a file's matrices: one, or one for each direction, too. */
-static int matrix_width(const char *path, double *width)
-{
-    hs_result_in *r = NULL;
-    int rc = hs_result_open(path, &r);
-    *width = rc == HS_OK && hs_result_has(r, "direction_similarity") ? 6.75 : 4.5;
-    hs_result_close(r);
-    return rc;
-}
-
 /* Matrices, and what comparisons of more than two models found. */
 static int add_similarity(report *r)
 {
@@ -347,8 +351,8 @@ static int add_similarity(report *r)
         hs_page_text(r->page, "Between timesteps, stores, directions or models.");
     }
     for (size_t i = 0; i < n; i++) {
-        double width;
-        HS_TRY(matrix_width(path[i], &width));
+        double width = 4.5;
+        HS_TRY(figure_width(path[i], &width));
         HS_TRY(add_figure(r, "Similarity", 1, path + i, width));
         HS_TRY(hs_report_compare_many(r->page, path[i]));
     }

@@ -125,6 +125,26 @@ P
         --directions-b d.h5 --strengths 1,2 --json -q
 }
 
+@test "a dry run says how much is run and read, as the run then does" {
+    "$HSPACE" dump --model faces-a -N 12 --steps 3 -q -o a.h5
+    "$HSPACE" pca a.h5 -k 2 -q -o d.h5
+    same() { # ARGS...: the counts of the dry run are those of the run
+        "$HSPACE" compare "$@" --dry-run --json >plan.json
+        "$HSPACE" compare "$@" --bootstrap 200 --json >o.json 2>err || true
+        jq -en --slurpfile p plan.json --slurpfile r o.json '$p[0].results as $p | $r[0].results as $r
+            | $p.encodes > 0 and $p.encodes == $r.encodes and $p.decodes == $r.decodes'
+    }
+    same --a faces-a --b faces-b -N 12 --steps 3
+    jq -e '.results.encodes == 72 and .results.n == 12 and .results.timesteps == 3 and .results.store_bytes == 0' plan.json
+    same --model faces-a,faces-a,lines-a --directions d.h5,d.h5,d.h5 -f -N 12 --steps 3 --strengths 0,1,2 --t-edit 400
+    same --a faces-a --b faces-b --directions-a d.h5 --directions-b d.h5 -f -N 12 --steps 3 --strengths 0,1 --mode symmetric --folds 3
+    "$HSPACE" compare --a a.h5 --b a.h5 --dry-run --json >plan.json
+    jq -e --argjson d "$("$HSPACE" compare --a a.h5 --b a.h5 --json | jq .results.a.d)" \
+        '.results.store_bytes == 2 * 12 * 3 * $d * 4 and (.results | has("encodes") | not)' plan.json
+    "$HSPACE" compare --a a.h5 --b a.h5 --dry-run -o o.h5 | grep -q "12 images x 3 timesteps in each of 2: 1 pair, 0 directions"
+    [ ! -e o.h5 ]
+}
+
 @test "attribute networks of other factors are refused before anything is run" {
     local shipped="$HSPACE_DATADIR/models/faces-attr"
     "$HSPACE" dump --model faces-a -N 12 --steps 2 -q -o a.h5

@@ -197,6 +197,10 @@ PY
         --store a.h5 --rank 3 -o m.h5 --json 2>/dev/null >m.json || true
     diff <(jq '.results.statistics[] | select(.name == "grassmann[0,3]").value' c.json) \
         <(jq '.results.statistics[] | select(.name == "grassmann[0,3]").value' m.json)
+    if command -v gnuplot >/dev/null; then
+        "$HSPACE" plot c.h5 -q -o c.svg && grep -q "debiased CKA of h at t" c.svg
+        "$HSPACE" report c.h5 -q -o c.html && grep -q "debiased CKA of h at t" c.html
+    fi
     fails 2 "12 components of 24 images" "$HSPACE" consistency --deltas holds.h5 --store a.h5 --rank 12 --json
     fails 2 "rank: of the components of --store" "$HSPACE" consistency --deltas holds.h5 --rank 3 --json
     fails 3 "." "$HSPACE" consistency --deltas holds.h5 --store other.h5 --json

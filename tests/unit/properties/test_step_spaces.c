@@ -7,6 +7,7 @@
 #include "analysis/properties/step_spaces.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
+#include "core/geom/cka.h"
 #include "tests/support/measured.h"
 #include "tests/support/support.h"
 
@@ -14,12 +15,16 @@ enum { N = 64, D = 40, STEPS = 3 };
 
 typedef struct {
     size_t n;
+    int reads[STEPS][N];
     float h[STEPS][N][D];
 } data;
 
 HS_CHECKED static int read_h(void *ctx, size_t k, size_t first, size_t count, float *out)
 {
-    const data *x = ctx;
+    data *x = ctx;
+    for (size_t i = first; i < first + count; i++) {
+        x->reads[k][i]++;
+    }
     memcpy(out, x->h[k][first], count * D * sizeof *out);
     return HS_OK;
 }
@@ -34,7 +39,7 @@ static hs_step_spaces_source source_of(data *x, size_t P, size_t r)
 static data *noise(uint64_t seed)
 {
     data *x;
-    assert_ok(hs_alloc(1, sizeof *x, &x));
+    assert_ok(hs_calloc(1, sizeof *x, &x));
     x->n = N;
     hs_rng_normal((hs_rng){seed, HS_RNG_TEST, 8}, 0, sizeof x->h / sizeof(float), x->h[0][0]);
     for (size_t k = 0; k < STEPS; k++) {
@@ -66,6 +71,33 @@ static void test_equal_steps(void **state)
     assert_near(at(&s, s.cka, 0, 1), 1, 1e-9);
     assert_near(at(&s, s.cka_lo, 0, 1), 1, 1e-6);
     assert_true(at(&s, s.null_lo, 0, 1) > 0.3);
+    hs_step_spaces_free(&s);
+    free(x);
+}
+
+HS_CHECKED static int read_rows(void *ctx, size_t first, size_t count, float *out)
+{
+    memcpy(out, (const float *)ctx + first * D, count * D * sizeof *out);
+    return HS_OK;
+}
+
+/* However many components, halves, draws and pairs: and the pairs' CKA is that of the rows. */
+static void test_each_step_is_read_once(void **state)
+{
+    (void)state;
+    data *x = noise(3);
+    const hs_step_spaces_source source = source_of(x, STEPS, 3);
+    hs_step_spaces s;
+    hs_cka cka;
+    assert_ok(hs_step_spaces_of(&source, &s));
+    for (size_t k = 0; k < STEPS; k++) {
+        for (size_t i = 0; i < N; i++) {
+            assert_int_equal(x->reads[k][i], 1);
+        }
+        const hs_rows A = {N, D, 1, read_rows, x->h[k]}, B = {N, D, 1, read_rows, x->h[0]};
+        assert_ok(hs_cka_linear(&A, &B, NULL, &cka));
+        assert_near(at(&s, s.cka, k, 0), cka.debiased, 1e-9);
+    }
     hs_step_spaces_free(&s);
     free(x);
 }
@@ -178,8 +210,9 @@ static void test_errors(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_steps), cmocka_unit_test(test_known_angle),
-                                       cmocka_unit_test(test_independent), cmocka_unit_test(test_undefined_step),
-                                       cmocka_unit_test(test_errors)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_equal_steps),    cmocka_unit_test(test_each_step_is_read_once),
+        cmocka_unit_test(test_known_angle),    cmocka_unit_test(test_independent),
+        cmocka_unit_test(test_undefined_step), cmocka_unit_test(test_errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
