@@ -1,21 +1,228 @@
+/* Goto's blocking, with the weights' panels of panel.h: a block of op(A) is laid out once for all columns, a panel
+ * of op(B) for all rows of that block.  C is cut over threads; where the cuts fall changes no sum. */
 #include "core/linalg/sgemm.h"
 
 #include <assert.h>
-#include <cblas.h>
-#include <limits.h>
+#include <omp.h>
+#include <stdint.h>
+#include <string.h>
 
-static int fits(size_t a)
+#include "core/base/simd.h"
+#include "core/linalg/panel.h"
+
+enum {
+    DEEP = 256,      /* of k at once: a panel stays in the first cache */
+    TALL = 192,      /* rows of op(A) laid out at once, and */
+    WIDE = 256,      /* columns of op(B): the second cache holds them */
+    ROWS = 96,       /* rows of products at once */
+    WIDEST = 32,     /* panel */
+    LINE = 16,       /* floats of a cache line */
+    LEAST = 64 << 10 /* products a thread must find to be worth waking */
+};
+
+typedef struct {
+    const hs_panel_kernel *kernel;
+    int transa, transb;
+    size_t m, n, k;
+    float alpha;
+    const float *A;
+    size_t lda;
+    const float *B;
+    size_t ldb;
+    float beta;
+    float *C;
+    size_t ldc;
+} product;
+
+/* Rows [i0, i1) and columns [j0, j1) of C. */
+typedef struct {
+    size_t i0, i1, j0, j1;
+} rectangle;
+
+static size_t min_size(size_t a, size_t b)
 {
-    assert(a <= INT_MAX);
-    return (int)a;
+    return a < b ? a : b;
+}
+
+typedef float four __attribute__((vector_size(16)));
+typedef int four_at __attribute__((vector_size(16)));
+
+static four four_from(const float *x)
+{
+    four v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+/* to (4, 4) <- from^T */
+static void turn_4x4(const float *from, size_t ld, float *to, size_t to_ld)
+{
+    const four_at low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
+    four a = four_from(from), b = four_from(from + ld), c = four_from(from + 2 * ld), d = four_from(from + 3 * ld);
+    four ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);
+    four AB = __builtin_shuffle(a, b, high), CD = __builtin_shuffle(c, d, high);
+    four row[4] = {__builtin_shuffle(ab, cd, first), __builtin_shuffle(ab, cd, second),
+                   __builtin_shuffle(AB, CD, first), __builtin_shuffle(AB, CD, second)};
+    for (size_t i = 0; i < 4; i++) {
+        memcpy(to + i * to_ld, &row[i], sizeof row[i]);
+    }
+}
+
+/* to (rows, cols) <- from^T, a cache line's worth of rows */
+static void turn_line(size_t rows, size_t cols, const float *from, size_t ld, float *to, size_t to_ld)
+{
+    size_t whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
+    for (size_t j = 0; j < whole_cols; j += 4) {
+        for (size_t i = 0; i < whole_rows; i += 4) {
+            turn_4x4(from + j * ld + i, ld, to + i * to_ld + j, to_ld);
+        }
+        for (size_t i = whole_rows; i < rows; i++) {
+            for (size_t l = j; l < j + 4; l++) {
+                to[i * to_ld + l] = from[l * ld + i];
+            }
+        }
+    }
+    for (size_t j = whole_cols; j < cols; j++) {
+        for (size_t i = 0; i < rows; i++) {
+            to[i * to_ld + j] = from[j * ld + i];
+        }
+    }
+}
+
+static void turn(size_t rows, size_t cols, const float *from, size_t ld, float *to, size_t to_ld)
+{
+    for (size_t i = 0; i < rows; i += LINE) {
+        turn_line(min_size(LINE, rows - i), cols, from + i, ld, to + i * to_ld, to_ld);
+    }
+}
+
+/* to (rows, cols) <- the block of op(X) that begins at (i, j) */
+static void lay_out(int trans, const float *X, size_t ld, size_t i, size_t j, size_t rows, size_t cols, float *to,
+                    size_t to_ld)
+{
+    if (trans) {
+        turn(rows, cols, X + j * ld + i, ld, to, to_ld);
+        return;
+    }
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(to + r * to_ld, X + (i + r) * ld + j, cols * sizeof *to);
+    }
+}
+
+/* C <- alpha T + beta C */
+HS_SIMD static void merge(size_t rows, size_t cols, float alpha, const float *T, size_t ldt, float beta, float *C,
+                          size_t ldc)
+{
+    for (size_t i = 0; i < rows; i++) {
+        const float *t = T + i * ldt;
+        float *c = C + i * ldc;
+        if (beta == 0) {
+            for (size_t j = 0; j < cols; j++) {
+                c[j] = alpha * t[j];
+            }
+        } else {
+            for (size_t j = 0; j < cols; j++) {
+                c[j] = alpha * t[j] + beta * c[j];
+            }
+        }
+    }
+}
+
+/* The laid out blocks, on the stack of whoever multiplies. */
+typedef struct {
+    _Alignas(64) float panel[DEEP * WIDE]; /* of op(B), one panel after the other */
+    _Alignas(64) float row[TALL * DEEP];   /* of op(A) */
+    _Alignas(64) float T[ROWS * WIDEST];   /* their product */
+} blocks;
+
+/* The panels of the products [p, p + k) of columns j to j + cols. */
+static void lay_panels(const product *g, size_t p, size_t k, size_t j, size_t cols, float *panel)
+{
+    size_t width = g->kernel->width;
+    for (size_t c = 0; c < cols; c += width, panel += k * width) {
+        size_t now = min_size(width, cols - c);
+        if (now < width) {
+            memset(panel, 0, k * width * sizeof *panel);
+        }
+        lay_out(g->transb, g->B, g->ldb, p, j + c, k, now, panel, width);
+    }
+}
+
+/* What the products [p, p + k) contribute to a block of at most TALL rows and WIDE columns of C. */
+static void block(const product *g, const rectangle *r, size_t p, size_t k, blocks *b)
+{
+    size_t width = g->kernel->width;
+    float beta = p == 0 ? g->beta : 1;
+    lay_out(g->transa, g->A, g->lda, r->i0, p, r->i1 - r->i0, k, b->row, k);
+    for (size_t j = r->j0; j < r->j1; j += width) {
+        const float *panel = b->panel + (j - r->j0) * k;
+        for (size_t i = r->i0; i < r->i1; i += ROWS) {
+            size_t rows = min_size(ROWS, r->i1 - i);
+            g->kernel->run(rows, k, b->row + (i - r->i0) * k, k, panel, b->T, width);
+            merge(rows, min_size(width, r->j1 - j), g->alpha, b->T, width, beta, g->C + i * g->ldc + j, g->ldc);
+        }
+    }
+}
+
+static void multiply(const product *g, const rectangle *r)
+{
+    blocks b;
+    for (size_t j = r->j0; j < r->j1; j += WIDE) {
+        size_t p = 0;
+        do { /* once for k = 0: C <- beta C */
+            size_t k = min_size(DEEP, g->k - p), end = min_size(r->j1, j + WIDE);
+            lay_panels(g, p, k, j, end - j, b.panel);
+            for (size_t i = r->i0; i < r->i1; i += TALL) {
+                block(g, &(rectangle){i, min_size(r->i1, i + TALL), j, end}, p, k, &b);
+            }
+            p += DEEP;
+        } while (p < g->k);
+    }
+}
+
+/* Length of each of `parts` parts of n, a multiple of step. */
+static size_t share(size_t n, size_t parts, size_t step)
+{
+    return (n + parts * step - 1) / (parts * step) * step;
+}
+
+/* Rows and columns of C for each of a team: the largest part small, then little to lay out. */
+static void cut(const product *g, size_t team, size_t *rows, size_t *cols)
+{
+    size_t best = SIZE_MAX;
+    for (size_t across = 1; across <= team; across++) {
+        if (team % across != 0) {
+            continue;
+        }
+        size_t h = share(g->m, team / across, 4), w = share(g->n, across, g->kernel->width);
+        size_t cost = h * w + 2 * (h + w);
+        if (cost < best) {
+            best = cost, *rows = h, *cols = w;
+        }
+    }
+}
+
+static size_t team_for(const product *g)
+{
+    double products = (double)g->m * (double)g->n * (double)g->k;
+    size_t threads = omp_in_parallel() ? 1 : (size_t)omp_get_max_threads();
+    return products < LEAST * (double)threads ? 1 : threads;
 }
 
 void hs_sgemm(int transa, int transb, size_t m, size_t n, size_t k, float alpha, const float *A, size_t lda,
               const float *B, size_t ldb, float beta, float *C, size_t ldc)
 {
+    product g = {hs_panel_best(), transa, transb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc};
+    size_t team = team_for(&g), rows, cols;
     if (m == 0 || n == 0) {
         return;
     }
-    cblas_sgemm(CblasRowMajor, transa ? CblasTrans : CblasNoTrans, transb ? CblasTrans : CblasNoTrans, fits(m), fits(n),
-                fits(k), alpha, A, fits(lda), B, fits(ldb), beta, C, fits(ldc));
+    assert(g.kernel->width <= WIDEST);
+    cut(&g, team, &rows, &cols);
+    size_t across = (n + cols - 1) / cols, parts = (m + rows - 1) / rows * across;
+#pragma omp parallel for num_threads((int)team) schedule(static) if (team > 1)
+    for (size_t u = 0; u < parts; u++) {
+        size_t i = u / across * rows, j = u % across * cols;
+        multiply(&g, &(rectangle){i, min_size(m, i + rows), j, min_size(n, j + cols)});
+    }
 }

@@ -345,9 +345,9 @@ int hs_attrnet_forward(hs_attrnet_ws *ws, size_t n, const float *x, float *out, 
     }
     u--;
     hs_nhwc_to_nchw(n, u->shape.out_ch, u->out_side * u->out_side, in, ws->flat);
-    hs_linear_rows(n, at->flat, F, ws->flat, a->theta + at->feat_w, a->theta + at->feat_b, ws->z);
+    hs_linear_forward(n, at->flat, F, ws->flat, a->theta + at->feat_w, a->theta + at->feat_b, ws->z);
     hs_silu(n * F, ws->z, ws->f);
-    hs_linear_rows(n, F, a->cfg.n_factors, ws->f, a->theta + at->head_w, a->theta + at->head_b, out);
+    hs_linear_forward(n, F, a->cfg.n_factors, ws->f, a->theta + at->head_w, a->theta + at->head_b, out);
     if (features != NULL) {
         memcpy(features, ws->f, n * F * sizeof *features);
     }

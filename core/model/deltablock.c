@@ -265,7 +265,8 @@ int hs_delta_fits(const hs_deltablock *f, hs_chw shape)
 static void add_time(const hs_deltablock *f, size_t n, size_t hw, const float *temb, const hs_delta_acts *a)
 {
     hs_silu(n * f->temb, temb, a->act);
-    hs_linear_rows(n, f->temb, f->c, a->act, hs_delta_at(f, HS_DELTA_TIME_W), hs_delta_at(f, HS_DELTA_TIME_B), a->term);
+    hs_linear_forward(n, f->temb, f->c, a->act, hs_delta_at(f, HS_DELTA_TIME_W), hs_delta_at(f, HS_DELTA_TIME_B),
+                      a->term);
     for (size_t i = 0; i < n * hw; i++) {
         for (size_t o = 0; o < f->c; o++) {
             a->v[i * f->c + o] += a->term[i / hw * f->c + o];

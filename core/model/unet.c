@@ -99,8 +99,8 @@ hs_unet_work hs_unet_work_of(const hs_unet *u)
 
 static void block_time(const hs_block *k, hs_unet_ws *ws, size_t n, const float *silu_temb)
 {
-    hs_linear_rows(n, ws->u->cfg.temb_dim, k->time, silu_temb, k->time_w, k->time_b,
-                   ws->time + k->time_at * ws->states);
+    hs_linear_forward(n, ws->u->cfg.temb_dim, k->time, silu_temb, k->time_w, k->time_b,
+                      ws->time + k->time_at * ws->states);
 }
 
 static void stages_time(const hs_stage *s, size_t count, hs_unet_ws *ws, size_t n, const float *silu_temb)
@@ -118,9 +118,9 @@ static void embed(const hs_unet *u, hs_unet_ws *ws, size_t n, const int *t)
     const hs_unet_config *cfg = &u->cfg;
     double start = hs_clock();
     hs_time_embedding(n, t, cfg->temb_base, cfg->temb_cos_first, cfg->temb_freq_shift, ws->temb_in);
-    hs_linear_rows(n, cfg->temb_base, cfg->temb_dim, ws->temb_in, u->temb_w[0], u->temb_b[0], ws->temb_mid);
+    hs_linear_forward(n, cfg->temb_base, cfg->temb_dim, ws->temb_in, u->temb_w[0], u->temb_b[0], ws->temb_mid);
     hs_silu(n * cfg->temb_dim, ws->temb_mid, ws->temb_mid);
-    hs_linear_rows(n, cfg->temb_dim, cfg->temb_dim, ws->temb_mid, u->temb_w[1], u->temb_b[1], ws->temb);
+    hs_linear_forward(n, cfg->temb_dim, cfg->temb_dim, ws->temb_mid, u->temb_w[1], u->temb_b[1], ws->temb);
     hs_class_add(ws, n, ws->temb);
     hs_silu(n * cfg->temb_dim, ws->temb, ws->temb_mid);
     stages_time(u->enc, u->n_enc, ws, n, ws->temb_mid);

@@ -1,6 +1,5 @@
 /* Which algorithm for which shape; set from `make conv-bench`. */
 #include "core/nn/conv_impl.h"
-#include "core/nn/panel.h"
 
 /* Chosen from one image's tiles, never from how many images there are: the same image gives the same bits in every
  * batch. */
@@ -27,7 +26,7 @@ const hs_conv_weight_backend *hs_conv_select_weight(const hs_conv *c, hs_conv_mo
     const hs_conv_shape *s = &c->shape;
     int applies = s->kernel == 3 && s->stride == 1;
     int pays = s->in_ch >= WINOGRAD_CHANNELS && s->out_ch >= WINOGRAD_CHANNELS;
-    if (mode == HS_CONV_IM2COL || hs_panel_best() == NULL) {
+    if (mode == HS_CONV_IM2COL) {
         return &hs_conv_weight_im2col;
     }
     return applies && (mode == HS_CONV_WINOGRAD || (mode == HS_CONV_AUTO && pays)) ? &hs_conv_weight_winograd

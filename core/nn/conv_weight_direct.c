@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/linalg/panel.h"
 #include "core/nn/conv_impl.h"
-#include "core/nn/panel.h"
 
 enum {
     ROWS = 24,    /* of a unit: a multiple of what the kernels hold */
@@ -50,9 +50,6 @@ static job make_job(const hs_conv *c, const hs_conv_weight_args *a)
 static int plan(const hs_conv *c, size_t n, size_t *scratch_bytes)
 {
     (void)n;
-    if (hs_panel_best() == NULL) {
-        return hs_fail(HS_ERANGE, "gradient of the weights: no kernel for this processor");
-    }
     job j = make_job(c, NULL);
     const uint64_t dims[4] = {j.taps, j.m, j.ld, sizeof(float)};
     return hs_size_product(4, dims, scratch_bytes);

@@ -12,9 +12,9 @@
 
 #include "core/base/alloc.h"
 #include "core/base/simd.h"
+#include "core/linalg/panel.h"
 #include "core/nn/conv_impl.h"
 #include "core/nn/conv_tiles.h"
-#include "core/nn/panel.h"
 
 enum {
     HALVES = 2,
@@ -85,7 +85,7 @@ static int plan(const hs_conv *c, size_t n, size_t *scratch_bytes)
     job j;
     size_t tiles, sums, work, floats;
     int rc = HS_OK;
-    if (hs_panel_best() == NULL || s->kernel != 3 || s->stride != 1) {
+    if (s->kernel != 3 || s->stride != 1) {
         return hs_fail(HS_ERANGE, "Winograd's gradient of the weights: kernel %zu, stride %zu", s->kernel, s->stride);
     }
     make_job(c, n, &j);

@@ -16,10 +16,9 @@
 
 #include "core/base/alloc.h"
 #include "core/base/simd.h"
-#include "core/linalg/sgemm.h"
+#include "core/linalg/panel.h"
 #include "core/nn/conv_impl.h"
 #include "core/nn/conv_tiles.h"
-#include "core/nn/panel.h"
 
 enum {
     BLOCK_MOST = 64,       /* tiles: enough for a panel, read once a block, to cost little */
@@ -28,12 +27,12 @@ enum {
 };
 
 typedef struct {
-    const hs_panel_kernel *kernel; /* NULL: one panel as wide as the output, by hs_sgemm */
-    size_t width, panels;          /* of a panel; panels a matrix */
-    size_t in_ld, out_ld;          /* padded channels of V and M */
-    size_t block;                  /* tiles at once */
-    int shared;                    /* the team shares blocks */
-    float *U;                      /* (36, panels, in_ch, width) */
+    const hs_panel_kernel *kernel;
+    size_t width, panels; /* of a panel; panels a matrix */
+    size_t in_ld, out_ld; /* padded channels of V and M */
+    size_t block;         /* tiles at once */
+    int shared;           /* the team shares blocks */
+    float *U;             /* (36, panels, in_ch, width) */
 } winograd;
 
 /* One forward call, with what every step needs. */
@@ -243,11 +242,7 @@ static void multiply(const job *b, size_t tiles, size_t p, const float *V, size_
     const winograd *w = b->w;
     size_t in = b->c->shape.in_ch, q = p / w->panels, column = p % w->panels * w->width;
     const float *panel = w->U + p * in * w->width;
-    if (w->kernel != NULL) {
-        w->kernel->run(tiles, in, V + q * v_step, w->in_ld, panel, M + q * m_step + column, w->out_ld);
-    } else {
-        hs_sgemm(0, 0, tiles, w->width, in, 1, V + q * v_step, w->in_ld, panel, w->width, 0, M + q * m_step, w->out_ld);
-    }
+    w->kernel->run(tiles, in, V + q * v_step, w->in_ld, panel, M + q * m_step + column, w->out_ld);
 }
 
 static size_t block_floats(const winograd *w)
@@ -358,7 +353,7 @@ static int plan(hs_conv *c, size_t n, size_t h, size_t w_in, size_t *scratch_byt
     HS_TRY(hs_size_product(3, tile_dims, &tiles));
     HS_TRY(hs_calloc(1, sizeof *w, &w));
     w->kernel = hs_panel_best();
-    w->width = w->kernel != NULL ? w->kernel->width : s->out_ch;
+    w->width = w->kernel->width;
     w->panels = (s->out_ch + w->width - 1) / w->width;
     w->in_ld = hs_conv_round_up(s->in_ch, LANES);
     w->out_ld = hs_conv_round_up(w->panels * w->width, LANES);
@@ -369,7 +364,7 @@ static int plan(hs_conv *c, size_t n, size_t h, size_t w_in, size_t *scratch_byt
     HS_TRY(hs_size_product(4, weight_dims, &weights));
     HS_TRY(hs_calloc(weights, sizeof(float), &w->U));
     transform_weights(s, c->weight, w);
-    snprintf(c->algorithm, sizeof c->algorithm, "winograd4x4:%s", w->kernel != NULL ? w->kernel->name : "sgemm");
+    snprintf(c->algorithm, sizeof c->algorithm, "winograd4x4:%s", w->kernel->name);
     c->state = w;
     w = NULL;
 out:

@@ -14,39 +14,6 @@ void hs_linear_forward(size_t n, size_t in, size_t out, const float *x, const fl
     hs_sgemm(0, 1, n, out, in, 1, x, in, W, in, b != NULL ? 1 : 0, y, out);
 }
 
-enum { LANES = 16 };
-
-/* Sixteen sums side by side, then theirs. */
-HS_SIMD static float dot(size_t n, const float *a, const float *b)
-{
-    float lane[LANES] = {0}, rest = 0;
-    size_t k = 0;
-    for (; k + LANES <= n; k += LANES) {
-        for (size_t l = 0; l < LANES; l++) {
-            lane[l] += a[k + l] * b[k + l];
-        }
-    }
-    for (; k < n; k++) {
-        rest += a[k] * b[k];
-    }
-    for (size_t half = LANES / 2; half > 0; half /= 2) {
-        for (size_t l = 0; l < half; l++) {
-            lane[l] += lane[l + half];
-        }
-    }
-    return lane[0] + rest;
-}
-
-void hs_linear_rows(size_t n, size_t in, size_t out, const float *x, const float *W, const float *b, float *y)
-{
-#pragma omp parallel for schedule(static)
-    for (size_t j = 0; j < out; j++) {
-        for (size_t i = 0; i < n; i++) {
-            y[i * out + j] = (b != NULL ? b[j] : 0) + dot(in, x + i * in, W + j * in);
-        }
-    }
-}
-
 void hs_linear_vjp(size_t n, size_t in, size_t out, const float *W, const float *dy, float *dx)
 {
     hs_sgemm(0, 0, n, in, out, 1, dy, out, W, in, 0, dx, in);

@@ -4,10 +4,9 @@
 
 #include <stddef.h>
 
-/* y (n, out) <- x (n, in) W^T + b;  W (out, in) as PyTorch stores it, b (out) or NULL. */
+/* y (n, out) <- x (n, in) W^T + b;  W (out, in) as PyTorch stores it, b (out) or NULL.  A row's bits don't depend
+ * on n, nor on the number of threads. */
 void hs_linear_forward(size_t n, size_t in, size_t out, const float *x, const float *W, const float *b, float *y);
-/* The same, each row computed by itself: its bits don't depend on n, nor on the number of threads.  For few rows. */
-void hs_linear_rows(size_t n, size_t in, size_t out, const float *x, const float *W, const float *b, float *y);
 /* Its jvp is hs_linear_forward of the tangents with b NULL. */
 /* dx (n, in) <- dy (n, out) W. */
 void hs_linear_vjp(size_t n, size_t in, size_t out, const float *W, const float *dy, float *dx);

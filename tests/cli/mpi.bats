@@ -6,8 +6,11 @@ unset ${!SLURM_*} ${!OMPI_*} ${!PMI_*}
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 setup_file() {
-    command -v mpirun >/dev/null && pkg-config --exists ompi-c || skip "Open MPI is absent"
-    make -s -C "$BATS_TEST_DIRNAME/../.." build/release/hspace-mpi >/dev/null 2>&1 || skip "make build/release/hspace-mpi fails"
+    if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi-c; then
+        export SKIP_FILE="Open MPI is absent"
+        return
+    fi
+    make -s -C "$BATS_TEST_DIRNAME/../.." build/release/hspace-mpi >/dev/null
     export PARALLEL_HSPACE="$BATS_TEST_DIRNAME/../../build/release/hspace-mpi"
     cd "$BATS_FILE_TMPDIR"
     for i in 0 1 2; do

@@ -1,8 +1,7 @@
-/* Small matrix products against weights packed once into panels: what Winograd's 36 products per
- * layer need.  A library's sgemm repacks the weights at every call, which at 16 to 64 rows costs
- * as much as the product itself. */
-#ifndef HS_NN_PANEL_H
-#define HS_NN_PANEL_H
+/* The innermost matrix products, against panels: what sgemm.c is made of, and what Winograd's 36 products
+ * per layer need, whose weights are packed once and not at every call. */
+#ifndef HS_LINALG_PANEL_H
+#define HS_LINALG_PANEL_H
 
 #include <stddef.h>
 
@@ -21,10 +20,11 @@ typedef struct {
 
 /* A kernel.
  * run: C (m, width) <- A (m, k) panel (k, width), row lengths lda and ldc, panel contiguous and 64-byte
- * aligned, as is every row of C.
+ * aligned, as is every row of C.  One sum over k in order per entry: bits that don't depend on m or i.
  * add: C[i, j] += sum over the pixels of A's channel i and B's channel j, for i < m and j < columns;
- * the rest of C's width may be written, with what it holds.  One fused sum over the pixels in order per
- * entry, then added to C: bits that no cutting by i or j changes. */
+ * the rest of C's width may be written, with what it holds.  One sum over the pixels in order per entry,
+ * then added to C: bits that no cutting by i or j changes.
+ * Products are fused into the sums by avx512 and avx2, which therefore agree in every bit. */
 typedef struct {
     const char *name; /* the instruction set */
     size_t width;     /* columns of a panel */
@@ -32,9 +32,9 @@ typedef struct {
     void (*add)(size_t m, const hs_panel_pixels *s, float *C, size_t ldc);
 } hs_panel_kernel;
 
-/* The kernel for this processor; NULL where only a library's product is at hand. */
+/* The kernel for this processor. */
 const hs_panel_kernel *hs_panel_best(void);
-/* The kernel of that name ("avx512", "avx2"); NULL where the processor can't run it. */
+/* The kernel of that name ("avx512", "avx2", "any"); NULL where the processor can't run it. */
 const hs_panel_kernel *hs_panel_named(const char *name);
 
 #endif

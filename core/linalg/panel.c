@@ -1,9 +1,10 @@
-#include "core/nn/panel.h"
+#include "core/linalg/panel.h"
 
 #include <string.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#define X86_KERNELS
 #include <immintrin.h>
 
 /* -DHS_NO_AVX512 builds what a machine without AVX-512 would run, for measuring it on one that has it. */
@@ -47,29 +48,38 @@ BLOCK_AVX512 void block_avx512(const int rows, const int fetch, size_t k, const 
     }
 }
 
+/* The rows left over when fewer than 4 are. */
+#define RUN_REST(block)                     \
+    do {                                    \
+        switch (m) {                        \
+        case 3: block(3, 0, RUN_AT); break; \
+        case 2: block(2, 0, RUN_AT); break; \
+        case 1: block(1, 0, RUN_AT); break; \
+        }                                   \
+    } while (0)
+#define RUN_AT k, A, lda, panel, C, ldc
+
 __attribute__((target("avx512f"))) static void run_avx512(size_t m, size_t k, const float *A, size_t lda,
                                                           const float *panel, float *C, size_t ldc)
 {
     /* 12s and 8s make every multiple of 4 from 16 on: no narrow block, which can't fill the pipes. */
     if (m >= ROWS_512 && m != 16) {
-        block_avx512(ROWS_512, 1, k, A, lda, panel, C, ldc);
+        block_avx512(ROWS_512, 1, RUN_AT);
         m -= ROWS_512, A += ROWS_512 * lda, C += ROWS_512 * ldc;
     } else if (m >= 8) {
-        block_avx512(8, 1, k, A, lda, panel, C, ldc);
+        block_avx512(8, 1, RUN_AT);
         m -= 8, A += 8 * lda, C += 8 * ldc;
     }
     for (; m >= ROWS_512 && m != 16; m -= ROWS_512, A += ROWS_512 * lda, C += ROWS_512 * ldc) {
-        block_avx512(ROWS_512, 0, k, A, lda, panel, C, ldc);
+        block_avx512(ROWS_512, 0, RUN_AT);
     }
     for (; m >= 8; m -= 8, A += 8 * lda, C += 8 * ldc) {
-        block_avx512(8, 0, k, A, lda, panel, C, ldc);
+        block_avx512(8, 0, RUN_AT);
     }
     for (; m >= 4; m -= 4, A += 4 * lda, C += 4 * ldc) {
-        block_avx512(4, 0, k, A, lda, panel, C, ldc);
+        block_avx512(4, 0, RUN_AT);
     }
-    for (; m > 0; m--, A += lda, C += ldc) {
-        block_avx512(1, 0, k, A, lda, panel, C, ldc);
-    }
+    RUN_REST(block_avx512);
 }
 
 BLOCK_AVX2 void block_avx2(const int rows, const int fetch, size_t k, const float *A, size_t lda, const float *panel,
@@ -100,19 +110,22 @@ BLOCK_AVX2 void block_avx2(const int rows, const int fetch, size_t k, const floa
 __attribute__((target("avx2,fma"))) static void run_avx2(size_t m, size_t k, const float *A, size_t lda,
                                                          const float *panel, float *C, size_t ldc)
 {
-    if (m >= ROWS_256) {
-        block_avx2(ROWS_256, 1, k, A, lda, panel, C, ldc);
+    /* 7 and 8 rows are two blocks of 4 or 3: below 4 the pipes run half empty. */
+    if (m == ROWS_256 || m > 8) {
+        block_avx2(ROWS_256, 1, RUN_AT);
         m -= ROWS_256, A += ROWS_256 * lda, C += ROWS_256 * ldc;
     }
-    for (; m >= ROWS_256; m -= ROWS_256, A += ROWS_256 * lda, C += ROWS_256 * ldc) {
-        block_avx2(ROWS_256, 0, k, A, lda, panel, C, ldc);
+    for (; m == ROWS_256 || m > 8; m -= ROWS_256, A += ROWS_256 * lda, C += ROWS_256 * ldc) {
+        block_avx2(ROWS_256, 0, RUN_AT);
+    }
+    if (m == 5) {
+        block_avx2(5, 0, RUN_AT);
+        return;
     }
     for (; m >= 4; m -= 4, A += 4 * lda, C += 4 * ldc) {
-        block_avx2(4, 0, k, A, lda, panel, C, ldc);
+        block_avx2(4, 0, RUN_AT);
     }
-    for (; m > 0; m--, A += lda, C += ldc) {
-        block_avx2(1, 0, k, A, lda, panel, C, ldc);
-    }
+    RUN_REST(block_avx2);
 }
 
 /* wide: more than one vector of B's columns. */
@@ -229,29 +242,76 @@ __attribute__((target("avx2,fma"))) static void add_avx2(size_t m, const hs_pane
 static const hs_panel_kernel avx512 = {"avx512", 32, run_avx512, add_avx512};
 static const hs_panel_kernel avx2 = {"avx2", 16, run_avx2, add_avx2};
 
+#endif
+
+/* ---- Any processor: plain loops, which the compiler makes vectors of -------------------------------------------- */
+
+enum { ROWS_ANY = 4, WIDE_ANY = 16 };
+
+/* sum (ROWS_ANY, WIDE_ANY) += k pixels of `rows` channels of A, one a_row apart and a_next to the next pixel's, and
+ * `columns` of B. */
+static void accumulate(size_t rows, size_t columns, size_t k, const float *A, size_t a_row, size_t a_next,
+                       const float *B, size_t ldb, float sum[ROWS_ANY][WIDE_ANY])
+{
+    for (size_t p = 0; p < k; p++) {
+        for (size_t i = 0; i < rows; i++) {
+            float a = A[i * a_row + p * a_next];
+            for (size_t j = 0; j < columns; j++) {
+                sum[i][j] += a * B[p * ldb + j];
+            }
+        }
+    }
+}
+
+static void run_any(size_t m, size_t k, const float *A, size_t lda, const float *panel, float *C, size_t ldc)
+{
+    for (size_t i = 0; i < m; i += ROWS_ANY) {
+        float sum[ROWS_ANY][WIDE_ANY] = {{0}};
+        size_t rows = m - i < ROWS_ANY ? m - i : ROWS_ANY;
+        accumulate(rows, WIDE_ANY, k, A + i * lda, lda, 1, panel, WIDE_ANY, sum);
+        for (size_t r = 0; r < rows; r++) {
+            memcpy(C + (i + r) * ldc, sum[r], sizeof sum[r]);
+        }
+    }
+}
+
+static void add_any(size_t m, const hs_panel_pixels *s, float *C, size_t ldc)
+{
+    for (size_t i = 0; i < m; i += ROWS_ANY) {
+        float sum[ROWS_ANY][WIDE_ANY] = {{0}};
+        size_t rows = m - i < ROWS_ANY ? m - i : ROWS_ANY;
+        for (size_t r = 0; r < s->rows; r++) {
+            accumulate(rows, s->columns, s->k, s->A + r * s->a_row + i, 1, s->lda, s->B + r * s->b_row, s->ldb, sum);
+        }
+        for (size_t r = 0; r < rows; r++) {
+            for (size_t j = 0; j < s->columns; j++) {
+                C[(i + r) * ldc + j] += sum[r][j];
+            }
+        }
+    }
+}
+
+static const hs_panel_kernel any = {"any", WIDE_ANY, run_any, add_any};
+
 const hs_panel_kernel *hs_panel_named(const char *name)
 {
+#ifdef X86_KERNELS
     if (strcmp(name, "avx512") == 0 && WITH_AVX512 && __builtin_cpu_supports("avx512f")) {
         return &avx512;
     }
     if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         return &avx2;
     }
-    return NULL;
-}
-
-#else
-
-const hs_panel_kernel *hs_panel_named(const char *name)
-{
-    (void)name;
-    return NULL;
-}
-
 #endif
+    return strcmp(name, "any") == 0 ? &any : NULL;
+}
 
 const hs_panel_kernel *hs_panel_best(void)
 {
-    const hs_panel_kernel *k = hs_panel_named("avx512");
-    return k != NULL ? k : hs_panel_named("avx2");
+    static const char *const best_first[] = {"avx512", "avx2", "any"};
+    const hs_panel_kernel *kernel = NULL;
+    for (size_t i = 0; kernel == NULL; i++) {
+        kernel = hs_panel_named(best_first[i]);
+    }
+    return kernel;
 }

@@ -1,0 +1,145 @@
+/* The matrix product against a plain sum in double, and its bits against every way of cutting it. */
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/rng.h"
+#include "core/linalg/sgemm.h"
+#include "tests/support/support.h"
+
+enum { PAD = 3 };
+
+static float *noise(size_t n, uint32_t stream)
+{
+    float *x;
+    assert_ok(hs_alloc(n, sizeof *x, &x));
+    hs_rng_normal((hs_rng){5, HS_RNG_TEST, stream}, 0, n, x);
+    return x;
+}
+
+typedef struct {
+    int transa, transb;
+    size_t m, n, k, lda, ldb, ldc;
+    float *A, *B, *C, *before;
+} example;
+
+static example make(int transa, int transb, size_t m, size_t n, size_t k)
+{
+    example e = {transa, transb, m, n, k, (transa ? m : k) + PAD, (transb ? k : n) + PAD, n + PAD, 0, 0, 0, 0};
+    e.A = noise((transa ? k : m) * e.lda + 1, 1);
+    e.B = noise((transb ? n : k) * e.ldb + 1, 2);
+    e.C = noise(m * e.ldc, 3);
+    e.before = noise(m * e.ldc, 3);
+    return e;
+}
+
+static void drop(example *e)
+{
+    free(e->A), free(e->B), free(e->C), free(e->before);
+}
+
+static void run(const example *e, float alpha, float beta)
+{
+    hs_sgemm(e->transa, e->transb, e->m, e->n, e->k, alpha, e->A, e->lda, e->B, e->ldb, beta, e->C, e->ldc);
+}
+
+static double entry(const float *X, size_t ld, int trans, size_t i, size_t j)
+{
+    return (double)(trans ? X[j * ld + i] : X[i * ld + j]);
+}
+
+static void check(const example *e, float alpha, float beta)
+{
+    for (size_t i = 0; i < e->m; i++) {
+        for (size_t j = 0; j < e->ldc; j++) {
+            double want = (double)e->before[i * e->ldc + j], size = 0;
+            if (j < e->n) {
+                want *= (double)beta;
+                for (size_t p = 0; p < e->k; p++) {
+                    double v = entry(e->A, e->lda, e->transa, i, p) * entry(e->B, e->ldb, e->transb, p, j);
+                    want += (double)alpha * v;
+                    size += v * v;
+                }
+            }
+            assert_near((double)e->C[i * e->ldc + j], want, j < e->n ? 1e-6 + 3e-6 * size : 0);
+        }
+    }
+}
+
+/* Odd sizes, sizes beside every border of the blocks, no k at all; what lies between rows stays as it was. */
+static void test_products(void **state)
+{
+    (void)state;
+    static const size_t sizes[][3] = {{1, 1, 1},    {1, 40, 300},  {5, 3, 7},     {7, 33, 256},   {8, 16, 257},
+                                      {13, 31, 12}, {97, 17, 100}, {193, 15, 40}, {200, 270, 30}, {6, 300, 600},
+                                      {4, 4, 0},    {65, 64, 63},  {12, 32, 512}, {100, 96, 130}};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        for (int trans = 0; trans < 4; trans++) {
+            static const float scale[][2] = {{1, 0}, {1, 1}, {-0.5f, 2}};
+            for (size_t q = 0; q < 3; q++) {
+                example e = make(trans & 1, trans >> 1, sizes[s][0], sizes[s][1], sizes[s][2]);
+                run(&e, scale[q][0], scale[q][1]);
+                check(&e, scale[q][0], scale[q][1]);
+                drop(&e);
+            }
+        }
+    }
+}
+
+/* With beta 0 what C held isn't read, NaN or not. */
+static void test_beta_0(void **state)
+{
+    (void)state;
+    example e = make(0, 1, 9, 20, 30);
+    memset(e.C, 0xff, 9 * e.ldc * sizeof *e.C);
+    run(&e, 1, 0);
+    for (size_t i = 0; i < 9; i++) {
+        for (size_t j = 0; j < 20; j++) {
+            assert_true(e.C[i * e.ldc + j] == e.C[i * e.ldc + j]);
+        }
+    }
+    drop(&e);
+}
+
+/* One row alone, one column alone, any number of threads, inside a parallel region: the same bits. */
+static void test_same_bits(void **state)
+{
+    (void)state;
+    int threads = omp_get_max_threads();
+    for (int trans = 0; trans < 4; trans++) {
+        example e = make(trans & 1, trans >> 1, 211, 77, 530);
+        omp_set_num_threads(1);
+        run(&e, 0.7f, 0);
+        float *all = noise(211 * e.ldc, 3), one;
+        memcpy(all, e.C, 211 * e.ldc * sizeof *all);
+        for (int t = 2; t <= 7; t++) {
+            omp_set_num_threads(t);
+            run(&e, 0.7f, 0);
+            assert_memory_equal(e.C, all, 211 * e.ldc * sizeof *all);
+        }
+#pragma omp parallel num_threads(2)
+#pragma omp single
+        run(&e, 0.7f, 0);
+        assert_memory_equal(e.C, all, 211 * e.ldc * sizeof *all);
+        for (size_t i = 0; i < 211; i += 7) {
+            const float *a = e.A + (e.transa ? i : i * e.lda);
+            hs_sgemm(e.transa, e.transb, 1, 77, 530, 0.7f, a, e.lda, e.B, e.ldb, 0, e.C, e.ldc);
+            assert_memory_equal(e.C, all + i * e.ldc, 77 * sizeof *all);
+            size_t j = i % 77;
+            const float *b = e.B + (e.transb ? j * e.ldb : j);
+            hs_sgemm(e.transa, e.transb, 1, 1, 530, 0.7f, a, e.lda, b, e.ldb, 0, &one, 1);
+            assert_memory_equal(&one, all + i * e.ldc + j, sizeof one);
+        }
+        free(all);
+        drop(&e);
+    }
+    omp_set_num_threads(threads);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_beta_0),
+                                       cmocka_unit_test(test_same_bits)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
