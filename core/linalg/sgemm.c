@@ -13,7 +13,7 @@
 enum {
     DEEP = 256,      /* of k at once: a panel stays in the first cache */
     TALL = 192,      /* rows of op(A) laid out at once, and */
-    WIDE = 256,      /* columns of op(B): the second cache holds them */
+    WIDE = 512,      /* columns of op(B): the second cache holds the most of it */
     ROWS = 96,       /* rows of products at once */
     WIDEST = 32,     /* panel */
     LINE = 16,       /* floats of a cache line */
@@ -109,22 +109,30 @@ static void lay_out(int trans, const float *X, size_t ld, size_t i, size_t j, si
     }
 }
 
+/* c (n) <- alpha t + beta c; of n = LINE the compiler makes vectors without a loop. */
+__attribute__((always_inline)) static inline void merge_run(size_t n, float alpha, const float *t, float beta, float *c)
+{
+    if (beta == 0) {
+        for (size_t j = 0; j < n; j++) {
+            c[j] = alpha * t[j];
+        }
+    } else {
+        for (size_t j = 0; j < n; j++) {
+            c[j] = alpha * t[j] + beta * c[j];
+        }
+    }
+}
+
 /* C <- alpha T + beta C */
 HS_SIMD static void merge(size_t rows, size_t cols, float alpha, const float *T, size_t ldt, float beta, float *C,
                           size_t ldc)
 {
-    for (size_t i = 0; i < rows; i++) {
-        const float *t = T + i * ldt;
-        float *c = C + i * ldc;
-        if (beta == 0) {
-            for (size_t j = 0; j < cols; j++) {
-                c[j] = alpha * t[j];
-            }
-        } else {
-            for (size_t j = 0; j < cols; j++) {
-                c[j] = alpha * t[j] + beta * c[j];
-            }
+    for (size_t i = 0; i < rows; i++, T += ldt, C += ldc) {
+        size_t j = 0;
+        for (; j + LINE <= cols; j += LINE) {
+            merge_run(LINE, alpha, T + j, beta, C + j);
         }
+        merge_run(cols - j, alpha, T + j, beta, C + j);
     }
 }
 
