@@ -5,8 +5,6 @@
 #include <math.h>
 #include <omp.h>
 
-#include "core/linalg/sgemm.h"
-
 /* Weak: another BLAS may stand behind cblas.h, and then there is nothing to set. */
 extern int openblas_get_parallel(void) __attribute__((weak));
 extern int openblas_get_num_threads(void) __attribute__((weak));
@@ -80,7 +78,8 @@ int hs_gemm_f32(hs_trans ta, hs_trans tb, size_t m, size_t n, size_t k, float al
 {
     int rc = check_gemm(ta, tb, m, n, k, lda, ldb, ldc);
     if (rc == HS_OK && m > 0 && n > 0) {
-        hs_sgemm(ta == HS_TRANS, tb == HS_TRANS, m, n, k, alpha, A, ld_of(lda), B, ld_of(ldb), beta, C, ld_of(ldc));
+        cblas_sgemm(CblasRowMajor, op(ta), op(tb), (int)m, (int)n, (int)k, alpha, A, (int)ld_of(lda), B,
+                    (int)ld_of(ldb), beta, C, (int)ld_of(ldc));
     }
     return rc;
 }

@@ -24,7 +24,9 @@ void hs_blas_serial_end(hs_blas_serial guard);
 
 typedef enum { HS_NO_TRANS, HS_TRANS } hs_trans;
 
-/* C (m, n) <- alpha op(A) op(B) + beta C, op(A) (m, k), op(B) (k, n); row i of X at X + i * ldx.
+/* The library's products, for large matrices cut at fixed borders: which bits they round to may depend on m, n and
+ * the number of threads.  Where a row's must not, sgemm.h.
+ * C (m, n) <- alpha op(A) op(B) + beta C, op(A) (m, k), op(B) (k, n); row i of X at X + i * ldx.
  * With beta = 0, C is not read.  HS_ELIMIT when a dimension or a leading dimension exceeds
  * 2^31 - 1, HS_ESHAPE when a leading dimension is below its row length. */
 HS_CHECKED int hs_gemm_f32(hs_trans ta, hs_trans tb, size_t m, size_t n, size_t k, float alpha, const float *A,
