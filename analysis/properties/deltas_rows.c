@@ -1,16 +1,22 @@
 /* The arithmetic of a pass over deltas. */
 #include <math.h>
+#include <string.h>
 
 #include "analysis/properties/deltas_internal.h"
 #include "core/base/simd.h"
 #include "core/linalg/blas.h"
 
-enum { LANES = 16, HALF = 8, AHEAD = 512 /* floats: what comes next is often on another page */ };
+enum {
+    LANES = 16,
+    WIDE = 4,
+    VECTORS = LANES / WIDE,
+    AHEAD = 512 /* floats: what comes next is often on another page */
+};
 
-/* Eight numbers at a time: the compiler takes plain loops with two sums apart again. */
-typedef float floats __attribute__((vector_size(HALF * sizeof(float)), aligned(sizeof(float)), may_alias));
-typedef double doubles __attribute__((vector_size(HALF * sizeof(double)), aligned(sizeof(double)), may_alias));
-#define WIDEN(p) __builtin_convertvector(*(const floats *)(p), doubles)
+/* Four numbers at a time, as the compiler takes plain loops with two sums apart again: eight doubles are one vector
+ * with AVX-512 alone, and without it go over memory at every step. */
+typedef double doubles __attribute__((vector_size(WIDE * sizeof(double)), aligned(sizeof(double)), may_alias));
+#define WIDEN(p) ((doubles){(double)(p)[0], (double)(p)[1], (double)(p)[2], (double)(p)[3]})
 
 size_t hs_deltas_together(const hs_deltas *x, size_t n)
 {
@@ -20,21 +26,18 @@ size_t hs_deltas_together(const hs_deltas *x, size_t n)
 
 HS_SIMD double hs_deltas_square_and_add(size_t d, const float *restrict v, double *restrict sum)
 {
-    doubles s0 = {0}, s1 = {0};
+    doubles square[VECTORS] = {{0}};
     double s[LANES], all = 0;
     size_t j = 0;
     for (; j + LANES <= d; j += LANES) {
-        const doubles low = WIDEN(v + j), high = WIDEN(v + j + HALF);
         __builtin_prefetch(v + j + AHEAD);
-        s0 += low * low;
-        s1 += high * high;
-        *(doubles *)(sum + j) += low;
-        *(doubles *)(sum + j + HALF) += high;
+        for (size_t l = 0; l < VECTORS; l++) {
+            const doubles w = WIDEN(v + j + l * WIDE);
+            square[l] += w * w;
+            *(doubles *)(sum + j + l * WIDE) += w;
+        }
     }
-    for (size_t l = 0; l < HALF; l++) {
-        s[l] = s0[l];
-        s[HALF + l] = s1[l];
-    }
+    memcpy(s, square, sizeof s);
     for (; j < d; j++) {
         s[j % LANES] += (double)v[j] * (double)v[j];
         sum[j] += (double)v[j];
@@ -60,20 +63,20 @@ HS_SIMD static void add_rows(size_t d, size_t rows, const float *v, size_t strid
 {
     size_t j = 0;
     for (; j + LANES <= d; j += LANES) {
-        doubles a0 = {0}, a1 = {0}, b0 = {0}, b1 = {0};
+        doubles a[VECTORS] = {{0}}, b[VECTORS] = {{0}};
         const float *x = v + j;
         for (size_t i = 0; i < rows; i++, x += stride) {
-            const doubles low = WIDEN(x), high = WIDEN(x + HALF);
-            a0 += low;
-            a1 += high;
-            b0 += scale[i] * low;
-            b1 += scale[i] * high;
+            for (size_t l = 0; l < VECTORS; l++) {
+                const doubles w = WIDEN(x + l * WIDE);
+                a[l] += w;
+                b[l] += scale[i] * w;
+            }
         }
-        *(doubles *)(sum + j) += a0;
-        *(doubles *)(sum + j + HALF) += a1;
-        if (u != NULL) {
-            *(doubles *)(u + j) += b0;
-            *(doubles *)(u + j + HALF) += b1;
+        for (size_t l = 0; l < VECTORS; l++) {
+            *(doubles *)(sum + j + l * WIDE) += a[l];
+            if (u != NULL) {
+                *(doubles *)(u + j + l * WIDE) += b[l];
+            }
         }
     }
     for (; j < d; j++) {
