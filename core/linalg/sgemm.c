@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/base/alloc.h"
 #include "core/base/simd.h"
 #include "core/linalg/panel.h"
 
@@ -136,12 +137,38 @@ HS_SIMD static void merge(size_t rows, size_t cols, float alpha, const float *T,
     }
 }
 
-/* The laid out blocks, on the stack of whoever multiplies. */
+/* Laid out blocks: as large as caches like them, or small ones where memory is short.  No sum depends on their size. */
 typedef struct {
-    _Alignas(64) float panel[DEEP * WIDE]; /* of op(B), one panel after the other */
-    _Alignas(64) float row[TALL * DEEP];   /* of op(A) */
-    _Alignas(64) float T[ROWS * WIDEST];   /* their product */
+    size_t tall, wide, rows;
+    float *panel; /* (DEEP, wide) of op(B), one panel after the other */
+    float *row;   /* (tall, DEEP) of op(A) */
+    float *T;     /* (rows, WIDEST), their product */
 } blocks;
+
+enum { SMALL = 24, SMALL_FLOATS = DEEP * WIDEST + SMALL * DEEP + SMALL * WIDEST };
+
+/* Those of this thread, had at its first product and kept: nothing is allocated inside a network's step. */
+static float *kept_floats(void)
+{
+    static _Thread_local float *kept;
+    if (kept == NULL && hs_alloc(DEEP * WIDE + TALL * DEEP + ROWS * WIDEST, sizeof *kept, &kept) != HS_OK) {
+        return NULL;
+    }
+    return kept;
+}
+
+/* small: SMALL_FLOATS for when there are no others. */
+static blocks blocks_of(float *small)
+{
+    float *at = kept_floats();
+    blocks b = {TALL, WIDE, ROWS, at, NULL, NULL};
+    if (at == NULL) {
+        b = (blocks){SMALL, WIDEST, SMALL, small, NULL, NULL};
+    }
+    b.row = b.panel + DEEP * b.wide;
+    b.T = b.row + b.tall * DEEP;
+    return b;
+}
 
 /* The panels of the products [p, p + k) of columns j to j + cols. */
 static void lay_panels(const product *g, size_t p, size_t k, size_t j, size_t cols, float *panel)
@@ -156,16 +183,16 @@ static void lay_panels(const product *g, size_t p, size_t k, size_t j, size_t co
     }
 }
 
-/* What the products [p, p + k) contribute to a block of at most TALL rows and WIDE columns of C. */
-static void block(const product *g, const rectangle *r, size_t p, size_t k, blocks *b)
+/* What the products [p, p + k) contribute to a block of C; its panels are laid out. */
+static void block(const product *g, const rectangle *r, size_t p, size_t k, const blocks *b)
 {
     size_t width = g->kernel->width;
     float beta = p == 0 ? g->beta : 1;
     lay_out(g->transa, g->A, g->lda, r->i0, p, r->i1 - r->i0, k, b->row, k);
     for (size_t j = r->j0; j < r->j1; j += width) {
         const float *panel = b->panel + (j - r->j0) * k;
-        for (size_t i = r->i0; i < r->i1; i += ROWS) {
-            size_t rows = min_size(ROWS, r->i1 - i);
+        for (size_t i = r->i0; i < r->i1; i += b->rows) {
+            size_t rows = min_size(b->rows, r->i1 - i);
             g->kernel->run(rows, k, b->row + (i - r->i0) * k, k, panel, b->T, width);
             merge(rows, min_size(width, r->j1 - j), g->alpha, b->T, width, beta, g->C + i * g->ldc + j, g->ldc);
         }
@@ -174,14 +201,15 @@ static void block(const product *g, const rectangle *r, size_t p, size_t k, bloc
 
 static void multiply(const product *g, const rectangle *r)
 {
-    blocks b;
-    for (size_t j = r->j0; j < r->j1; j += WIDE) {
+    _Alignas(64) float small[SMALL_FLOATS];
+    const blocks b = blocks_of(small);
+    for (size_t j = r->j0; j < r->j1; j += b.wide) {
         size_t p = 0;
         do { /* once for k = 0: C <- beta C */
-            size_t k = min_size(DEEP, g->k - p), end = min_size(r->j1, j + WIDE);
+            size_t k = min_size(DEEP, g->k - p), end = min_size(r->j1, j + b.wide);
             lay_panels(g, p, k, j, end - j, b.panel);
-            for (size_t i = r->i0; i < r->i1; i += TALL) {
-                block(g, &(rectangle){i, min_size(r->i1, i + TALL), j, end}, p, k, &b);
+            for (size_t i = r->i0; i < r->i1; i += b.tall) {
+                block(g, &(rectangle){i, min_size(r->i1, i + b.tall), j, end}, p, k, &b);
             }
             p += DEEP;
         } while (p < g->k);

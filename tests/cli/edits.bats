@@ -154,7 +154,6 @@ P
     jq -en --slurpfile a a.json --slurpfile b b.json '$a[0].results.readouts[0].mean == $b[0].results.readouts[0].mean'
     "$HSPACE" info s.h5 --json | jq -e '.results.direction == "pc0 + pc1"'
     fails 2 'weights: 1 given for 2' "$HSPACE" sweep --quiet $M -N 1 --direction pca.h5:pc0,pca.h5:pc1 --weights 1 --strengths 0,1 -o x.h5
-    fails 2 'null: 2 directions' "$HSPACE" sweep --quiet $M -N 1 --direction pca.h5:pc0,pca.h5:pc1 --null 2 --strengths 0,1 -o x.h5
     [ ! -e x.h5 ]
 }
 

@@ -1,5 +1,6 @@
 /* The matrix product against a plain sum in double, and its bits against every way of cutting it. */
 #include <omp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,9 +138,50 @@ static void test_same_bits(void **state)
     omp_set_num_threads(threads);
 }
 
+#ifndef __SANITIZE_ADDRESS__
+static _Thread_local int no_memory;
+
+void *__libc_memalign(size_t align, size_t size);
+
+/* In front of the C library's. */
+void *aligned_alloc(size_t align, size_t size)
+{
+    return no_memory ? NULL : __libc_memalign(align, size);
+}
+
+static void *multiply_without_memory(void *of)
+{
+    no_memory = 1; /* this thread has multiplied nothing yet */
+    omp_set_num_threads(1);
+    run(of, 0.7f, 0);
+    return NULL;
+}
+
+/* A thread that gets no memory for its blocks: the same bits. */
+static void test_without_memory(void **state)
+{
+    (void)state;
+    for (int trans = 0; trans < 4; trans++) {
+        example e = make(trans & 1, trans >> 1, 211, 77, 530), same = make(trans & 1, trans >> 1, 211, 77, 530);
+        pthread_t thread;
+        run(&e, 0.7f, 0);
+        assert_int_equal(pthread_create(&thread, NULL, multiply_without_memory, &same), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_memory_equal(e.C, same.C, 211 * e.ldc * sizeof *e.C);
+        drop(&e);
+        drop(&same);
+    }
+}
+#else
+static void test_without_memory(void **state)
+{
+    (void)state; /* the sanitizer's allocator is not to be replaced */
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_beta_0),
-                                       cmocka_unit_test(test_same_bits)};
+                                       cmocka_unit_test(test_same_bits), cmocka_unit_test(test_without_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
