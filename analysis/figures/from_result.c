@@ -13,139 +13,40 @@
 #include "analysis/figures/matrix.h"
 #include "analysis/figures/robustness.h"
 #include "analysis/figures/scree.h"
+#include "analysis/figures/sources.h"
 #include "analysis/figures/sweep.h"
 #include "analysis/figures/theorem1.h"
 #include "core/base/alloc.h"
-#include "core/io/result.h"
-
-/* ---- What one picture holds on to -------------------------------------------------------------- */
-
-typedef struct {
-    hs_arena arena;
-    size_t n;
-    const char *const *path;
-    hs_result_in **file;
-} sources;
-
-static void sources_close(sources *s)
-{
-    for (size_t i = 0; s->file != NULL && i < s->n; i++) {
-        hs_result_close(s->file[i]);
-    }
-    free(s->file);
-    hs_arena_free(&s->arena);
-}
-
-static int sources_open(const char *const *path, size_t n, sources *s)
-{
-    *s = (sources){.n = n, .path = path};
-    int rc = hs_calloc(n, sizeof *s->file, &s->file);
-    for (size_t i = 0; rc == HS_OK && i < n; i++) {
-        rc = hs_result_open(path[i], &s->file[i]);
-    }
-    return rc;
-}
-
-/* *out <- the array (rank dims, dim checked where not 0), kept in the arena. */
-static int get_array(sources *s, size_t i, const char *name, size_t rank, size_t *dim, double **out)
-{
-    int rc = HS_OK;
-    size_t r, d[8], n = 1;
-    double *v = NULL;
-    HS_TRY(hs_result_shape(s->file[i], name, &r, d));
-    if (r != rank) {
-        HS_TRY(hs_fail(HS_ESHAPE, "/%s has %zu dimensions; %zu wanted", name, r, rank));
-    }
-    for (size_t k = 0; k < rank; k++) {
-        if (d[k] == 0 || (dim[k] != 0 && d[k] != dim[k])) {
-            HS_TRY(hs_fail(HS_ESHAPE, "/%s has %zu values along dimension %zu; %zu wanted", name, d[k], k, dim[k]));
-        }
-        dim[k] = d[k];
-        HS_TRY(hs_size_mul(n, d[k], &n));
-    }
-    HS_TRY(hs_result_get_f64(s->file[i], name, &v));
-    HS_TRY(hs_arena_alloc(&s->arena, n, sizeof *v, out));
-    memcpy(*out, v, n * sizeof *v);
-out:
-    free(v);
-    return hs_fail_in(rc, s->path[i]);
-}
-
-/* NULL where the array is absent. */
-static int get_optional(sources *s, size_t i, const char *name, size_t m, const double **out)
-{
-    double *v = NULL;
-    int rc = hs_result_has(s->file[i], name) ? get_array(s, i, name, 1, &m, &v) : HS_OK;
-    *out = v;
-    return rc;
-}
-
-static int keep_text(sources *s, const char *text, const char **out)
-{
-    char *copy;
-    size_t len = strlen(text) + 1;
-    int rc = hs_arena_alloc(&s->arena, len, 1, &copy);
-    if (rc == HS_OK) {
-        memcpy(copy, text, len);
-        *out = copy;
-    }
-    return rc;
-}
-
-/* *out <- the attribute, or other where it is absent or empty. */
-static int get_text(sources *s, size_t i, const char *name, const char *other, const char **out)
-{
-    char *text = NULL;
-    int rc = HS_OK;
-    *out = other;
-    if (hs_result_attr_get_str(s->file[i], NULL, name, &text) == HS_OK && text[0] != '\0') {
-        rc = keep_text(s, text, out);
-    }
-    free(text);
-    return rc;
-}
-
-static double get_number(sources *s, size_t i, const char *name)
-{
-    double v;
-    return hs_result_attr_get_f64(s->file[i], NULL, name, &v) == HS_OK ? v : (double)NAN;
-}
-
-static size_t get_count(sources *s, size_t i, const char *name)
-{
-    double v = get_number(s, i, name);
-    return v >= 0 && v < 1e15 ? (size_t)v : 0;
-}
 
 /* ---- The kinds --------------------------------------------------------------------------------------- */
 
-static int read_line(sources *s, size_t i, hs_figure_line *p)
+static int read_line(hs_sources *s, size_t i, hs_figure_line *p)
 {
     int rc = HS_OK;
     double *strength, *mean;
     size_t m = 0;
-    HS_TRY(get_array(s, i, "strength", 1, &m, &strength));
-    HS_TRY(get_array(s, i, "effect_mean", 1, &m, &mean));
-    HS_TRY(get_optional(s, i, "ci_low", m, &p->lo));
-    HS_TRY(get_optional(s, i, "ci_high", m, &p->hi));
-    HS_TRY(get_optional(s, i, "null_low", m, &p->null_lo));
-    HS_TRY(get_optional(s, i, "null_high", m, &p->null_hi));
-    HS_TRY(get_text(s, i, "readout", "effect", &p->readout));
-    HS_TRY(get_text(s, i, "direction", NULL, &p->direction));
-    HS_TRY(get_text(s, i, "verdict", NULL, &p->verdict));
+    HS_TRY(hs_sources_array(s, i, "strength", 1, &m, &strength));
+    HS_TRY(hs_sources_array(s, i, "effect_mean", 1, &m, &mean));
+    HS_TRY(hs_sources_optional(s, i, "ci_low", m, &p->lo));
+    HS_TRY(hs_sources_optional(s, i, "ci_high", m, &p->hi));
+    HS_TRY(hs_sources_optional(s, i, "null_low", m, &p->null_lo));
+    HS_TRY(hs_sources_optional(s, i, "null_high", m, &p->null_hi));
+    HS_TRY(hs_sources_text(s, i, "readout", "effect", &p->readout));
+    HS_TRY(hs_sources_text(s, i, "direction", NULL, &p->direction));
+    HS_TRY(hs_sources_text(s, i, "verdict", NULL, &p->verdict));
     p->m = m;
     p->strength = strength;
     p->mean = mean;
-    p->slope = get_number(s, i, "slope");
-    p->index = get_number(s, i, "linearity_index");
-    p->n = get_count(s, i, "n");
-    p->bootstrap = get_count(s, i, "bootstrap");
-    p->level = get_number(s, i, "ci");
+    p->slope = hs_sources_number(s, i, "slope");
+    p->index = hs_sources_number(s, i, "linearity_index");
+    p->n = hs_sources_count(s, i, "n");
+    p->bootstrap = hs_sources_count(s, i, "bootstrap");
+    p->level = hs_sources_number(s, i, "ci");
 out:
     return rc;
 }
 
-static int plot_linearity(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_linearity(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
     hs_figure_line *p = NULL;
@@ -179,15 +80,15 @@ static int is_vector(hs_result_in *r, const char *readout, size_t len)
 }
 
 /* The curve of file i: increments against strength 0 (or against the first position). */
-static int read_curve(sources *s, size_t i, const char *array, hs_figure_curve *c)
+static int read_curve(hs_sources *s, size_t i, const char *array, hs_figure_curve *c)
 {
     int rc = HS_OK;
     double *strength, *effect;
     size_t m = 0, dim[2] = {0, 0}, zero = 0;
     const char *where = hs_result_has(s->file[i], array) ? array : "effect";
-    HS_TRY(get_array(s, i, "strength", 1, &m, &strength));
+    HS_TRY(hs_sources_array(s, i, "strength", 1, &m, &strength));
     dim[1] = m;
-    HS_TRY(get_array(s, i, where, 2, dim, &effect));
+    HS_TRY(hs_sources_array(s, i, where, 2, dim, &effect));
     for (size_t j = 0; j < m; j++) {
         zero = strength[j] == 0 ? j : zero;
     }
@@ -197,7 +98,7 @@ static int read_curve(sources *s, size_t i, const char *array, hs_figure_curve *
             effect[r * m + j] -= base;
         }
     }
-    HS_TRY(get_text(s, i, "direction", "", &c->label));
+    HS_TRY(hs_sources_text(s, i, "direction", "", &c->label));
     c->n = dim[0];
     c->m = m;
     c->strength = strength;
@@ -207,7 +108,7 @@ out:
 }
 
 /* One panel: read-out text of len bytes in every file. */
-static int read_panel(sources *s, const char *text, size_t len, hs_figure_sweep_panel *p)
+static int read_panel(hs_sources *s, const char *text, size_t len, hs_figure_sweep_panel *p)
 {
     int rc = HS_OK;
     char array[128];
@@ -226,15 +127,15 @@ out:
     return rc;
 }
 
-static int plot_sweep(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_sweep(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     enum { PANELS = 24 };
     int rc = HS_OK;
     size_t n = 0;
     const char *names, *readout;
     hs_figure_sweep_panel panel[PANELS];
-    HS_TRY(get_text(s, 0, "readout", "effect", &readout));
-    HS_TRY(get_text(s, 0, "readouts", readout, &names));
+    HS_TRY(hs_sources_text(s, 0, "readout", "effect", &readout));
+    HS_TRY(hs_sources_text(s, 0, "readouts", readout, &names));
     while (*names != '\0' && n < PANELS) {
         size_t len = strcspn(names, "\n");
         HS_TRY(read_panel(s, names, len, &panel[n++]));
@@ -245,7 +146,7 @@ out:
     return rc;
 }
 
-static int plot_pca(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_pca(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
     size_t rank, d[8], dim[2] = {0, 0};
@@ -253,25 +154,25 @@ static int plot_pca(sources *s, const hs_figure_options *opt, int *drawn)
     hs_figure_spectrum *sp = NULL;
     char label[64];
     HS_TRY(hs_fail_in(hs_result_shape(s->file[0], "explained_variance_ratio", &rank, d), s->path[0]));
-    HS_TRY(get_array(s, 0, "explained_variance_ratio", rank == 1 ? 1 : 2, dim, &ratio));
+    HS_TRY(hs_sources_array(s, 0, "explained_variance_ratio", rank == 1 ? 1 : 2, dim, &ratio));
     size_t rows = rank == 1 ? 1 : dim[0], k = rank == 1 ? dim[0] : dim[1];
     if (rank == 2 && hs_result_has(s->file[0], "timestep")) {
-        HS_TRY(get_array(s, 0, "timestep", 1, &dim[0], &t));
+        HS_TRY(hs_sources_array(s, 0, "timestep", 1, &dim[0], &t));
     }
     HS_TRY(hs_calloc(rows, sizeof *sp, &sp));
     for (size_t i = 0; i < rows; i++) {
         sp[i].ratio = ratio + i * k;
         snprintf(label, sizeof label, "t = %g", t != NULL ? t[i] : 0);
-        HS_TRY(keep_text(s, t != NULL ? label : "all timesteps", &sp[i].label));
+        HS_TRY(hs_sources_keep_text(s, t != NULL ? label : "all timesteps", &sp[i].label));
     }
-    HS_TRY(hs_figure_scree(sp, rows, k, get_count(s, 0, "n"), opt, drawn));
+    HS_TRY(hs_figure_scree(sp, rows, k, hs_sources_count(s, 0, "n"), opt, drawn));
 out:
     free(sp);
     return rc;
 }
 
 /* n labels: the texts or numbers of the array, else 0, 1, ... */
-static int read_labels(sources *s, const char *name, size_t n, const char *const **out)
+static int read_labels(hs_sources *s, const char *name, size_t n, const char *const **out)
 {
     int rc = HS_OK;
     const char **label;
@@ -280,14 +181,14 @@ static int read_labels(sources *s, const char *name, size_t n, const char *const
     double *number = NULL;
     HS_TRY(hs_arena_alloc(&s->arena, n, sizeof *label, &label));
     if (hs_result_has(s->file[0], name) && hs_result_get_strings(s->file[0], name, &count, &text) != HS_OK) {
-        HS_TRY(get_array(s, 0, name, 1, &n, &number));
+        HS_TRY(hs_sources_array(s, 0, name, 1, &n, &number));
     }
     if (text != NULL && count != n) {
         HS_TRY(hs_fail(HS_ESHAPE, "%s: /%s has %zu texts; %zu wanted", s->path[0], name, count, n));
     }
     for (size_t i = 0; i < n; i++) {
         snprintf(buf, sizeof buf, "%g", number != NULL ? number[i] : (double)i);
-        HS_TRY(keep_text(s, text != NULL ? text[i] : buf, &label[i]));
+        HS_TRY(hs_sources_keep_text(s, text != NULL ? text[i] : buf, &label[i]));
     }
     *out = label;
 out:
@@ -299,7 +200,7 @@ out:
 }
 
 /* *out (1 + D) <- the matrix of h, as t describes it, and one for each direction, with their verdicts as titles. */
-static int read_matrices(sources *s, const hs_figure_table *t, size_t *n, hs_figure_table **out)
+static int read_matrices(hs_sources *s, const hs_figure_table *t, size_t *n, hs_figure_table **out)
 {
     int rc = HS_OK;
     size_t dim[3] = {0, t->rows, t->cols}, subjects;
@@ -307,7 +208,7 @@ static int read_matrices(sources *s, const hs_figure_table *t, size_t *n, hs_fig
     double *v = NULL;
     char title[96];
     if (hs_result_has(s->file[0], "direction_similarity")) {
-        HS_TRY(get_array(s, 0, "direction_similarity", 3, dim, &v));
+        HS_TRY(hs_sources_array(s, 0, "direction_similarity", 3, dim, &v));
     }
     *n = subjects = 1 + dim[0];
     HS_TRY(hs_arena_alloc(&s->arena, subjects, sizeof **out, out));
@@ -321,7 +222,7 @@ static int read_matrices(sources *s, const hs_figure_table *t, size_t *n, hs_fig
         (*out)[i] = *t;
         (*out)[i].value = i == 0 ? t->value : v + (i - 1) * t->rows * t->cols;
         snprintf(title, sizeof title, "%.60s: %.30s", name[i], verdict[i]);
-        HS_TRY(keep_text(s, title, &(*out)[i].title));
+        HS_TRY(hs_sources_keep_text(s, title, &(*out)[i].title));
     }
 out:
     return rc;
@@ -336,24 +237,24 @@ static int any_negative(size_t n, const hs_figure_table *t)
     return any;
 }
 
-static int plot_similarity(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_similarity(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
     size_t dim[2] = {0, 0}, count;
     double *v;
     char caption[200] = "";
     hs_figure_table t = {0}, *all;
-    HS_TRY(get_array(s, 0, "similarity", 2, dim, &v));
+    HS_TRY(hs_sources_array(s, 0, "similarity", 2, dim, &v));
     t.rows = dim[0];
     t.cols = dim[1];
     t.value = v;
     HS_TRY(read_labels(s, "row", dim[0], &t.row_label));
     HS_TRY(read_labels(s, "column", dim[1], &t.col_label));
-    HS_TRY(get_text(s, 0, "metric", "similarity", &t.title));
-    HS_TRY(get_text(s, 0, "row_axis", NULL, &t.row_axis));
-    HS_TRY(get_text(s, 0, "column_axis", NULL, &t.col_axis));
+    HS_TRY(hs_sources_text(s, 0, "metric", "similarity", &t.title));
+    HS_TRY(hs_sources_text(s, 0, "row_axis", NULL, &t.row_axis));
+    HS_TRY(hs_sources_text(s, 0, "column_axis", NULL, &t.col_axis));
     HS_TRY(read_matrices(s, &t, &count, &all));
-    size_t n = get_count(s, 0, "n");
+    size_t n = hs_sources_count(s, 0, "n");
     if (n > 0) {
         snprintf(caption, sizeof caption, "%.120s%sn = %zu samples.", count > 1 ? t.title : "", count > 1 ? "; " : "",
                  n);
@@ -380,7 +281,7 @@ static double round_up(size_t n, const double *v)
 }
 
 /* *marked <- what lies beyond the limits of random directions; NULL where none were run. */
-static int read_marked(sources *s, size_t dim[2], const double *v, const int **marked)
+static int read_marked(hs_sources *s, size_t dim[2], const double *v, const int **marked)
 {
     int rc = HS_OK, *mark;
     double *lo, *hi;
@@ -388,8 +289,8 @@ static int read_marked(sources *s, size_t dim[2], const double *v, const int **m
     if (!hs_result_has(s->file[0], "crosstalk_random_low")) {
         return HS_OK;
     }
-    HS_TRY(get_array(s, 0, "crosstalk_random_low", 2, dim, &lo));
-    HS_TRY(get_array(s, 0, "crosstalk_random_high", 2, dim, &hi));
+    HS_TRY(hs_sources_array(s, 0, "crosstalk_random_low", 2, dim, &lo));
+    HS_TRY(hs_sources_array(s, 0, "crosstalk_random_high", 2, dim, &hi));
     HS_TRY(hs_arena_alloc(&s->arena, dim[0] * dim[1], sizeof *mark, &mark));
     for (size_t i = 0; i < dim[0] * dim[1]; i++) {
         mark[i] = v[i] < lo[i] || v[i] > hi[i];
@@ -399,7 +300,7 @@ out:
     return rc;
 }
 
-static int plot_crosstalk(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_crosstalk(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
     size_t dim[2] = {0, 0};
@@ -409,15 +310,15 @@ static int plot_crosstalk(sources *s, const hs_figure_options *opt, int *drawn)
     if (!hs_result_has(s->file[0], "crosstalk")) {
         return hs_fail(HS_EFORMAT, "%s: no cross-talk matrix; linearity of several directions has one", s->path[0]);
     }
-    HS_TRY(get_array(s, 0, "crosstalk", 2, dim, &v));
-    HS_TRY(get_array(s, 0, "crosstalk_low", 2, dim, &lo));
-    HS_TRY(get_array(s, 0, "crosstalk_high", 2, dim, &hi));
+    HS_TRY(hs_sources_array(s, 0, "crosstalk", 2, dim, &v));
+    HS_TRY(hs_sources_array(s, 0, "crosstalk_low", 2, dim, &lo));
+    HS_TRY(hs_sources_array(s, 0, "crosstalk_high", 2, dim, &hi));
     HS_TRY(read_labels(s, "crosstalk_direction", dim[0], &t.row_label));
     HS_TRY(read_labels(s, "crosstalk_readout", dim[1], &t.col_label));
     HS_TRY(read_marked(s, dim, v, &t.marked));
-    snprintf(title, sizeof title, "effect at strength %g, in sd", get_number(s, 0, "crosstalk_strength"));
+    snprintf(title, sizeof title, "effect at strength %g, in sd", hs_sources_number(s, 0, "crosstalk_strength"));
     snprintf(caption, sizeof caption, "Each direction alone; n = %zu images, %g %% interval over them in brackets.%s",
-             get_count(s, 0, "n"), get_number(s, 0, "ci"),
+             hs_sources_count(s, 0, "n"), hs_sources_number(s, 0, "ci"),
              t.marked != NULL ? " *: beyond what a random direction of the same length does." : "");
     t.caption = caption;
     t.rows = dim[0];
@@ -432,7 +333,7 @@ out:
 }
 
 /* t <- how alike h itself is at a store's timesteps; rows stay 0 where the file doesn't say. */
-static int read_spaces(sources *s, hs_figure_table *t)
+static int read_spaces(hs_sources *s, hs_figure_table *t)
 {
     int rc = HS_OK;
     size_t dim[2] = {0, 0};
@@ -441,7 +342,7 @@ static int read_spaces(sources *s, hs_figure_table *t)
     if (!hs_result_has(s->file[0], "store_timestep") || !hs_result_has(s->file[0], "cka_debiased")) {
         return HS_OK;
     }
-    HS_TRY(get_array(s, 0, "cka_debiased", 2, dim, &v));
+    HS_TRY(hs_sources_array(s, 0, "cka_debiased", 2, dim, &v));
     HS_TRY(read_labels(s, "store_timestep", dim[0], &t->row_label));
     t->col_label = t->row_label;
     t->rows = dim[0];
@@ -453,7 +354,7 @@ out:
 }
 
 /* What a property's file shows: /shown (row, column) as a heat map, else its effects as a sweep. */
-static int plot_property(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_property(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
     size_t dim[2] = {0, 0};
@@ -465,13 +366,13 @@ static int plot_property(sources *s, const hs_figure_options *opt, int *drawn)
     if (s->n > 1) {
         return hs_fail(HS_ERANGE, "%zu files of heat maps in one figure; one is possible", s->n);
     }
-    HS_TRY(get_array(s, 0, "shown", 2, dim, &v));
+    HS_TRY(hs_sources_array(s, 0, "shown", 2, dim, &v));
     HS_TRY(read_labels(s, "row", dim[0], &t.row_label));
     HS_TRY(read_labels(s, "column", dim[1], &t.col_label));
-    HS_TRY(get_text(s, 0, "shown_title", "", &t.title));
-    HS_TRY(get_text(s, 0, "shown_caption", "", &t.caption));
-    HS_TRY(get_text(s, 0, "row_axis", NULL, &t.row_axis));
-    HS_TRY(get_text(s, 0, "column_axis", NULL, &t.col_axis));
+    HS_TRY(hs_sources_text(s, 0, "shown_title", "", &t.title));
+    HS_TRY(hs_sources_text(s, 0, "shown_caption", "", &t.caption));
+    HS_TRY(hs_sources_text(s, 0, "row_axis", NULL, &t.row_axis));
+    HS_TRY(hs_sources_text(s, 0, "column_axis", NULL, &t.col_axis));
     t.rows = dim[0];
     t.cols = dim[1];
     t.value = v;
@@ -482,7 +383,7 @@ out:
     return rc;
 }
 
-static int plot_theorem1(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_theorem1(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
     hs_figure_coefficients c[HS_FIGURE_COLOURS];
@@ -490,11 +391,11 @@ static int plot_theorem1(sources *s, const hs_figure_options *opt, int *drawn)
     char label[64];
     for (size_t i = 0; i < s->n; i++) {
         size_t S = 0;
-        HS_TRY(get_array(s, i, "timestep", 1, &S, &t));
-        HS_TRY(get_array(s, i, "symmetric", 1, &S, &symmetric));
-        HS_TRY(get_array(s, i, "asymmetric", 1, &S, &asymmetric));
+        HS_TRY(hs_sources_array(s, i, "timestep", 1, &S, &t));
+        HS_TRY(hs_sources_array(s, i, "symmetric", 1, &S, &symmetric));
+        HS_TRY(hs_sources_array(s, i, "asymmetric", 1, &S, &asymmetric));
         snprintf(label, sizeof label, "%zu steps", S);
-        HS_TRY(keep_text(s, label, &c[i].label));
+        HS_TRY(hs_sources_keep_text(s, label, &c[i].label));
         c[i].S = S;
         c[i].t = t;
         c[i].symmetric = symmetric;
@@ -505,19 +406,19 @@ out:
     return rc;
 }
 
-static int plot_curves(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_curves(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     int rc = HS_OK;
-    hs_figure_distances c = {.n = get_count(s, 0, "n"),
-                             .edit = get_number(s, 0, "threshold_edit"),
-                             .boost = get_number(s, 0, "threshold_boost"),
-                             .t_edit = get_number(s, 0, "t_edit"),
-                             .t_boost = get_number(s, 0, "t_boost")};
+    hs_figure_distances c = {.n = hs_sources_count(s, 0, "n"),
+                             .edit = hs_sources_number(s, 0, "threshold_edit"),
+                             .boost = hs_sources_number(s, 0, "threshold_boost"),
+                             .t_edit = hs_sources_number(s, 0, "t_edit"),
+                             .t_boost = hs_sources_number(s, 0, "t_boost")};
     double *t, *p, *x;
-    HS_TRY(get_text(s, 0, "distance", "distance", &c.distance));
-    HS_TRY(get_array(s, 0, "timestep", 1, &c.S, &t));
-    HS_TRY(get_array(s, 0, "distance_p", 1, &c.S, &p));
-    HS_TRY(get_array(s, 0, "distance_x", 1, &c.S, &x));
+    HS_TRY(hs_sources_text(s, 0, "distance", "distance", &c.distance));
+    HS_TRY(hs_sources_array(s, 0, "timestep", 1, &c.S, &t));
+    HS_TRY(hs_sources_array(s, 0, "distance_p", 1, &c.S, &p));
+    HS_TRY(hs_sources_array(s, 0, "distance_x", 1, &c.S, &x));
     c.t = t;
     c.p = p;
     c.x = x;
@@ -527,7 +428,7 @@ out:
 }
 
 /* Arms are rows of (arm, position) arrays, filled up with NaN. */
-static int read_arm(sources *s, size_t a, const size_t dim[2], double *const v[4], hs_figure_arm *arm)
+static int read_arm(hs_sources *s, size_t a, const size_t dim[2], double *const v[4], hs_figure_arm *arm)
 {
     size_t m = 0;
     while (m < dim[1] && !isnan(v[0][a * dim[1] + m])) {
@@ -535,9 +436,9 @@ static int read_arm(sources *s, size_t a, const size_t dim[2], double *const v[4
     }
     double *sigma, *bound;
     size_t n = dim[0];
-    int rc = get_array(s, 0, "sigma50", 1, &n, &sigma);
+    int rc = hs_sources_array(s, 0, "sigma50", 1, &n, &sigma);
     if (rc == HS_OK) {
-        rc = get_array(s, 0, "sigma50_bound", 1, &n, &bound);
+        rc = hs_sources_array(s, 0, "sigma50_bound", 1, &n, &bound);
     }
     if (rc == HS_OK) {
         arm->m = m;
@@ -551,7 +452,7 @@ static int read_arm(sources *s, size_t a, const size_t dim[2], double *const v[4
     return rc;
 }
 
-static int plot_robustness(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_robustness(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     static const char *const array[4] = {"level", "damage_mean", "ci_low", "ci_high"};
     int rc = HS_OK;
@@ -560,23 +461,23 @@ static int plot_robustness(sources *s, const hs_figure_options *opt, int *drawn)
     const char *const *name;
     const char *verdict, *damage, *matching;
     char text[160], unit[80];
-    hs_figure_robust f = {.n = get_count(s, 0, "images"),
-                          .bootstrap = get_count(s, 0, "bootstrap"),
-                          .level = get_number(s, 0, "ci"),
-                          .threshold = get_number(s, 0, "threshold")};
+    hs_figure_robust f = {.n = hs_sources_count(s, 0, "images"),
+                          .bootstrap = hs_sources_count(s, 0, "bootstrap"),
+                          .level = hs_sources_number(s, 0, "ci"),
+                          .threshold = hs_sources_number(s, 0, "threshold")};
     for (int k = 0; k < 4; k++) {
-        HS_TRY(get_array(s, 0, array[k], 2, dim, &v[k]));
+        HS_TRY(hs_sources_array(s, 0, array[k], 2, dim, &v[k]));
     }
     if (dim[0] > HS_FIGURE_ARMS) {
         HS_TRY(hs_fail(HS_ESHAPE, "%s: %zu arms; %d are possible", s->path[0], dim[0], HS_FIGURE_ARMS));
     }
     HS_TRY(read_labels(s, "arm", dim[0], &name));
-    HS_TRY(get_text(s, 0, "verdict", "no verdict", &verdict));
-    HS_TRY(get_text(s, 0, "damage", "damage", &damage));
-    snprintf(text, sizeof text, "%.20s \xc2\xb7 log ratio %.2f", verdict, get_number(s, 0, "primary_value"));
+    HS_TRY(hs_sources_text(s, 0, "verdict", "no verdict", &verdict));
+    HS_TRY(hs_sources_text(s, 0, "damage", "damage", &damage));
+    snprintf(text, sizeof text, "%.20s \xc2\xb7 log ratio %.2f", verdict, hs_sources_number(s, 0, "primary_value"));
     f.title = "robustness";
     f.subtitle = text;
-    HS_TRY(get_text(s, 0, "matching", NULL, &matching));
+    HS_TRY(hs_sources_text(s, 0, "matching", NULL, &matching));
     snprintf(unit, sizeof unit, "noise level%s%.20s", matching != NULL ? ", matched by " : "",
              matching != NULL ? matching : "");
     f.unit = unit;
@@ -592,7 +493,7 @@ out:
 }
 
 /* Directions and their profiles, where the comparison had any. */
-static int read_directions(sources *s, hs_figure_comparison *c)
+static int read_directions(hs_sources *s, hs_figure_comparison *c)
 {
     int rc = HS_OK;
     size_t one = 0, three[3] = {0, 0, 0};
@@ -600,12 +501,12 @@ static int read_directions(sources *s, hs_figure_comparison *c)
     if (!hs_result_has(s->file[0], "direction_over")) {
         return HS_OK;
     }
-    HS_TRY(get_array(s, 0, "direction_over", 1, &one, &v));
+    HS_TRY(hs_sources_array(s, 0, "direction_over", 1, &one, &v));
     c->D = one;
     c->over = v;
-    HS_TRY(get_array(s, 0, "direction_over_low", 1, &one, &v));
+    HS_TRY(hs_sources_array(s, 0, "direction_over_low", 1, &one, &v));
     c->over_lo = v;
-    HS_TRY(get_array(s, 0, "direction_over_high", 1, &one, &v));
+    HS_TRY(hs_sources_array(s, 0, "direction_over_high", 1, &one, &v));
     c->over_hi = v;
     HS_TRY(read_labels(s, "direction", c->D, &c->direction));
     if (!hs_result_has(s->file[0], "profile_a")) {
@@ -613,52 +514,52 @@ static int read_directions(sources *s, hs_figure_comparison *c)
     }
     for (int i = 0; i < 2; i++) {
         three[0] = c->D;
-        HS_TRY(get_array(s, 0, i == 0 ? "profile_a" : "profile_b", 3, three, &v));
+        HS_TRY(hs_sources_array(s, 0, i == 0 ? "profile_a" : "profile_b", 3, three, &v));
         c->profile[i] = v;
     }
     c->F = three[1];
     c->m = three[2];
-    HS_TRY(get_array(s, 0, "strength", 1, &c->m, &v));
+    HS_TRY(hs_sources_array(s, 0, "strength", 1, &c->m, &v));
     c->strength = v;
     HS_TRY(read_labels(s, "factor", c->F, &c->factor));
 out:
     return rc;
 }
 
-static int plot_compare(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_compare(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     static const char *const name[] = {"timestep", "aligned_cosine", "aligned_cosine_back", "ceiling",
                                        "aligned_cosine_null"};
     int rc = HS_OK;
     size_t dim[2] = {0, 0};
     double *v;
-    hs_figure_comparison c = {.n = get_count(s, 0, "n"), .standard = get_number(s, 0, "standard")};
+    hs_figure_comparison c = {.n = hs_sources_count(s, 0, "n"), .standard = hs_sources_number(s, 0, "standard")};
     const double **const to[] = {&c.t, &c.aligned, &c.back, &c.ceiling, &c.null};
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
-        HS_TRY(get_array(s, 0, name[i], 1, &c.S, &v));
+        HS_TRY(hs_sources_array(s, 0, name[i], 1, &c.S, &v));
         *to[i] = v;
     }
-    HS_TRY(get_array(s, 0, "cka_debiased", 2, dim, &v));
+    HS_TRY(hs_sources_array(s, 0, "cka_debiased", 2, dim, &v));
     c.M = dim[0];
     c.cka = v;
     HS_TRY(read_labels(s, "row", c.M, &c.label));
-    HS_TRY(get_text(s, 0, "a", "a", &c.a));
-    HS_TRY(get_text(s, 0, "b", "b", &c.b));
-    HS_TRY(get_text(s, 0, "verdict", "no verdict", &c.verdict));
+    HS_TRY(hs_sources_text(s, 0, "a", "a", &c.a));
+    HS_TRY(hs_sources_text(s, 0, "b", "b", &c.b));
+    HS_TRY(hs_sources_text(s, 0, "verdict", "no verdict", &c.verdict));
     HS_TRY(read_directions(s, &c));
     HS_TRY(hs_figure_compare(&c, opt, drawn));
 out:
     return rc;
 }
 
-static int plot_geometry(sources *s, const hs_figure_options *opt, int *drawn)
+static int plot_geometry(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
     return hs_figure_geometry(s->file[0], s->path[0], opt, drawn);
 }
 
 static const struct {
     const char *kind;
-    int (*plot)(sources *s, const hs_figure_options *opt, int *drawn);
+    int (*plot)(hs_sources *s, const hs_figure_options *opt, int *drawn);
     size_t most;
 } kinds[] = {{"linearity", plot_linearity, 24},
              {"crosstalk", plot_crosstalk, 1},
@@ -678,12 +579,12 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
                            int *drawn)
 {
     int rc = HS_OK, found = 0;
-    sources s = {0};
+    hs_sources s = {0};
     hs_figure_options o = *opt;
     if (n == 0) {
         return hs_fail(HS_ERANGE, "%s: a figure of no result file", opt->out);
     }
-    HS_TRY(sources_open(path, n, &s));
+    HS_TRY(hs_sources_open(path, n, &s));
     for (size_t i = 0; i < n; i++) {
         const char *is = hs_result_kind(s.file[i]);
         if (kind == NULL) {
@@ -692,7 +593,7 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
             HS_TRY(hs_fail(HS_ERANGE, "%s is of kind %s, %s of kind %s; one figure shows one kind", path[i], is,
                            path[0], hs_result_kind(s.file[0])));
         }
-        o.mark = o.mark == NULL && get_count(&s, i, "untrained") == 1 ? "untrained" : o.mark;
+        o.mark = o.mark == NULL && hs_sources_count(&s, i, "untrained") == 1 ? "untrained" : o.mark;
     }
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds && !found; k++) {
         if (strcmp(kind, kinds[k].kind) != 0) {
@@ -711,6 +612,6 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
                        path[0], kind));
     }
 out:
-    sources_close(&s);
+    hs_sources_close(&s);
     return rc;
 }
