@@ -153,15 +153,18 @@ hs_effects planted_sweep(const sweep_plan *p, size_t n, uint64_t set)
     double strength[MOST], *value, *null;
     float *z;
     hs_effects e;
-    size_t m = p->m;
-    assert_true(m <= MOST && m % 2 == 1);
+    size_t m = 0;
+    assert_true(p->m <= MOST && p->m % 2 == 1);
+    for (size_t j = 0; j < p->m; j++) {
+        double s = p->reach * ((double)j - (double)(p->m / 2)) / (double)(p->m / 2);
+        if (p->below == 0 || s >= -p->below) {
+            strength[m++] = s;
+        }
+    }
     assert_ok(hs_alloc(n * m, sizeof *value, &value));
     assert_ok(hs_alloc(K * n * m, sizeof *null, &null));
     assert_ok(hs_alloc(n * m, sizeof *z, &z));
     planted_normals(set, NOISE, 0, n * m, z);
-    for (size_t j = 0; j < m; j++) {
-        strength[j] = p->reach * ((double)j - (double)(m / 2)) / (double)(m / 2);
-    }
     for (size_t i = 0; i < n; i++) {
         double a = gain_of(p, set, i), base = p->spread * planted_normal(set, OFFSET, i);
         double noise = p->noise * exp(p->unequal * planted_normal(set, SIZE, n + i) - p->unequal * p->unequal);

@@ -30,11 +30,13 @@ hs_deltas planted_deltas(const deltas_plan *p, size_t n, uint64_t set);
 /* Means with cosines exp(-|t_k - t_l| / 200) at 5 steps, noise of this sd an axis. */
 hs_deltas planted_decay(double noise, size_t n, uint64_t set);
 
-/* A sweep: phi_i(s) = N(0, spread) + a_i g(s) + noise_i z on an even grid of m strengths to +-reach, 8 nulls. */
+/* A sweep: phi_i(s) = N(0, spread) + a_i g(s) + noise_i z on an even grid of m strengths to +-reach, 8 nulls; of that
+ * grid, as where images are unnatural below, the strengths from -below on. */
 typedef struct {
     double (*g)(double s);
     size_t m;
     double reach, scale, gain_sd; /* a_i = scale (1 + gain_sd z) */
+    double below;                 /* 0: all of it */
     double skew;                  /* or scale (1 - skew + skew times an exponential) where above 0 */
     double flip, outlier;         /* as above; a_0 = scale outlier */
     double noise, unequal;        /* noise_i = noise exp(unequal z), of mean square noise^2 */

@@ -195,6 +195,14 @@ LINE_CASE(lines_flipping, planted_line, .scale = 2, .gain_sd = 0.2, .noise = 0.0
 LINE_CASE(lines_flipped_third, planted_line, .scale = 2, .gain_sd = 0.2, .noise = 0.05, .flip = 1.0 / 3)
 LINE_CASE(lines_small, planted_line, .scale = 0.25, .gain_sd = 0.2, .noise = 0.01)
 
+/* Images stay natural from -1 on: four strengths below 0, eight above.  s + .15 s^2 is .89 there. */
+LINE_CASE(straight_cut, planted_line, .scale = 2, .gain_sd = 0.3, .noise = 0.05, .below = 1)
+LINE_CASE(bending_cut, planted_bent, .scale = 2, .gain_sd = 0.3, .noise = 0.05, .below = 1)
+LINE_CASE(saturating_cut, planted_tanh, .scale = 2, .gain_sd = 0.3, .noise = 0.05, .below = 1)
+LINE_CASE(saturating_soon_cut, planted_saturated, .scale = 2, .gain_sd = 0.3, .noise = 0.05, .below = 1)
+LINE_CASE(turning_cut, planted_returning, .scale = 2, .gain_sd = 0.3, .noise = 0.05, .below = 1)
+LINE_CASE(straight_cut_short, planted_line, .scale = 2, .gain_sd = 0.3, .noise = 0.05, .below = 0.75)
+
 /* ---- Robustness: log ratio of the s of h_p and eps_p, standard log 1.25 = .223 ---- */
 
 static hs_verdict of_damage(const damage_plan *p, size_t n, uint64_t set)
@@ -313,12 +321,18 @@ const verdict_case verdict_cases[] = {
     {"linearity", "lines, one image large", POSITIVE, 1, straight_one_large},
     {"linearity", "s - .02 s^3, .94", POSITIVE, 0, nearly_straight},
     {"linearity", "lines, weak, .91", POSITIVE, 0, straight_noisy},
+    {"linearity", "lines, natural from -1 to 2", POSITIVE, 1, straight_cut},
+    {"linearity", "s + .15 s^2 there, .89", POSITIVE, 0, bending_cut},
     {"linearity", "tanh s, .80", NEGATIVE, 0, saturating},
     {"linearity", "tanh 4 s", NEGATIVE, 1, saturating_soon},
     {"linearity", "s + .15 s^2, .75", NEGATIVE, 0, bending},
     {"linearity", "s^2", NEGATIVE, 1, even},
     {"linearity", "a step, unequal noise", NEGATIVE, 1, stepping},
     {"linearity", "s - .35 s^3, one image large", NEGATIVE, 1, turning},
+    {"linearity", "tanh s, natural from -1 to 2, .78", NEGATIVE, 0, saturating_cut},
+    {"linearity", "tanh 4 s, natural from -1 to 2", NEGATIVE, 1, saturating_soon_cut},
+    {"linearity", "s - .35 s^3, natural from -1 to 2", NEGATIVE, 1, turning_cut},
+    {"linearity", "lines, natural from -.75 to 2", NOTHING, 0, straight_cut_short},
     {"linearity", "lines, half flipped", NOTHING, 0, lines_flipping},
     {"linearity", "lines, a third flipped", NOTHING, 0, lines_flipped_third},
     {"linearity", "range too small", NOTHING, 0, lines_small},
