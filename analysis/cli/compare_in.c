@@ -372,7 +372,8 @@ int hs_compared_match(hs_cmd *c, size_t count, hs_compared *list)
         }
     }
     if (unknown) {
-        hs_cmd_warn(c, "an array doesn't say what its rows start from: row i of each is taken for the same image");
+        hs_cmd_warn(c, "an array, or a store made of arrays, doesn't say what its rows start from: row i of each is "
+                       "taken for the same image");
     }
     HS_TRY(common_steps(count, list));
     if (list[0].view.S < list[0].S) {

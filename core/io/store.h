@@ -90,7 +90,8 @@ const int *hs_store_timesteps(const hs_store *s);
 const double *hs_store_alpha_bar(const hs_store *s);
 const char *hs_store_attr(const hs_store *s, const char *name); /* text of a root attribute or NULL */
 /* hex <- digest of what each sample starts from: sample ids, seeds and the x_T drawn from them, the digest of given
- * x_T, or the names of inverted images.  Equal for the dumps of two models whose samples pair. */
+ * x_T, or the names of inverted images.  Equal for the dumps of two models whose samples pair; "" of a store made of
+ * arrays, which don't say. */
 HS_CHECKED int hs_store_pairing(const hs_store *s, char hex[HS_SHA256_HEX]);
 /* Every cell read is checked against its CRC-32C: HS_ECHECKSUM naming it; outputs before it may be
  * filled.  out (count, d) float32 <- h of samples [first, first + count) at step index k. */

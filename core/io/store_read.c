@@ -162,8 +162,13 @@ int hs_store_pairing(const hs_store *s, char hex[HS_SHA256_HEX])
 {
     static const char *const drawn[] = {"sample", "seed_per_sample"};
     const char *given = hs_store_attr(s, "x_T_sha256"), *way = hs_store_attr(s, "direction");
+    const char *method = hs_store_attr(s, "method");
     int inverted = way != NULL && strcmp(way, "invert") == 0, rc = HS_OK;
     hs_chw image = s->file.image;
+    if (method != NULL && strcmp(method, "import") == 0) {
+        hex[0] = '\0';
+        return HS_OK;
+    }
     hs_str t = {0};
     size_t len;
     hs_str_addf(&t, "%s %zu\n", inverted ? "inverted" : given != NULL ? "given" : "drawn", s->file.n);

@@ -267,3 +267,14 @@ P
     [ "$(verdict --a "$a" --b "$b")" = shared ]
     jq -e '.results.statistics | any(.name == "cka_debiased[0,0]" and (.value - 0.8678531324997877 | fabs) < 1e-6)' o.json
 }
+
+@test "stores made of arrays pair as they stand, with a warning" {
+    dump random:tiny 0 a.h5
+    "$HSPACE" export a.h5 --what h -q -o x.npy
+    cp x.npy y.npy
+    times=$("$HSPACE" info a.h5 --json | jq -r '.results.timesteps | map(tostring) | join(",")')
+    for f in x y; do "$HSPACE" import $f.npy --t "$times" -q -o $f.h5; done
+    [ "$(verdict --a x.h5 --b y.h5)" = shared ]
+    grep -q "a store made of arrays, doesn't say" err
+    [ "$(verdict --a x.h5 --b a.h5 --any-tap)" = shared ]
+}
