@@ -322,12 +322,37 @@ static void add_line_words(hs_figure *fig, const char *look)
     hs_str_add(&fig->gp, "\n");
 }
 
+/* Inches of a legend's label. */
+static double label_width(const char *label)
+{
+    return (double)characters(label) * 0.058;
+}
+
+/* What a label may be wide where all share so many inches: short ones leave theirs to the longer. */
+static double fair_width(size_t n, const char *const *label, double room)
+{
+    double most = room / (double)n;
+    for (size_t round = 0; round < n; round++) {
+        double used = 0;
+        size_t longer = 0;
+        for (size_t i = 0; i < n; i++) {
+            double in = label_width(label[i]);
+            used += in <= most ? in : 0;
+            longer += in > most;
+        }
+        most = longer > 0 ? (room - used) / (double)longer : most;
+    }
+    return most;
+}
+
 void hs_figure_legend(hs_figure *fig, size_t n, const char *const *label, const char *const *style)
 {
+    const double sample = 0.32; /* with the gaps beside it */
     double x = 0.08, y = (fig->height - 0.1) / fig->height;
-    double most = (fig->width - 0.1 - (fig->opt->mark != NULL ? 0.7 : 0)) / (double)n - 0.35;
+    double room = fig->width - 0.1 - (fig->opt->mark != NULL ? 0.7 : 0) - (double)n * sample;
+    double most = fair_width(n, label, room);
     for (size_t i = 0; i < n; i++) {
-        double in = (double)characters(label[i]) * 0.058;
+        double in = label_width(label[i]);
         char number[32];
         snprintf(number, sizeof number, "lt %zu", i + 1);
         const char *look = style != NULL ? style[i] : number;
@@ -339,7 +364,7 @@ void hs_figure_legend(hs_figure *fig, size_t n, const char *const *label, const 
         hs_str_addf(&fig->gp, "set label %zu ", 30 + i);
         hs_figure_quote_fit(fig, label[i], most, 7);
         hs_str_addf(&fig->gp, " at screen %.5f,%.5f left font ',7'\n", (x + 0.24) / fig->width, y);
-        x += 0.35 + (in < most ? in : most);
+        x += sample + (in < most ? in : most);
     }
 }
 
