@@ -309,6 +309,7 @@ HS_CHECKED static int open_sides(hs_cmd *c, const hs_team *team, sides *s)
     HS_TRY(hs_compared_check(c, s->count, s->list));
     HS_TRY(hs_compared_dirs_match(c, s->count, s->list));
     HS_TRY(hs_compared_readers(c, s->count, s->spec, s->list));
+    HS_TRY(s->list[0].scorer != NULL ? hs_compared_strengths_check(c) : HS_OK);
     for (size_t i = 0; i < s->count && !hs_cmd_dry_run(c); i++) {
         HS_TRY(hs_compared_ask(c, &s->list[i]));
     }

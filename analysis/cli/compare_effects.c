@@ -71,10 +71,9 @@ out:
     return rc;
 }
 
-HS_CHECKED static int choose_strengths(work *w)
+HS_CHECKED static int choose_strengths(hs_cmd *c, hs_compared_effects *e)
 {
-    hs_compared_effects *e = w->e;
-    e->m = hs_cmd_grid(w->c, "strengths", &e->strength);
+    e->m = hs_cmd_grid(c, "strengths", &e->strength);
     e->zero = e->m;
     for (size_t j = 0; j < e->m; j++) {
         e->zero = e->strength[j] == 0 ? j : e->zero;
@@ -84,6 +83,12 @@ HS_CHECKED static int choose_strengths(work *w)
         return hs_fail(HS_ERANGE, "--strengths: wanted 0 and a positive one among the %zu", e->m);
     }
     return HS_OK;
+}
+
+int hs_compared_strengths_check(hs_cmd *c)
+{
+    hs_compared_effects e = {0};
+    return choose_strengths(c, &e);
 }
 
 HS_CHECKED static int choose_images(work *w)
@@ -398,7 +403,7 @@ int hs_compared_effects_run(hs_cmd *c, hs_compared *a, hs_compared *b, const hs_
     memset(out, 0, sizeof *out);
     out->D = dirs->D;
     out->n = a->n;
-    HS_TRY(choose_strengths(&w));
+    HS_TRY(choose_strengths(w.c, out));
     HS_TRY(open_factors(&w));
     HS_TRY(hs_calloc(out->D, sizeof *out->effect, &out->effect));
     HS_TRY(choose_images(&w));

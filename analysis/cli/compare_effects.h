@@ -30,6 +30,8 @@ typedef struct {
     hs_compared_effect *effect; /* (D) */
 } hs_compared_effects;
 
+/* HS_ERANGE: --strengths without 0 or a positive one, before anything is run. */
+HS_CHECKED int hs_compared_strengths_check(hs_cmd *c);
 /* Of all runs of these models; the caller closes them, also after an error, when the answer is written
  * (hs_resume_close). */
 HS_CHECKED int hs_compared_cells_open(hs_cmd *c, size_t count, const hs_compared *list, hs_run_cells *cells);

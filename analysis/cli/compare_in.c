@@ -6,6 +6,7 @@
 
 #include "analysis/cli/shipped.h"
 #include "core/base/alloc.h"
+#include "core/base/text.h"
 
 enum { MOST_GIB = 2 };
 
@@ -29,7 +30,7 @@ void hs_compared_free(hs_compared *s)
 static void name_after(hs_compared *s, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    snprintf(s->name, sizeof s->name, "%s", slash != NULL && slash[1] != '\0' ? slash + 1 : path);
+    hs_text_escape(slash != NULL && slash[1] != '\0' ? slash + 1 : path, s->name, sizeof s->name);
 }
 
 /* ---- Files ---- */
@@ -246,6 +247,8 @@ HS_CHECKED static int check_reader(const hs_compared *s, const char *attr, const
 int hs_compared_readers(hs_cmd *c, size_t count, const hs_compared_spec *spec, hs_compared *list)
 {
     int rc = HS_OK, all = 1;
+    const char *const *each;
+    int listed = hs_cmd_list(c, "attrs", &each) > 0;
     for (size_t i = 0; i < count; i++) {
         all = all && list[i].is_model && list[i].dirs.n > 0;
     }
@@ -257,8 +260,8 @@ int hs_compared_readers(hs_cmd *c, size_t count, const hs_compared_spec *spec, h
         if (j < i) {
             list[i].scorer = hs_scorer_share(list[j].scorer);
         } else {
-            HS_TRY(hs_common_scorer_named(c, i == 0 ? "attr" : "attr-b", spec[i].attr, hs_common_conv(c),
-                                          &list[i].scorer));
+            HS_TRY(hs_common_scorer_named(c, listed ? "attrs" : (i == 0 ? "attr" : "attr-b"), spec[i].attr,
+                                          hs_common_conv(c), &list[i].scorer));
         }
         HS_TRY(check_reader(&list[i], spec[i].attr, list[0].scorer, spec[0].attr));
     }

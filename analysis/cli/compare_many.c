@@ -10,6 +10,7 @@
 #include "analysis/cli/resume.h"
 #include "analysis/compare/order.h"
 #include "core/base/alloc.h"
+#include "core/base/text.h"
 
 /* What one pair of sides says of one subject: h, or a direction. */
 typedef struct {
@@ -78,7 +79,7 @@ static void put_cell(work *w, size_t s, size_t i, size_t j, hs_interval over, hs
     subject *of = &w->subject[s];
     cell *x = &of->cell[w->at];
     *x = (cell){.i = i, .j = j, .over = over, .verdict = verdict};
-    snprintf(x->reason, sizeof x->reason, "%.250s", reason);
+    hs_text_escape(reason, x->reason, sizeof x->reason);
     of->v[i * w->count + j] = of->v[j * w->count + i] = over.value;
 }
 
@@ -162,13 +163,16 @@ static void decide(const work *w, subject *s)
     }
     for (size_t p = 0; p < w->pairs; p++) {
         if (hs_verdict_exit(s->cell[p].verdict) == hs_verdict_exit(s->verdict)) {
-            least = agree == 0 || s->cell[p].over.value < s->cell[least].over.value ? p : least;
+            double low = s->cell[least].over.value, value = s->cell[p].over.value;
+            least = agree == 0 || value < low || (isnan(low) && !isnan(value)) ? p : least;
             agree++;
         }
     }
-    snprintf(s->reason, sizeof s->reason, "%s in %zu of %zu pairs; %.40s and %.40s: %s",
-             hs_compared_verdict(s->verdict), agree, w->pairs, w->list[s->cell[least].i].name,
-             w->list[s->cell[least].j].name, s->cell[least].reason);
+    char a[44], b[44];
+    hs_text_escape(w->list[s->cell[least].i].name, a, sizeof a);
+    hs_text_escape(w->list[s->cell[least].j].name, b, sizeof b);
+    snprintf(s->reason, sizeof s->reason, "%s in %zu of %zu pairs; %s and %s: %s", hs_compared_verdict(s->verdict),
+             agree, w->pairs, a, b, s->cell[least].reason);
 }
 
 /* The subject that decides for all: h, or the worst of the directions. */

@@ -49,7 +49,7 @@ int hs_compared_plan(hs_cmd *c, size_t count, const hs_compared *list)
     hs_cmd_say(c, "%zu images x %zu timesteps in each of %zu: %zu pair%s, %zu direction%s\n", list[0].n, list[0].view.S,
                count, count * (count - 1) / 2, count > 2 ? "s" : "", list[0].dirs.n, list[0].dirs.n == 1 ? "" : "s");
     if (models < count) {
-        hs_cmd_say(c, "reads h of %zu stores or arrays, %.3g MiB, once for each pair\n", count - models,
+        hs_cmd_say(c, "h of %zu stores or arrays: %.3g MiB, read some times for each pair\n", count - models,
                    bytes / 0x1p20);
     }
     HS_TRY(models > 0 ? hs_work_planned_all(c, models, model, list[0].n, cost, 0) : HS_OK);

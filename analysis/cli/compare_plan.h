@@ -4,7 +4,7 @@
 
 #include "analysis/cli/compare_in.h"
 
-/* Of a dry run: says images, timesteps, what is read of stores and arrays and, of models, what they evaluate; results
+/* Of a dry run: says images, timesteps, the size of h in stores and arrays and, of models, what they evaluate; results
  * "n", "timesteps", "store_bytes" (of h at the timesteps in common), "encodes", "decodes".  After hs_compared_match. */
 HS_CHECKED int hs_compared_plan(hs_cmd *c, size_t count, const hs_compared *list);
 /* results.encodes and .decodes of a run, where there are models. */

@@ -75,6 +75,18 @@ HS_CHECKED static int check(hs_cmd *c, const char *spec, const hs_direction *d, 
                                                       hs_chw_size(d->shape), home->spec, home->d);
 }
 
+/* The last one's name is none of the others'. */
+HS_CHECKED static int check_new(const char *spec, const hs_side_dirs *s)
+{
+    const char *name = s->d[s->n - 1].name;
+    for (size_t j = 0; j + 1 < s->n; j++) {
+        if (strcmp(s->d[j].name, name) == 0) {
+            return hs_fail(HS_ERANGE, "%.200s: two directions are called %.60s", spec, name);
+        }
+    }
+    return HS_OK;
+}
+
 int hs_side_dirs_open(hs_cmd *c, const char *spec, const hs_side_home *home, hs_side_dirs *out)
 {
     int rc;
@@ -89,6 +101,7 @@ int hs_side_dirs_open(hs_cmd *c, const char *spec, const hs_side_home *home, hs_
         hs_direction *d = &s.d[s.n];
         HS_TRY(hs_direction_open(specs[s.n], d));
         s.n++;
+        HS_TRY(check_new(specs[s.n - 1], &s));
         HS_TRY(check(c, specs[s.n - 1], d, home));
         HS_TRY(d->net != NULL ? hs_calloc(home->S, home->d * sizeof(double), &s.sum[s.n - 1]) : HS_OK);
     }

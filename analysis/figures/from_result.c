@@ -336,12 +336,14 @@ out:
 static int read_spaces(hs_sources *s, hs_figure_table *t)
 {
     int rc = HS_OK;
-    size_t dim[2] = {0, 0};
-    double *v;
+    size_t dim[2], n = 0;
+    double *v, *times;
     *t = (hs_figure_table){.title = "debiased CKA of h at t and t'"};
     if (!hs_result_has(s->file[0], "store_timestep") || !hs_result_has(s->file[0], "cka_debiased")) {
         return HS_OK;
     }
+    HS_TRY(hs_sources_array(s, 0, "store_timestep", 1, &n, &times));
+    dim[0] = dim[1] = n;
     HS_TRY(hs_sources_array(s, 0, "cka_debiased", 2, dim, &v));
     HS_TRY(read_labels(s, "store_timestep", dim[0], &t->row_label));
     t->col_label = t->row_label;

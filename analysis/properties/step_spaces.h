@@ -41,7 +41,8 @@ typedef struct {
 /* *out <- the comparison; free with hs_step_spaces_free.  A step with fewer than r components (halves: of the split),
  * or with a value that isn't finite, leaves its numbers NaN.  HS_ERANGE: P or r 0, r above d, n below 2 (r + 1) or 4,
  * fewer than 3 draws, a level outside (0, 1); HS_ENOMEM, HS_ESTOPPED, or what read fails with.  Cost: a PCA and two of
- * half the images a step, a CKA a pair; n d r draws a step; 4 P r d draws bytes and those of pca.h and cka.h.
+ * half the images a step, a CKA a pair; n d r draws a step; 4 P r d draws bytes and those of pca.h and cka.h, and
+ * within the limits below 4 n d + 8 P n^2.
  * Each image of each step is read once where a step's 4 n d bytes are at most 256 MiB and the Gram matrices' 8 P n^2 at
  * most 384 MiB; larger steps are read in each of their passes, and without Gram matrices again for every pair. */
 HS_CHECKED int hs_step_spaces_of(const hs_step_spaces_source *s, hs_step_spaces *out);

@@ -191,7 +191,7 @@ int hs_report_compare_many(hs_page *page, const char *path)
     }
     hs_page_text(page,
                  "Every pair of models, h and each direction: the held-out aligned cosine over what the space reaches "
-                 "with itself, the lower way round, with its 95 % interval. Shared is what every pair shares.");
+                 "with itself, the lower way round, with its interval. Shared is what every pair shares.");
     hs_page_table(page, SUBJECT_COLUMNS, over_all, t.n, t.cell);
     for (size_t k = 0; k < t.cases; k++) {
         interval(t.over[k], t.v[0][k], t.v[1][k], t.v[2][k], NAN);

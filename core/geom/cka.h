@@ -28,7 +28,7 @@ typedef struct {
  * 512 MiB at most, else, up to 2048 images, on Gram matrices; the two agree to rounding.  Above, Gram matrices are made
  * of float32 products, a panel of their rows at a time, and nothing of them is kept: the same to about 1e-6.  Same
  * bits for every thread count.
- * Cost O(n² (dx + dy)) or O(n (dx + dy)²); 8 (dx² + dy² + dx dy) or 16 n² bytes, or about 0.8 GiB at most, and 512 n.
+ * Cost O(n² (dx + dy)) or O(n (dx + dy)²); 8 (dx² + dy² + dx dy) or 16 n² bytes, or about 0.9 GiB at most, and 512 n.
  * HS_ESHAPE (different n, or groups), HS_EDEGENERATE (n < 4; a side without variance, or with U <= 0; a value that
  * isn't finite), HS_ENOMEM, HS_ESTOPPED, or what reading fails with. */
 HS_CHECKED int hs_cka_linear(const hs_rows *X, const hs_rows *Y, const hs_progress *progress, hs_cka *out);

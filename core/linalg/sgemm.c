@@ -4,7 +4,9 @@
 
 #include <assert.h>
 #include <omp.h>
+#include <pthread.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
@@ -46,7 +48,6 @@ static size_t min_size(size_t a, size_t b)
 }
 
 typedef float four __attribute__((vector_size(16)));
-typedef int four_at __attribute__((vector_size(16)));
 
 static four four_from(const float *x)
 {
@@ -58,12 +59,11 @@ static four four_from(const float *x)
 /* to (4, 4) <- from^T */
 static void turn_4x4(const float *from, size_t ld, float *to, size_t to_ld)
 {
-    const four_at low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
     four a = four_from(from), b = four_from(from + ld), c = four_from(from + 2 * ld), d = four_from(from + 3 * ld);
-    four ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);
-    four AB = __builtin_shuffle(a, b, high), CD = __builtin_shuffle(c, d, high);
-    four row[4] = {__builtin_shuffle(ab, cd, first), __builtin_shuffle(ab, cd, second),
-                   __builtin_shuffle(AB, CD, first), __builtin_shuffle(AB, CD, second)};
+    four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    four AB = __builtin_shufflevector(a, b, 2, 6, 3, 7), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    four row[4] = {__builtin_shufflevector(ab, cd, 0, 1, 4, 5), __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
+                   __builtin_shufflevector(AB, CD, 0, 1, 4, 5), __builtin_shufflevector(AB, CD, 2, 3, 6, 7)};
     for (size_t i = 0; i < 4; i++) {
         memcpy(to + i * to_ld, &row[i], sizeof row[i]);
     }
@@ -147,12 +147,30 @@ typedef struct {
 
 enum { SMALL = 24, SMALL_FLOATS = DEEP * WIDEST + SMALL * DEEP + SMALL * WIDEST };
 
-/* Those of this thread, had at its first product and kept: nothing is allocated inside a network's step. */
+static pthread_key_t key;
+static int keyed;
+
+static void make_key(void)
+{
+    keyed = pthread_key_create(&key, free) == 0;
+}
+
+/* Those of this thread, had at its first product and kept until it ends: nothing is allocated inside a network's step.
+ */
 static float *kept_floats(void)
 {
-    static _Thread_local float *kept;
-    if (kept == NULL && hs_alloc(DEEP * WIDE + TALL * DEEP + ROWS * WIDEST, sizeof *kept, &kept) != HS_OK) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    float *kept = NULL;
+    if (pthread_once(&once, make_key) != 0 || !keyed) {
         return NULL;
+    }
+    kept = pthread_getspecific(key);
+    if (kept != NULL || hs_alloc(DEEP * WIDE + TALL * DEEP + ROWS * WIDEST, sizeof *kept, &kept) != HS_OK) {
+        return kept;
+    }
+    if (pthread_setspecific(key, kept) != 0) {
+        free(kept);
+        kept = NULL;
     }
     return kept;
 }

@@ -278,3 +278,14 @@ P
     grep -q "a store made of arrays, doesn't say" err
     [ "$(verdict --a x.h5 --b a.h5 --any-tap)" = shared ]
 }
+
+@test "directions of one name, and strengths without 0, are refused before a model is run" {
+    "$HSPACE" dump --model faces-a -N 8 --steps 2 -q -o f.h5
+    "$HSPACE" pca f.h5 -k 2 -q -o d.h5
+    two() { fails "$@" "$HSPACE" compare --quiet --a faces-a --b faces-a --directions-a d.h5 --directions-b d.h5 -N 8 --steps 2 -o x.h5; }
+    fails 2 'wanted 0 and a positive one' "$HSPACE" compare --quiet --a faces-a --b faces-a --directions-a d.h5 --directions-b d.h5 -N 8 \
+        --steps 2 --strengths 1,2 --dry-run -o x.h5
+    /usr/bin/python3 -c "import h5py; f = h5py.File('d.h5', 'r+'); n = 'direction' if 'direction' in f else 'component_name'; f[n][1] = f[n][0]" ||
+        skip "python3-h5py is absent"
+    two 2 'two directions are called'
+}
