@@ -5,10 +5,10 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/compare_dirs.h"
-#include "analysis/cli/compare_effects.h"
 #include "analysis/cli/compare_in.h"
 #include "analysis/cli/compare_many.h"
 #include "analysis/cli/compare_out.h"
+#include "analysis/cli/compare_pair.h"
 #include "analysis/cli/compare_plan.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/plot.h"
@@ -102,28 +102,7 @@ static void say(hs_cmd *c, const hs_compared *list, const hs_measurement *m)
     }
 }
 
-/* Everything that was found of two sides. */
-typedef struct {
-    hs_comparison x;
-    hs_measurement m;
-    hs_compared_dirs dirs;
-    hs_carrier *carrier;         /* NULL without directions */
-    hs_direction_answer *answer; /* (dirs.D) */
-    hs_compared_effects effects; /* of two models */
-    hs_run_cells cells;          /* of their runs */
-} found;
-
-static void found_free(found *f)
-{
-    hs_comparison_free(&f->x);
-    hs_measurement_free(&f->m);
-    hs_carrier_free(f->carrier);
-    hs_compared_dirs_free(&f->dirs);
-    free(f->answer);
-    hs_compared_effects_free(&f->effects);
-}
-
-HS_CHECKED static int write_file(hs_cmd *c, const hs_compared *list, const found *f)
+HS_CHECKED static int write_file(hs_cmd *c, const hs_compared *list, const hs_compared_pair *f)
 {
     int rc = HS_OK;
     hs_result *r = NULL;
@@ -141,34 +120,23 @@ out:
     return rc;
 }
 
-/* The directions, where there are any: what may fail on one rank and not on another. */
-HS_CHECKED static int open_directions(hs_compared *list, const hs_compare_options *o, found *f)
+static int both_models(const hs_compared *list)
 {
-    int rc;
-    HS_TRY(hs_compared_dirs_of(&list[0], &list[1], &f->dirs));
-    if (f->dirs.D > 0) {
-        HS_TRY(hs_carrier_new(&list[0].view, &list[1].view, f->dirs.D, f->dirs.pair, o, &f->carrier));
-        HS_TRY(hs_alloc(f->dirs.D, sizeof *f->answer, &f->answer));
-        HS_TRY(list[0].is_model && list[1].is_model ? hs_carrier_keep(f->carrier, HS_CARRIED_NULLS) : HS_OK);
-    }
-out:
-    return rc;
+    return list[0].is_model && list[1].is_model;
 }
 
 /* After the run. */
-HS_CHECKED static int judge(hs_cmd *c, hs_compared *list, const hs_compare_options *o, found *f)
+HS_CHECKED static int judge(hs_cmd *c, hs_compared *list, const hs_compare_options *o, hs_run_cells *cells,
+                            hs_compared_pair *f)
 {
-    int rc;
+    int rc, effects = f->carrier != NULL && both_models(list);
     double pooled[2], ceiling[2];
     size_t rows;
     HS_TRY(hs_compare_pooled(&list[0].view, &list[1].view, o, pooled, ceiling, &rows));
-    HS_TRY(hs_compare_judge(&f->x, o, pooled, &f->m));
-    HS_TRY(f->carrier != NULL ? hs_carrier_judge(f->carrier, f->answer) : HS_OK);
-    if (f->carrier != NULL && list[0].is_model && list[1].is_model) {
-        HS_TRY(hs_compared_cells_open(c, 2, list, &f->cells));
-        HS_TRY(hs_compared_effects_run(c, &list[0], &list[1], &f->dirs, f->carrier, &f->cells, &f->effects));
-        hs_resume_say(c, f->cells.had, f->cells.images);
-        hs_compared_effects_decide(&f->effects, f->answer);
+    HS_TRY(effects ? hs_compared_cells_open(c, 2, list, cells) : HS_OK);
+    HS_TRY(hs_compared_pair_judge(c, &list[0], &list[1], o, pooled, effects ? cells : NULL, f));
+    if (effects) {
+        hs_resume_say(c, cells->had, cells->images);
         HS_TRY(hs_compared_effects_put(&f->effects, &f->dirs, &f->m));
     }
     snprintf(f->m.direction, sizeof f->m.direction, "%.60s and %.60s", list[0].name, list[1].name);
@@ -177,11 +145,12 @@ out:
 }
 
 /* Tells and writes what was found. */
-HS_CHECKED static int answer(hs_cmd *c, hs_compared *list, const hs_compare_options *o, found *f)
+HS_CHECKED static int answer(hs_cmd *c, hs_compared *list, const hs_compare_options *o, hs_run_cells *cells,
+                             hs_compared_pair *f)
 {
     int rc;
     json_t *results = hs_cmd_results(c);
-    HS_TRY(judge(c, list, o, f));
+    HS_TRY(judge(c, list, o, cells, f));
     say(c, list, &f->m);
     if (f->dirs.D > 0) {
         hs_compared_dirs_say(c, &f->dirs, f->answer);
@@ -207,17 +176,13 @@ out:
 HS_CHECKED static int pair(hs_cmd *c, hs_compared *list, const hs_compare_options *o)
 {
     int rc;
-    found f = {0};
-    hs_compare_watch watch = {0};
-    HS_TRY(hs_team_agree(o->team, open_directions(list, o, &f)));
-    if (f.carrier != NULL) {
-        watch = hs_carrier_watch(f.carrier);
-    }
-    HS_TRY(hs_compare_run(&list[0].view, &list[1].view, o, f.carrier != NULL ? &watch : NULL, &f.x));
-    HS_TRY(hs_team_agree(o->team, hs_team_leads(o->team) ? answer(c, list, o, &f) : HS_OK));
+    hs_compared_pair f = {0};
+    hs_run_cells cells = {0}; /* of their runs */
+    HS_TRY(hs_compared_pair_run(&list[0], &list[1], o, both_models(list), &f));
+    HS_TRY(hs_team_agree(o->team, hs_team_leads(o->team) ? answer(c, list, o, &cells, &f) : HS_OK));
 out:
-    hs_resume_close(f.cells.cells, rc);
-    found_free(&f);
+    hs_resume_close(cells.cells, rc);
+    hs_compared_pair_free(&f);
     return rc;
 }
 

@@ -74,14 +74,7 @@ HS_CHECKED static int add_spec(hs_cmd *c, const char *spec, set *s)
         HS_TRY(hs_direction_names(spec, &n, &names));
     }
     for (size_t i = 0; i < n; i++) {
-        hs_str_free(&one);
-        /* A name with a colon can't be asked for by name. */
-        if (strchr(names[i], ':') == NULL) {
-            hs_str_addf(&one, "%s:%s", spec, names[i]);
-        } else {
-            hs_str_addf(&one, "%s:%zu", spec, i);
-        }
-        HS_TRY(hs_str_ok(&one));
+        HS_TRY(hs_direction_spec(spec, i, names[i], &one));
         HS_TRY(add(one.s, s));
         if (strcmp(s->d[s->n - 1].name, names[i]) != 0) {
             rc = hs_fail(HS_ERANGE, "%.200s: direction %zu, %.60s, can't be told from %.60s", spec, i, names[i],

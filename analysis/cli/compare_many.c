@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/cli/compare_effects.h"
+#include "analysis/cli/compare_pair.h"
 #include "analysis/cli/measurement_out.h"
 #include "analysis/cli/resume.h"
 #include "analysis/compare/order.h"
@@ -42,38 +42,6 @@ typedef struct {
 
 /* ---- One pair ---- */
 
-typedef struct {
-    hs_comparison x;
-    hs_measurement m;
-    hs_compared_dirs dirs;
-    hs_carrier *carrier;
-    hs_direction_answer *answer;
-    hs_compared_effects effects;
-} pair;
-
-static void pair_free(pair *p)
-{
-    hs_comparison_free(&p->x);
-    hs_measurement_free(&p->m);
-    hs_carrier_free(p->carrier);
-    hs_compared_dirs_free(&p->dirs);
-    free(p->answer);
-    hs_compared_effects_free(&p->effects);
-}
-
-HS_CHECKED static int open_pair(const work *w, hs_compared *a, hs_compared *b, pair *p)
-{
-    int rc;
-    HS_TRY(hs_compared_dirs_of(a, b, &p->dirs));
-    if (p->dirs.D > 0) {
-        HS_TRY(hs_carrier_new(&a->view, &b->view, p->dirs.D, p->dirs.pair, w->o, &p->carrier));
-        HS_TRY(hs_alloc(p->dirs.D, sizeof *p->answer, &p->answer));
-        HS_TRY(w->models ? hs_carrier_keep(p->carrier, HS_CARRIED_NULLS) : HS_OK);
-    }
-out:
-    return rc;
-}
-
 static void put_cell(work *w, size_t s, size_t i, size_t j, hs_interval over, hs_verdict verdict, const char *reason)
 {
     subject *of = &w->subject[s];
@@ -83,7 +51,7 @@ static void put_cell(work *w, size_t s, size_t i, size_t j, hs_interval over, hs
     of->v[i * w->count + j] = of->v[j * w->count + i] = over.value;
 }
 
-static void pair_json(work *w, const pair *p, const hs_compared *a, const hs_compared *b)
+static void pair_json(work *w, const hs_compared_pair *p, const hs_compared *a, const hs_compared *b)
 {
     const hs_estimate *e = &p->m.primary;
     json_t *o = json_pack("{s:s, s:s, s:s, s:s}", "a", a->name, "b", b->name, "verdict", hs_measurement_verdict(&p->m),
@@ -99,17 +67,12 @@ static void pair_json(work *w, const pair *p, const hs_compared *a, const hs_com
     json_array_append_new(w->json, o);
 }
 
-HS_CHECKED static int judge(work *w, size_t i, size_t j, pair *p)
+HS_CHECKED static int judge(work *w, size_t i, size_t j, hs_compared_pair *p)
 {
     int rc;
     const double none[2] = {NAN, NAN};
     hs_compared *a = &w->list[i], *b = &w->list[j];
-    HS_TRY(hs_compare_judge(&p->x, w->o, none, &p->m));
-    HS_TRY(p->carrier != NULL ? hs_carrier_judge(p->carrier, p->answer) : HS_OK);
-    if (p->carrier != NULL && w->models) {
-        HS_TRY(hs_compared_effects_run(w->c, a, b, &p->dirs, p->carrier, &w->cells, &p->effects));
-        hs_compared_effects_decide(&p->effects, p->answer);
-    }
+    HS_TRY(hs_compared_pair_judge(w->c, a, b, w->o, none, w->models ? &w->cells : NULL, p));
     const hs_estimate *e = &p->m.primary;
     put_cell(w, 0, i, j, (hs_interval){.value = e->value, .lo = e->lo, .hi = e->hi}, p->m.verdict, p->m.reason);
     for (size_t l = 0; l < w->D; l++) {
@@ -129,17 +92,11 @@ out:
 HS_CHECKED static int one_pair(work *w, size_t i, size_t j)
 {
     int rc;
-    pair p = {0};
-    hs_compare_watch watch = {0};
-    hs_team *team = w->o->team;
-    HS_TRY(hs_team_agree(team, open_pair(w, &w->list[i], &w->list[j], &p)));
-    if (p.carrier != NULL) {
-        watch = hs_carrier_watch(p.carrier);
-    }
-    HS_TRY(hs_compare_run(&w->list[i].view, &w->list[j].view, w->o, p.carrier != NULL ? &watch : NULL, &p.x));
-    HS_TRY(hs_team_agree(team, hs_team_leads(team) ? judge(w, i, j, &p) : HS_OK));
+    hs_compared_pair p = {0};
+    HS_TRY(hs_compared_pair_run(&w->list[i], &w->list[j], w->o, w->models, &p));
+    HS_TRY(hs_team_agree(w->o->team, hs_team_leads(w->o->team) ? judge(w, i, j, &p) : HS_OK));
 out:
-    pair_free(&p);
+    hs_compared_pair_free(&p);
     return rc;
 }
 

@@ -21,9 +21,7 @@ HS_CHECKED static int list_specs(const char *spec, size_t *n, char ***specs)
     } else {
         HS_TRY(hs_calloc(count, sizeof *list, &list));
         for (size_t i = 0; i < count; i++) {
-            text.len = 0;
-            hs_str_addf(&text, "%s:%s", spec, names[i]);
-            HS_TRY(hs_str_ok(&text));
+            HS_TRY(hs_direction_spec(spec, i, names[i], &text));
             HS_TRY(hs_strdup(text.s, &list[i]));
         }
         *n = count;

@@ -96,6 +96,17 @@ out:
     return rc;
 }
 
+int hs_direction_spec(const char *path, size_t i, const char *name, hs_str *spec)
+{
+    spec->len = 0;
+    if (strchr(name, ':') == NULL) {
+        hs_str_addf(spec, "%s:%s", path, name);
+    } else {
+        hs_str_addf(spec, "%s:%zu", path, i);
+    }
+    return hs_str_ok(spec);
+}
+
 HS_CHECKED static int read_timesteps(hs_result_in *r, const char *array, hs_direction *d)
 {
     int rc;

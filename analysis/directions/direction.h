@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/diffusion/editing.h"
 #include "core/io/result.h"
 #include "core/io/store.h"
@@ -72,6 +73,10 @@ HS_CHECKED int hs_direction_shuffled(const hs_direction *d, size_t *n, hs_direct
 
 /* *n, *names <- the names stored in a file (free each and the list). */
 HS_CHECKED int hs_direction_names(const char *path, size_t *n, char ***names);
+
+/* *spec, emptied first, <- what opens the i-th of them: FILE:NAME, or FILE:INDEX of a name with a colon,
+ * which can't be asked for by name. */
+HS_CHECKED int hs_direction_spec(const char *path, size_t i, const char *name, hs_str *spec);
 
 /* HS_ESHAPE unless the direction, of either space, fits a network: the same (C, H, W) of h or of the image; where the
  * file names them, the same weights and the middle block's output as its tap (force: only the shape); a network f_t:

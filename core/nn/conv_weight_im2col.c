@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/linalg/blas.h"
 #include "core/linalg/sgemm.h"
 #include "core/nn/conv_impl.h"
 
@@ -41,11 +40,10 @@ static int run(const hs_conv *c, const hs_conv_weight_args *a)
     size_t out = s->out_ch, patch = s->kernel * s->kernel * s->in_ch;
     size_t rows = a->n * hs_conv_out_h(c, a->h) * hs_conv_out_w(c, a->w), block = hs_conv_rows_at_once(s, rows);
     float *sums = a->scratch, *patches = sums + patch * out;
-    hs_blas_serial guard = hs_blas_serial_begin();
     memset(sums, 0, patch * out * sizeof *sums);
     for (size_t first = 0; first < rows; first += block) {
         size_t now = rows - first < block ? rows - first : block;
-#pragma omp parallel num_threads(guard.threads)
+#pragma omp parallel
         {
 #pragma omp for schedule(static)
             for (size_t r = 0; r < now; r++) {
@@ -58,7 +56,6 @@ static int run(const hs_conv *c, const hs_conv_weight_args *a)
             }
         }
     }
-    hs_blas_serial_end(guard);
     hs_conv_add_taps(s, sums, out, a->dweight);
     return HS_OK;
 }
