@@ -15,14 +15,14 @@ DESTDIR ?=
 # ---- What the build needs, as Debian packages; `make deps` installs what is missing ------------
 DEPS_BUILD := gcc make pkg-config libc6-dev liblapacke-dev libopenblas-openmp-dev libdnnl-dev \
   libhdf5-dev libjansson-dev libzip-dev libpng-dev libjpeg62-turbo-dev libssl-dev libinih-dev libyaml-dev \
-  librandom123-dev zlib1g-dev libutf8proc-dev
+  libxxhash-dev librandom123-dev zlib1g-dev libutf8proc-dev
 DEPS_RUN := gnuplot-nox
-DEPS_TEST := libcmocka-dev bats jq file strace python3-h5py python3-xarray python3-h5netcdf python3-netcdf4
+DEPS_TEST := libcmocka-dev bats jq file strace xxhash python3-h5py python3-xarray python3-h5netcdf python3-netcdf4
 DEPS_LINT := clang-format cppcheck git
 
 # ---- Flags ---------------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
-PKGS := hdf5 jansson libzip libpng libjpeg libcrypto inih yaml-0.1 zlib libutf8proc
+PKGS := hdf5 jansson libzip libpng libjpeg libcrypto inih yaml-0.1 zlib libxxhash libutf8proc
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 HAVE_DNNL := $(shell echo '\#include <dnnl.h>' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo 1)

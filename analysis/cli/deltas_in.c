@@ -10,7 +10,7 @@ void hs_deltas_in_close(hs_deltas_in *in)
 {
     hs_result_close(in->h5);
     hs_tensors_free(in->tensors);
-    free(in->mark);
+    hs_xxh3_free(in->mark);
     free(in->t);
     memset(in, 0, sizeof *in);
 }
@@ -39,38 +39,24 @@ out:
     return rc;
 }
 
-/* All pages of an image at once. */
-static void fetch_rows(void *ctx, size_t first, size_t n)
+static void mark_rows(void *ctx, size_t first, size_t n, const float *v)
 {
     const hs_deltas_in *in = ctx;
-    size_t per = in->source.S * in->source.d * sizeof(float);
-    hs_tensors_fetch_part(in->tensors, in->array, first * per, n * per);
+    (void)first;
+    hs_xxh3_add(in->mark, v, n * in->source.S * in->source.d * sizeof *v);
 }
 
-/* Pages of the mapping that are done with would count as memory too. */
-static void drop_rows(void *ctx, size_t first, size_t n)
-{
-    const hs_deltas_in *in = ctx;
-    size_t per = in->source.S * in->source.d * sizeof(float);
-    hs_tensors_drop_part(in->tensors, in->array, first * per, n * per);
-}
-
-HS_CHECKED static int mark_rows(void *ctx, size_t image, size_t k, size_t steps, const float *v)
-{
-    const hs_deltas_in *in = ctx;
-    return hs_gmac_of(v, steps * in->source.d * sizeof *v, &in->mark[image * in->source.S + k]);
-}
-
-/* Large files of float32, aligned as they mostly are, get their fingerprint from the pass that measures them. */
+/* Large files of float32 get their fingerprint from the pass that measures them. */
 HS_CHECKED static int begin_mark(hs_deltas_in *in)
 {
     int rc = HS_OK;
     uint64_t offset, size;
-    if (in->source.rows == NULL || !hs_tensors_place(in->tensors, in->array, &offset, &size) ||
-        size < HS_DELTAS_MARKED || offset % 16 != 0 || in->source.d % 4 != 0) {
+    if (in->array->dtype != HS_F32 || !hs_tensors_place(in->tensors, in->array, &offset, &size) ||
+        size < HS_DELTAS_MARKED) {
         return HS_OK;
     }
-    HS_TRY(hs_calloc(in->source.n, in->source.S * sizeof *in->mark, &in->mark));
+    HS_TRY(hs_xxh3_new(&in->mark));
+    hs_xxh3_add(in->mark, in->array->bytes - offset, (size_t)offset);
     in->source.seen = mark_rows;
 out:
     return rc;
@@ -106,11 +92,6 @@ HS_CHECKED static int open_npy(const char *path, hs_deltas_in *in)
     HS_TRY(set_shape(path, in->array->rank, in->array->dim, in));
     in->source.read = read_npy;
     in->source.parallel = 1;
-    if (in->array->dtype == HS_F32 && (uintptr_t)in->array->bytes % sizeof(float) == 0) {
-        in->source.rows = (const float *)(const void *)in->array->bytes;
-        in->source.next = fetch_rows;
-        in->source.done = drop_rows;
-    }
     HS_TRY(begin_mark(in));
 out:
     return rc;
@@ -189,21 +170,16 @@ out:
 HS_CHECKED static int end_mark(hs_cmd *c, hs_deltas_in *in)
 {
     int rc = HS_OK;
-    char hex[HS_GMAC_HEX];
+    char hex[HS_XXH3_HEX];
     uint64_t offset, size;
-    size_t bytes;
-    hs_gmac all, tail;
     if (in->mark == NULL || !hs_tensors_place(in->tensors, in->array, &offset, &size)) {
         return HS_OK;
     }
-    bytes = in->array->count * sizeof(float);
-    HS_TRY(hs_gmac_of(in->array->bytes - offset, (size_t)offset, &all));
-    HS_TRY(hs_gmac_of(in->array->bytes + bytes, (size_t)(size - offset) - bytes, &tail));
-    HS_TRY(hs_gmac_join(&all, in->source.n * in->source.S, in->mark));
-    HS_TRY(hs_gmac_join(&all, 1, &tail));
-    hs_gmac_hex(&all, hex);
-    HS_TRY(hs_cmd_input_mark(c, in->path, "gmac", hex));
-    free(in->mark);
+    size_t before = (size_t)offset + in->array->count * sizeof(float);
+    hs_xxh3_add(in->mark, in->array->bytes - offset + before, (size_t)size - before);
+    hs_xxh3_hex(in->mark, hex);
+    HS_TRY(hs_cmd_input_mark(c, in->path, "xxh3", hex));
+    hs_xxh3_free(in->mark);
     in->mark = NULL;
     in->source.seen = NULL;
 out:

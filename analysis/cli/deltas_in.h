@@ -4,7 +4,7 @@
 
 #include "analysis/cli/command.h"
 #include "analysis/properties/deltas.h"
-#include "core/base/gmac.h"
+#include "core/base/xxh3.h"
 #include "core/io/result.h"
 #include "core/io/tensors.h"
 
@@ -17,10 +17,10 @@ typedef struct {
     char direction[128]; /* what was frozen, where the file says; "" */
     int untrained;
     char path[1024];
-    hs_gmac *mark; /* (n, S) of the parts of rows that were seen; NULL: the file has its SHA-256 */
+    hs_xxh3 *mark; /* of what was seen of the file; NULL: the file has its SHA-256 */
 } hs_deltas_in;
 
-/* .npy files of float32 from this size on are read once: `inputs` has their GMAC (core/base/gmac.h) for the SHA-256,
+/* .npy files of float32 from this size on are read once: `inputs` has their XXH3 (core/base/xxh3.h) for the SHA-256,
  * which alone would take longer than the statistics. */
 #define HS_DELTAS_MARKED ((uint64_t)1 << 28)
 

@@ -28,13 +28,17 @@ void hs_deltas_free(hs_deltas *x)
     }
 }
 
-HS_CHECKED static int zeroed_sums(size_t n, double **out)
+/* By all threads: the system clears pages where they are touched first. */
+HS_CHECKED static int zeroed_sums(size_t units, size_t per, double **out)
 {
-    int rc = hs_alloc(n, sizeof **out, out);
-    if (rc == HS_OK) {
-        hs_alloc_sweeping(*out, n * sizeof **out);
-        memset(*out, 0, n * sizeof **out);
+    int rc;
+    HS_TRY(hs_alloc(units, per * sizeof **out, out));
+    hs_alloc_sweeping(*out, units * per * sizeof **out);
+#pragma omp parallel for schedule(static)
+    for (size_t u = 0; u < units; u++) {
+        memset(*out + u * per, 0, per * sizeof **out);
     }
+out:
     return rc;
 }
 
@@ -55,9 +59,8 @@ HS_CHECKED static int make_room(const hs_deltas_source *s, const hs_deltas_limit
         x->units = units < s->n ? units : s->n;
     }
     HS_TRY(hs_calloc(x->units, sizeof(double), &x->count));
-    HS_TRY(hs_size_mul(x->units, per, &all));
-    HS_TRY(zeroed_sums(all, &x->sum));
-    HS_TRY(x->pooled ? zeroed_sums(all, &x->unit_sum) : HS_OK);
+    HS_TRY(zeroed_sums(x->units, per, &x->sum));
+    HS_TRY(x->pooled ? zeroed_sums(x->units, per, &x->unit_sum) : HS_OK);
     HS_TRY(hs_calloc(x->units, s->S * sizeof(double), &x->nonzero));
     HS_TRY(hs_calloc(x->units, s->S * sizeof(double), &x->square));
     HS_TRY(hs_calloc(x->units, sizeof(double), &x->square_of_image));

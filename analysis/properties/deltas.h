@@ -26,14 +26,8 @@ typedef struct {
     HS_CHECKED int (*read)(void *ctx, size_t first, size_t n, float *out);
     void *ctx;
     int parallel; /* read may be called by several threads at once; otherwise it is called in order */
-    /* Where they are in memory: (n, S, d), looked at in place by several threads, and read only when an image is not
-     * finite.  Where given, next is told of images [first, first + n) that are looked at now; seen, of each image's
-     * steps [k, k + steps), once, while they are in the processor's cache; done, of images that aren't looked at any
-     * more. All by several threads. */
-    const float *rows;
-    HS_CHECKED int (*seen)(void *ctx, size_t image, size_t k, size_t steps, const float *v);
-    void (*next)(void *ctx, size_t first, size_t n);
-    void (*done)(void *ctx, size_t first, size_t n);
+    /* Where given, shown all that was read, in order, by one thread at a time. */
+    void (*seen)(void *ctx, size_t first, size_t n, const float *v);
 } hs_deltas_source;
 
 typedef struct {
@@ -71,7 +65,7 @@ typedef struct {
 } hs_deltas;
 
 /* *out <- the reduction, in one pass.  HS_ERANGE: n, S or d is 0; HS_EDEGENERATE: no image is finite; errors of read;
- * and seen; HS_ELIMIT, HS_ENOMEM.  Memory: n S d doubles, or 2 units S d when pooled, and a few MiB of the file a
+ * HS_ELIMIT, HS_ENOMEM.  Memory: n S d doubles, or 2 units S d when pooled, and a few MiB of the file a
  * thread.  The number of threads changes no bit. */
 HS_CHECKED int hs_deltas_reduce(const hs_deltas_source *source, const hs_deltas_limits *limits,
                                 const hs_progress *progress, hs_deltas *out);
@@ -111,9 +105,10 @@ HS_CHECKED int hs_deltas_bootstrap(const hs_deltas *x, const hs_bootstrap_option
 
 typedef enum { HS_DELTAS_IDENTITY, HS_DELTAS_COVARIANCE } hs_deltas_null;
 
-/* *out <- the mean over steps of the concentration of n random directions, number `index` (stream (seed,
- * HS_RNG_DIRECTION, index)): normal with covariance identity, the same for all steps, or the covariance over images of
- * D_k (from at most 256 units; fewer vary more, so the null is the wider for it).  NaN where D doesn't vary. */
-HS_CHECKED int hs_deltas_random(const hs_deltas *x, hs_deltas_null kind, uint64_t seed, size_t index, double *out);
+/* out (n) <- the mean over steps of the concentration of random directions, as many as there are units, drawn n times
+ * (streams (seed, HS_RNG_DIRECTION, i)): normal with covariance identity, the same for all steps, or the covariance
+ * over images of D_k (from at most 256 units; fewer vary more, so the null is the wider for it).  NaN where D doesn't
+ * vary. */
+HS_CHECKED int hs_deltas_random(const hs_deltas *x, hs_deltas_null kind, uint64_t seed, size_t n, double *out);
 
 #endif

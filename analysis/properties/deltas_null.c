@@ -166,14 +166,23 @@ out:
     return rc;
 }
 
-int hs_deltas_random(const hs_deltas *x, hs_deltas_null kind, uint64_t seed, size_t index, double *out)
+int hs_deltas_random(const hs_deltas *x, hs_deltas_null kind, uint64_t seed, size_t n, double *out)
 {
-    if (x->units < 2) {
-        *out = NAN;
-        return HS_OK;
-    }
+    int failed = HS_OK;
     hs_blas_serial guard = hs_blas_serial_begin();
-    int rc = kind == HS_DELTAS_IDENTITY ? isotropic(x, seed, index, out) : with_covariance(x, seed, index, out);
+#pragma omp parallel for schedule(static) num_threads(guard.threads)
+    for (size_t i = 0; i < n; i++) {
+        int rc = HS_OK;
+        if (x->units < 2) {
+            out[i] = NAN;
+        } else {
+            rc = kind == HS_DELTAS_IDENTITY ? isotropic(x, seed, i, out + i) : with_covariance(x, seed, i, out + i);
+        }
+        if (rc != HS_OK) {
+#pragma omp atomic write
+            failed = rc;
+        }
+    }
     hs_blas_serial_end(guard);
-    return rc;
+    return failed == HS_OK ? HS_OK : hs_fail(failed, "random directions: out of memory");
 }

@@ -13,7 +13,7 @@ typedef struct {
     float *v;      /* (n, S, d) */
     double *norm2; /* (n, S) */
     double *image; /* (n) |mean_k D|^2; NaN: not finite */
-    double *mean;  /* (d) */
+    double *sum;   /* (d) */
 } block;
 
 static void block_free(block *b)
@@ -21,7 +21,7 @@ static void block_free(block *b)
     free(b->v);
     free(b->norm2);
     free(b->image);
-    free(b->mean);
+    free(b->sum);
 }
 
 HS_CHECKED static int block_create(const hs_deltas *x, size_t most, block *b)
@@ -32,7 +32,7 @@ HS_CHECKED static int block_create(const hs_deltas *x, size_t most, block *b)
     hs_alloc_sweeping(b->v, most * x->S * x->d * sizeof *b->v);
     HS_TRY(hs_alloc(most, x->S * sizeof *b->norm2, &b->norm2));
     HS_TRY(hs_alloc(most, sizeof *b->image, &b->image));
-    HS_TRY(hs_alloc(x->d, sizeof *b->mean, &b->mean));
+    HS_TRY(hs_alloc(x->d, sizeof *b->sum, &b->sum));
 out:
     return rc;
 }
@@ -40,12 +40,7 @@ out:
 /* Norms of image i of the block. */
 static void measure(const hs_deltas *x, size_t i, block *b)
 {
-    const float *v = b->v + i * x->S * x->d;
-    memset(b->mean, 0, x->d * sizeof *b->mean);
-    for (size_t k = 0; k < x->S; k++) {
-        b->norm2[i * x->S + k] = hs_deltas_square_and_add(x->d, v + k * x->d, b->mean);
-    }
-    b->image[i] = hs_deltas_image_square(x->S, x->d, b->norm2 + i * x->S, b->mean);
+    b->image[i] = hs_deltas_measure(x->S, x->d, b->v + i * x->S * x->d, b->norm2 + i * x->S, b->sum);
 }
 
 /* Adds images [i, i + rows) of the block, all finite, to a unit. */
@@ -84,13 +79,43 @@ static void add_block(hs_deltas *x, size_t together, const block *b)
     }
 }
 
+/* The first failure of a pass's threads: its message belongs to the thread. */
+typedef struct {
+    int rc;
+    char message[512];
+} failure;
+
+/* rc HS_OK, or after another failure: nothing. */
+static void note(failure *f, int rc)
+{
+#pragma omp critical(hs_deltas_failure)
+    if (rc != HS_OK && f->rc == HS_OK) {
+        snprintf(f->message, sizeof f->message, "%s", hs_error_message());
+#pragma omp atomic write
+        f->rc = rc;
+    }
+}
+
+static int failed(const failure *f)
+{
+    int rc;
+#pragma omp atomic read
+    rc = f->rc;
+    return rc != HS_OK;
+}
+
+HS_CHECKED static int outcome(const failure *f)
+{
+    return f->rc == HS_OK ? HS_OK : hs_fail(f->rc, "%s", f->message);
+}
+
 /* What all threads of a pass share. */
 typedef struct {
     const hs_deltas_source *source;
     const hs_progress *progress;
     hs_deltas *x;
     size_t together, rows; /* images of a unit at a time, of a block */
-    hs_deltas_failure failure;
+    failure failure;
 } pass;
 
 /* Reads the block and measures its images while they are fresh. */
@@ -116,6 +141,9 @@ HS_CHECKED static int in_order(const pass *p, block *b)
     const hs_deltas_source *s = p->source;
     HS_TRY(hs_progress_tell(p->progress, "deltas", b->first, s->n));
     HS_TRY(s->parallel ? HS_OK : read_block(p, b));
+    if (s->seen != NULL) {
+        s->seen(s->ctx, b->first, b->n, b->v);
+    }
 out:
     return rc;
 }
@@ -125,27 +153,27 @@ static void do_round(pass *p, size_t first, size_t n, block *b)
 {
     const hs_deltas_source *s = p->source;
     size_t blocks = (n + p->rows - 1) / p->rows;
-#pragma omp for ordered schedule(static, 1)
+#pragma omp for ordered schedule(dynamic, 1)
     for (size_t k = 0; k < blocks; k++) {
         b->first = first + k * p->rows;
         b->n = first + n - b->first < p->rows ? first + n - b->first : p->rows;
-        if (s->parallel && !hs_deltas_failed(&p->failure)) {
-            hs_deltas_note(&p->failure, read_block(p, b));
+        if (s->parallel && !failed(&p->failure)) {
+            note(&p->failure, read_block(p, b));
         }
 #pragma omp ordered
-        if (!hs_deltas_failed(&p->failure)) {
-            hs_deltas_note(&p->failure, in_order(p, b));
+        if (!failed(&p->failure)) {
+            note(&p->failure, in_order(p, b));
         }
-        for (size_t i = 0; i < b->n && !s->parallel && !hs_deltas_failed(&p->failure); i++) {
+        for (size_t i = 0; i < b->n && !s->parallel && !failed(&p->failure); i++) {
             measure(p->x, i, b);
         }
-        if (!hs_deltas_failed(&p->failure)) {
+        if (!failed(&p->failure)) {
             add_block(p->x, p->together, b);
         }
     }
 }
 
-HS_CHECKED static int read_all(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
+int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
 {
     pass p = {.source = s, .progress = progress, .x = x, .together = hs_deltas_together(x, s->n)};
     size_t round = x->units * p.together, groups = ((size_t)1 << 20) / (s->S * s->d) / p.together;
@@ -154,7 +182,7 @@ HS_CHECKED static int read_all(const hs_deltas_source *s, const hs_progress *pro
 #pragma omp parallel
     {
         block b;
-        hs_deltas_note(&p.failure, block_create(x, p.rows, &b));
+        note(&p.failure, block_create(x, p.rows, &b));
 #pragma omp barrier
         for (size_t first = 0; first < s->n; first += round) {
             do_round(&p, first, s->n - first < round ? s->n - first : round, &b);
@@ -162,39 +190,5 @@ HS_CHECKED static int read_all(const hs_deltas_source *s, const hs_progress *pro
         block_free(&b);
     }
     x->n = s->n - x->bad;
-    return hs_deltas_outcome(&p.failure);
-}
-
-/* ---- Failures ---- */
-
-void hs_deltas_note(hs_deltas_failure *f, int rc)
-{
-#pragma omp critical(hs_deltas_failure)
-    if (rc != HS_OK && f->rc == HS_OK) {
-        snprintf(f->message, sizeof f->message, "%s", hs_error_message());
-#pragma omp atomic write
-        f->rc = rc;
-    }
-}
-
-int hs_deltas_failed(const hs_deltas_failure *f)
-{
-    int rc;
-#pragma omp atomic read
-    rc = f->rc;
-    return rc != HS_OK;
-}
-
-int hs_deltas_outcome(const hs_deltas_failure *f)
-{
-    return f->rc == HS_OK ? HS_OK : hs_fail(f->rc, "%s", f->message);
-}
-
-int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
-{
-    int rc, whole = 0;
-    HS_TRY(s->rows != NULL ? hs_deltas_look(s, progress, x, &whole) : HS_OK);
-    HS_TRY(whole ? HS_OK : read_all(s, progress, x));
-out:
-    return rc;
+    return outcome(&p.failure);
 }

@@ -8,15 +8,11 @@
 
 enum {
     LANES = 16,
-    WIDE = 4,
-    VECTORS = LANES / WIDE,
-    AHEAD = 512 /* floats: what comes next is often on another page */
+    VECTORS = LANES / HS_DOUBLES,
+    STEPS = 8,      /* that share their way through the sum */
+    COLUMNS = 1024, /* floats of it that stay close by meanwhile */
+    AHEAD = 512     /* floats: what comes next is often on another page */
 };
-
-/* Four numbers at a time, as the compiler takes plain loops with two sums apart again: eight doubles are one vector
- * with AVX-512 alone, and without it go over memory at every step. */
-typedef double doubles __attribute__((vector_size(WIDE * sizeof(double)), aligned(sizeof(double)), may_alias));
-#define WIDEN(p) ((doubles){(double)(p)[0], (double)(p)[1], (double)(p)[2], (double)(p)[3]})
 
 size_t hs_deltas_together(const hs_deltas *x, size_t n)
 {
@@ -24,33 +20,52 @@ size_t hs_deltas_together(const hs_deltas *x, size_t n)
     return !x->pooled || most < 1 ? 1 : most > HS_DELTAS_TOGETHER ? HS_DELTAS_TOGETHER : most;
 }
 
-HS_SIMD double hs_deltas_square_and_add(size_t d, const float *restrict v, double *restrict sum)
+/* square (VECTORS) += squares of n numbers from v on, sum (n) += them; n of whole lanes. */
+HS_SIMD static void square_and_add(size_t n, const float *restrict v, double *restrict sum, double *restrict square)
 {
-    doubles square[VECTORS] = {{0}};
-    double s[LANES], all = 0;
-    size_t j = 0;
-    for (; j + LANES <= d; j += LANES) {
+    hs_doubles s[VECTORS];
+    memcpy(s, square, sizeof s);
+    for (size_t j = 0; j < n; j += LANES) {
         __builtin_prefetch(v + j + AHEAD);
         for (size_t l = 0; l < VECTORS; l++) {
-            const doubles w = WIDEN(v + j + l * WIDE);
-            square[l] += w * w;
-            *(doubles *)(sum + j + l * WIDE) += w;
+            const hs_doubles w = HS_WIDEN(v + j + l * HS_DOUBLES);
+            s[l] += w * w;
+            *(hs_doubles *)(sum + j + l * HS_DOUBLES) += w;
         }
     }
-    memcpy(s, square, sizeof s);
-    for (; j < d; j++) {
-        s[j % LANES] += (double)v[j] * (double)v[j];
-        sum[j] += (double)v[j];
-    }
-    for (size_t l = 0; l < LANES; l++) {
-        all += s[l];
-    }
-    return all;
+    memcpy(square, s, sizeof s);
 }
 
-double hs_deltas_image_square(size_t S, size_t d, const double *norm2, const double *sum)
+/* Of some steps. */
+static void measure_steps(size_t steps, size_t d, const float *v, double *norm2, double *sum)
+{
+    size_t whole = d / LANES * LANES;
+    double square[STEPS][LANES] = {{0}};
+    for (size_t j = 0, n; j < whole; j += n) {
+        n = whole - j < COLUMNS ? whole - j : COLUMNS;
+        for (size_t k = 0; k < steps; k++) {
+            square_and_add(n, v + k * d + j, sum + j, square[k]);
+        }
+    }
+    for (size_t k = 0; k < steps; k++) {
+        for (size_t j = whole; j < d; j++) {
+            square[k][j - whole] += (double)v[k * d + j] * (double)v[k * d + j];
+            sum[j] += (double)v[k * d + j];
+        }
+        norm2[k] = 0;
+        for (size_t l = 0; l < LANES; l++) {
+            norm2[k] += square[k][l];
+        }
+    }
+}
+
+double hs_deltas_measure(size_t S, size_t d, const float *v, double *norm2, double *sum)
 {
     double finite = 0;
+    memset(sum, 0, d * sizeof *sum);
+    for (size_t k = 0; k < S; k += STEPS) {
+        measure_steps(S - k < STEPS ? S - k : STEPS, d, v + k * d, norm2 + k, sum);
+    }
     for (size_t k = 0; k < S; k++) {
         finite += 0 * norm2[k]; /* NaN of an infinite or undefined one */
     }
@@ -63,19 +78,19 @@ HS_SIMD static void add_rows(size_t d, size_t rows, const float *v, size_t strid
 {
     size_t j = 0;
     for (; j + LANES <= d; j += LANES) {
-        doubles a[VECTORS] = {{0}}, b[VECTORS] = {{0}};
+        hs_doubles a[VECTORS] = {{0}}, b[VECTORS] = {{0}};
         const float *x = v + j;
         for (size_t i = 0; i < rows; i++, x += stride) {
             for (size_t l = 0; l < VECTORS; l++) {
-                const doubles w = WIDEN(x + l * WIDE);
+                const hs_doubles w = HS_WIDEN(x + l * HS_DOUBLES);
                 a[l] += w;
                 b[l] += scale[i] * w;
             }
         }
         for (size_t l = 0; l < VECTORS; l++) {
-            *(doubles *)(sum + j + l * WIDE) += a[l];
+            *(hs_doubles *)(sum + j + l * HS_DOUBLES) += a[l];
             if (u != NULL) {
-                *(doubles *)(u + j + l * WIDE) += b[l];
+                *(hs_doubles *)(u + j + l * HS_DOUBLES) += b[l];
             }
         }
     }

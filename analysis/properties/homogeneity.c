@@ -121,13 +121,11 @@ HS_CHECKED static int random_null(const hs_deltas *x, const hs_homogeneity_optio
     double *value = NULL;
     hs_deltas_null kind = o->null;
     HS_TRY(hs_alloc(o->K, sizeof *value, &value));
-    for (size_t k = 0; k < o->K; k++) {
-        HS_TRY(hs_deltas_random(x, kind, o->bootstrap.seed, k, &value[k]));
-        if (k == 0 && isnan(value[0]) && kind == HS_DELTAS_COVARIANCE && x->units > 1) {
-            kind = HS_DELTAS_IDENTITY;
-            HS_TRY(hs_measurement_note(r, "the deltas don't vary between images: null of isotropic directions"));
-            HS_TRY(hs_deltas_random(x, kind, o->bootstrap.seed, k, &value[k]));
-        }
+    HS_TRY(hs_deltas_random(x, kind, o->bootstrap.seed, o->K, value));
+    if (o->K > 0 && isnan(value[0]) && kind == HS_DELTAS_COVARIANCE && x->units > 1) {
+        kind = HS_DELTAS_IDENTITY;
+        HS_TRY(hs_measurement_note(r, "the deltas don't vary between images: null of isotropic directions"));
+        HS_TRY(hs_deltas_random(x, kind, o->bootstrap.seed, o->K, value));
     }
     r->null = hs_estimate_plain("null", hs_null_limit(o->K, value), o->K,
                                 kind == HS_DELTAS_IDENTITY

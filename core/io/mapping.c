@@ -51,27 +51,9 @@ int hs_mapping_check(const hs_mapping *m)
     return HS_OK;
 }
 
-void hs_mapping_fetch_part(const hs_mapping *m, size_t first, size_t len)
-{
-#ifdef MADV_POPULATE_READ
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), from = first / page * page;
-    (void)madvise((void *)(uintptr_t)(m->bytes + from), first + len - from, MADV_POPULATE_READ); /* advice */
-#else
-    (void)m, (void)first, (void)len;
-#endif
-}
-
 void hs_mapping_drop(const hs_mapping *m)
 {
     (void)madvise((void *)(uintptr_t)m->bytes, m->len, MADV_DONTNEED); /* advice: not taking it is no error */
-}
-
-void hs_mapping_drop_part(const hs_mapping *m, size_t first, size_t len)
-{
-    const size_t around = (size_t)1 << 16; /* pages come in such windows when one is touched */
-    size_t from = first / around * around, to = first + len;
-    to = to < m->len && m->len - to > around ? (to + around - 1) / around * around : m->len;
-    (void)madvise((void *)(uintptr_t)(m->bytes + from), to - from, MADV_DONTNEED);
 }
 
 void hs_mapping_close(hs_mapping *m)

@@ -28,12 +28,8 @@ enum { HS_MAP_MIN = 1 << 20 }; /* below this, reading is as cheap and has no con
 HS_CHECKED int hs_mapping_open(const hs_file *f, const char *path, hs_mapping *out);
 /* HS_EIO when the file's size or time of modification isn't what it was at open.  One fstat. */
 HS_CHECKED int hs_mapping_check(const hs_mapping *m);
-/* Brings the pages of bytes [first, first + len) at once, which costs less than one at a time as they are touched. */
-void hs_mapping_fetch_part(const hs_mapping *m, size_t first, size_t len);
 /* Gives the pages back to the system; the next touch brings them again. */
 void hs_mapping_drop(const hs_mapping *m);
-/* The same for bytes [first, first + len) and what the system maps along with them, some 64 KiB to either side. */
-void hs_mapping_drop_part(const hs_mapping *m, size_t first, size_t len);
 void hs_mapping_close(hs_mapping *m); /* of a zeroed mapping: nothing */
 
 #endif

@@ -63,11 +63,7 @@ HS_CHECKED int hs_tensors_check(const hs_tensors *ts);
 HS_CHECKED int hs_tensors_copy(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len, void *out);
 /* Where t begins in the file it was mapped from, and that file's size; 0 where it isn't mapped. */
 int hs_tensors_place(const hs_tensors *ts, const hs_tensor *t, uint64_t *offset, uint64_t *size);
-/* Brings len bytes of t from byte `first` of its own into memory, those of a mapped file; advice, no more. */
-void hs_tensors_fetch_part(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len);
 /* Gives the memory of mapped files back; the bytes stay valid and come again when touched. */
 void hs_tensors_drop(const hs_tensors *ts);
-/* The same for len bytes of t from byte `first` of its own; of a tensor that isn't mapped, nothing. */
-void hs_tensors_drop_part(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len);
 
 #endif

@@ -179,22 +179,6 @@ int hs_tensors_place(const hs_tensors *ts, const hs_tensor *t, uint64_t *offset,
     return m != NULL;
 }
 
-void hs_tensors_fetch_part(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len)
-{
-    const hs_mapping *m = mapping_of(ts, t);
-    if (m != NULL) {
-        hs_mapping_fetch_part(m, (size_t)(t->bytes - m->bytes) + first, len);
-    }
-}
-
-void hs_tensors_drop_part(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len)
-{
-    const hs_mapping *m = mapping_of(ts, t);
-    if (m != NULL) {
-        hs_mapping_drop_part(m, (size_t)(t->bytes - m->bytes) + first, len);
-    }
-}
-
 void hs_tensors_drop(const hs_tensors *ts)
 {
     for (size_t i = 0; ts != NULL && i < ts->n_map; i++) {

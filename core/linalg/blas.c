@@ -4,6 +4,9 @@
 #include <limits.h>
 #include <math.h>
 #include <omp.h>
+#include <string.h>
+
+#include "core/base/simd.h"
 
 /* Weak: another BLAS may stand behind cblas.h, and then there is nothing to set. */
 extern int openblas_get_parallel(void) __attribute__((weak));
@@ -122,22 +125,24 @@ int hs_syrk_lower_f32(size_t n, size_t k, const float *A, size_t lda, float *C, 
 }
 
 /* Eight partial sums, so that the compiler may use vectors without reordering anything itself. */
-enum { LANES = 8 };
+enum { LANES = 2 * HS_DOUBLES };
 
 static double sum_lanes(const double *s)
 {
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-double hs_dot_f32(size_t n, const float *a, const float *b)
+HS_SIMD double hs_dot_f32(size_t n, const float *a, const float *b)
 {
-    double s[LANES] = {0};
+    double s[LANES];
+    hs_doubles low = {0}, high = {0};
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        for (size_t l = 0; l < LANES; l++) {
-            s[l] += (double)a[i + l] * (double)b[i + l];
-        }
+        low += HS_WIDEN(a + i) * HS_WIDEN(b + i);
+        high += HS_WIDEN(a + i + HS_DOUBLES) * HS_WIDEN(b + i + HS_DOUBLES);
     }
+    memcpy(s, &low, sizeof low);
+    memcpy(s + HS_DOUBLES, &high, sizeof high);
     for (; i < n; i++) {
         s[i % LANES] += (double)a[i] * (double)b[i];
     }
@@ -159,15 +164,17 @@ double hs_distance_f32(size_t n, const float *a, const float *b)
     return sqrt(sum);
 }
 
-double hs_dot_f64(size_t n, const double *a, const double *b)
+HS_SIMD double hs_dot_f64(size_t n, const double *a, const double *b)
 {
-    double s[LANES] = {0};
+    double s[LANES];
+    hs_doubles low = {0}, high = {0};
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        for (size_t l = 0; l < LANES; l++) {
-            s[l] += a[i + l] * b[i + l];
-        }
+        low += *(const hs_doubles *)(a + i) * *(const hs_doubles *)(b + i);
+        high += *(const hs_doubles *)(a + i + HS_DOUBLES) * *(const hs_doubles *)(b + i + HS_DOUBLES);
     }
+    memcpy(s, &low, sizeof low);
+    memcpy(s + HS_DOUBLES, &high, sizeof high);
     for (; i < n; i++) {
         s[i % LANES] += a[i] * b[i];
     }
