@@ -404,9 +404,9 @@ HS_CHECKED static int write_file(const hs_consistency_work *w, const char *reado
     HS_TRY(hs_alloc(P, sizeof *t, &t));
     HS_TRY(hs_alloc(P, P * sizeof *shown, &shown));
     for (size_t i = 0; i < P * P; i++) {
-        most = fmax(most, fabs(q->effect[i]));
+        most = fabs(q->effect[i]) > fabs(most) ? q->effect[i] : most;
     }
-    double scale = most > 0 ? copysign(1 / most, q->effect[0]) : 0;
+    double scale = most != 0 ? 1 / most : 0;
     for (size_t i = 0; i < P * P; i++) {
         shown[i] = scale * q->effect[i];
         t[i / P] = w->m.t[w->at[i / P]];

@@ -125,6 +125,9 @@ assert abs((s[:, 1] - s[:, 0]).mean() - E[1, 0]) < 1e-6, (s, E)
 got = json.load(open("m.json"))["results"]["primary"]["value"]
 off = (E.sum() - E.trace()) / 6 / (E.trace() / 3)
 assert abs(off - got) < 1e-9 * abs(off)
+shown = h5py.File("m.h5")["shown"][()] # in units of the largest, whose sign another cell may not have
+want = E / E.flat[abs(E).argmax()]
+assert E[0, 0] * E.flat[abs(E).argmax()] < 0 and abs(shown - want).max() < 1e-6, (shown, want)
 PY
     run "$HSPACE" consistency --model random:tiny --steps 4 --direction p.h5:pc0 -N 4 --readout eps --json
     [ "$status" -eq 2 ]
