@@ -38,6 +38,7 @@ png.h:core/io
 jpeglib.h:core/io
 jerror.h:core/io
 zip.h:core/io
+xxhash.h:core/base
 utf8proc.h:core/io
 dnnl.h:core/nn
 mpi.h:analysis/cli
