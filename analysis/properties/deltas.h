@@ -65,8 +65,8 @@ typedef struct {
 } hs_deltas;
 
 /* *out <- the reduction, in one pass.  HS_ERANGE: n, S or d is 0; HS_EDEGENERATE: no image is finite; errors of read;
- * HS_ELIMIT, HS_ENOMEM.  Memory: n S d doubles, or 2 units S d when pooled, and a few MiB of the file a
- * thread.  The number of threads changes no bit. */
+ * HS_ELIMIT, HS_ENOMEM.  Memory: n S d doubles, or 2 units S d when pooled, and some images a thread: 4 MiB or eight,
+ * 128 MiB in all (one thread may take more).  The number of threads changes no bit. */
 HS_CHECKED int hs_deltas_reduce(const hs_deltas_source *source, const hs_deltas_limits *limits,
                                 const hs_progress *progress, hs_deltas *out);
 void hs_deltas_free(hs_deltas *x);

@@ -1,11 +1,14 @@
 /* One pass over deltas that are read: blocks of images, each read, measured and added to its unit by one thread. */
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/properties/deltas_internal.h"
 #include "core/base/alloc.h"
+
+enum { BLOCKS_MIB = 128 }; /* of all threads: where images are large, fewer read */
 
 /* One thread's block of images. */
 typedef struct {
@@ -179,7 +182,10 @@ int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_de
     size_t round = x->units * p.together, groups = ((size_t)1 << 20) / (s->S * s->d) / p.together;
     groups = groups > x->units / 4 ? x->units / 4 : groups; /* something for each thread */
     p.rows = p.together * (groups < 1 ? 1 : groups);
-#pragma omp parallel
+    size_t most = ((size_t)BLOCKS_MIB << 20) / (p.rows * s->S * s->d * sizeof(float)),
+           all = (size_t)omp_get_max_threads();
+    int threads = (int)(most < 1 ? 1 : most < all ? most : all);
+#pragma omp parallel num_threads(threads)
     {
         block b;
         note(&p.failure, block_create(x, p.rows, &b));
