@@ -87,7 +87,7 @@ static void add_numbers(hs_figure *fig, const hs_figure_table *t, size_t block)
 
 static void draw(hs_figure *fig, size_t panel, const hs_figure_table *t, size_t block)
 {
-    double bar = t->lo != NULL ? 0.12 / fig->panel_w : 0.05; /* of the panel's width */
+    double bar = (t->lo != NULL ? 0.12 : 0.1) / fig->panel_w; /* inches, as a part of the panel's width */
     hs_str_addf(&fig->gp, t->is_signed ? "DARK(v) = abs(v) > %g\n" : "DARK(v) = v < %g\n",
                 (t->is_signed ? 0.6 : 0.55) * reach_of(t));
     hs_figure_panel(fig, panel, t->title, NULL);

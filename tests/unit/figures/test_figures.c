@@ -192,6 +192,44 @@ static void test_refusals(void **state)
     assert_code(hs_figure_linearity(&p, 1, &o, &drawn), HS_ESHAPE);
 }
 
+/* The number behind the last `name` in a script. */
+static double last_number(const char *text, const char *name)
+{
+    const char *found = NULL;
+    for (const char *at = strstr(text, name); at != NULL; at = strstr(at + 1, name)) {
+        found = at;
+    }
+    assert_non_null(found);
+    return strtod(found + strlen(name), NULL);
+}
+
+/* Beside a matrix of any width its colours' numbers have .29 inches. */
+static void test_room_beside_the_colours(void **state)
+{
+    (void)state;
+    const double value[4] = {1, -0.5, 0.25, 0}, widths[] = {2.5, 3.25, 5.5, 6.75};
+    const char *const label[] = {"999", "0"};
+    const hs_figure_table t = {.title = "t",
+                               .caption = "c",
+                               .rows = 2,
+                               .cols = 2,
+                               .value = value,
+                               .row_label = label,
+                               .col_label = label,
+                               .is_signed = 1};
+    for (size_t i = 0; i < 4; i++) {
+        hs_figure_options o = {.out = temp_path("colours.svg"), .width = widths[i], .force = 1};
+        int drawn;
+        assert_ok(hs_figure_matrix(&t, &o, &drawn));
+        char *gp = read_text(temp_path("colours.gp"));
+        double left = last_number(gp, "set lmargin at screen "),
+               panel = last_number(gp, "set rmargin at screen ") - left;
+        double end = left + panel * (last_number(gp, "origin graph ") + last_number(gp, "size graph "));
+        assert_true((1 - end) * widths[i] > 0.29);
+        free(gp);
+    }
+}
+
 /* Lightness of the sequence rises, so that the order survives in grey. */
 static void test_sequential_palette_rises(void **state)
 {
@@ -374,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_missing_and_failing_gnuplot),
         cmocka_unit_test(test_nothing_is_overwritten),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_room_beside_the_colours),
         cmocka_unit_test(test_sequential_palette_rises),
         cmocka_unit_test(test_linearity_file),
         cmocka_unit_test(test_sweep_files),
