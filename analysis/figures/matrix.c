@@ -71,14 +71,16 @@ static void add_numbers(hs_figure *fig, const hs_figure_table *t, size_t block)
 {
     static const char *const ink = "(DARK($3) ? 0xffffff : 0x000000)";
     char columns[200];
-    const char *number = t->lo != NULL ? "sprintf('%.2f%s', $3, $6 > 0 ? '*' : '')" : "sprintf('%.2f', $3)";
+    const char *number =
+        t->lo != NULL ? "sprintf('%.2f%s', ROUND($3), $6 > 0 ? '*' : '')" : "sprintf('%.2f', ROUND($3))";
     snprintf(columns, sizeof columns, "1:2:(strcol(3) eq 'nan' ? '' : %s):%s", number, ink);
     hs_str_add(&fig->gp, ", \\\n");
     hs_figure_using(fig, block, columns);
     hs_str_addf(&fig->gp, "with labels font ',%s' tc rgb variable %snotitle", t->lo != NULL ? "7.5" : "6.5",
                 t->lo != NULL ? "offset 0,0.35 " : "");
     if (t->lo != NULL) {
-        snprintf(columns, sizeof columns, "1:2:(strcol(4) eq 'nan' ? '' : sprintf('[%%.2f, %%.2f]', $4, $5)):%s", ink);
+        snprintf(columns, sizeof columns,
+                 "1:2:(strcol(4) eq 'nan' ? '' : sprintf('[%%.2f, %%.2f]', ROUND($4), ROUND($5))):%s", ink);
         hs_str_add(&fig->gp, ", \\\n");
         hs_figure_using(fig, block, columns);
         hs_str_add(&fig->gp, "with labels font ',5.5' tc rgb variable offset 0,-0.4 notitle");
@@ -87,7 +89,8 @@ static void add_numbers(hs_figure *fig, const hs_figure_table *t, size_t block)
 
 static void draw(hs_figure *fig, size_t panel, const hs_figure_table *t, size_t block)
 {
-    double bar = (t->lo != NULL ? 0.12 : 0.1) / fig->panel_w; /* inches, as a part of the panel's width */
+    double bar = (t->lo != NULL ? 0.12 : 0.1) / fig->panel_w;    /* inches, as a part of the panel's width */
+    hs_str_add(&fig->gp, "ROUND(v) = abs(v) < 0.005 ? 0 : v\n"); /* no -0.00 */
     hs_str_addf(&fig->gp, t->is_signed ? "DARK(v) = abs(v) > %g\n" : "DARK(v) = v < %g\n",
                 (t->is_signed ? 0.6 : 0.55) * reach_of(t));
     hs_figure_panel(fig, panel, t->title, NULL);
