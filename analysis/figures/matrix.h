@@ -5,7 +5,7 @@
 #include "analysis/figures/figure.h"
 
 typedef struct {
-    const char *title, *caption;
+    const char *title, *caption;     /* "": none */
     const char *row_axis, *col_axis; /* "t of A", "t of B"; NULL: none */
     size_t rows, cols;
     const double *value;                             /* (rows, cols); NaN is left blank */

@@ -210,7 +210,7 @@ static void test_room_beside_the_colours(void **state)
     const double value[4] = {1, -0.5, 0.25, 0}, widths[] = {2.5, 3.25, 5.5, 6.75};
     const char *const label[] = {"999", "0"};
     const hs_figure_table t = {.title = "t",
-                               .caption = "c",
+                               .caption = "",
                                .rows = 2,
                                .cols = 2,
                                .value = value,
