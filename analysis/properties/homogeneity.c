@@ -121,12 +121,13 @@ HS_CHECKED static int random_null(const hs_deltas *x, const hs_homogeneity_optio
     double *value = NULL;
     hs_deltas_null kind = o->null;
     HS_TRY(hs_alloc(o->K, sizeof *value, &value));
-    HS_TRY(hs_deltas_random(x, kind, o->bootstrap.seed, o->K, value));
-    if (o->K > 0 && isnan(value[0]) && kind == HS_DELTAS_COVARIANCE && x->units > 1) {
+    size_t first = o->K > 0 ? 1 : 0; /* tells whether the others are worth it */
+    HS_TRY(hs_deltas_random(x, kind, o->bootstrap.seed, first, value));
+    if (first > 0 && isnan(value[0]) && kind == HS_DELTAS_COVARIANCE && x->units > 1) {
         kind = HS_DELTAS_IDENTITY;
         HS_TRY(hs_measurement_note(r, "the deltas don't vary between images: null of isotropic directions"));
-        HS_TRY(hs_deltas_random(x, kind, o->bootstrap.seed, o->K, value));
     }
+    HS_TRY(hs_deltas_random(x, kind, o->bootstrap.seed, o->K, value));
     r->null = hs_estimate_plain("null", hs_null_limit(o->K, value), o->K,
                                 kind == HS_DELTAS_IDENTITY
                                     ? "limit of the mean cosine of n runs of isotropic directions"
