@@ -22,6 +22,7 @@ typedef struct {
     float *panel;        /* (count, d) centred, of one side */
     float *strip[2];     /* (count, n) rows first ... of K, of L, up to the diagonal */
     double *norm[2];     /* (n) K_ii, L_ii of the rows so far */
+    float *tiles;        /* two, of either side */
     float *product;      /* (threads, SUB, SUB) */
     double *sum;         /* (threads, SUB, SUB) */
     hs_cka_pair *q;      /* XY, XX, YY */
@@ -136,9 +137,17 @@ static int within(const tiled *t)
                : hs_fail(failed, "rows %zu to %zu: a computation failed", t->first, t->first + t->count - 1);
 }
 
+/* At least hs_rows_tile(d, SUB). */
+static size_t tile_most(size_t d)
+{
+    size_t fit = (size_t)TILE_FLOATS / d;
+    return fit < 8 ? 8 : (fit < SUB ? fit : SUB);
+}
+
+/* Tiles of one size. */
 static size_t tile_rows(size_t d, size_t rows)
 {
-    size_t fit = (size_t)TILE_FLOATS / d, most = fit < 8 ? 8 : (fit < SUB ? fit : SUB);
+    size_t most = tile_most(d);
     size_t tiles = (rows + most - 1) / most;
     return tiles > 0 ? (rows + tiles - 1) / tiles : most;
 }
@@ -148,8 +157,8 @@ static int make_strip(tiled *t, size_t s, const hs_progress *progress)
     int rc;
     const hs_rows *rows = t->side[s]->rows;
     size_t chunks = hs_rows_chunks(rows->d), end = t->first + t->count;
-    hs_walk load = {2, {chunks, chunks}, fill, t, omp_get_max_threads(), progress, "CKA"};
-    hs_walk walk = {2, {chunks, blocks(t)}, earlier, t, omp_get_max_threads(), progress, "CKA"};
+    hs_walk load = {2, {chunks, chunks}, fill, t, omp_get_max_threads(), progress, "CKA", t->tiles};
+    hs_walk walk = {2, {chunks, blocks(t)}, earlier, t, omp_get_max_threads(), progress, "CKA", t->tiles};
     t->s = s;
     HS_TRY(hs_rows_walk(rows, t->first, end, hs_rows_tile(rows->d, SUB), &load));
     HS_TRY(within(t));
@@ -248,8 +257,9 @@ static int tiled_new(tiled *t, size_t panel)
 {
     int rc = HS_OK;
     size_t n = t->side[0]->rows->n, dx = t->side[0]->rows->d, dy = t->side[1]->rows->d;
-    size_t threads = (size_t)omp_get_max_threads();
+    size_t tx = tile_most(dx) * dx, ty = tile_most(dy) * dy, threads = (size_t)omp_get_max_threads();
     HS_TRY(hs_alloc(panel, (dx > dy ? dx : dy) * sizeof *t->panel, &t->panel));
+    HS_TRY(hs_alloc(2 * (tx > ty ? tx : ty), sizeof *t->tiles, &t->tiles));
     HS_TRY(hs_calloc(threads * SUB, SUB * sizeof *t->product, &t->product));
     HS_TRY(hs_calloc(threads * SUB, SUB * sizeof *t->sum, &t->sum));
     for (size_t s = 0; s < 2; s++) {
@@ -263,6 +273,7 @@ out:
 static void tiled_free(tiled *t)
 {
     free(t->panel);
+    free(t->tiles);
     free(t->product);
     free(t->sum);
     for (size_t s = 0; s < 2; s++) {

@@ -127,7 +127,8 @@ static int all_panels(gram_pass *p, size_t panel, const hs_progress *progress)
                         p,
                         omp_get_max_threads(),
                         progress,
-                        "Gram matrix"};
+                        "Gram matrix",
+                        NULL};
         HS_TRY(hs_rows_walk(rows, 0, p->first + p->count, p->sub, &walk));
     }
 out:
@@ -209,7 +210,8 @@ int hs_covariance(const hs_centring *c, const hs_progress *progress, double *C)
         }
     }
     p.block = (const size_t(*)[2])block;
-    hs_walk walk = {2, {hs_rows_chunks(d), count}, cov_task, &p, omp_get_max_threads(), progress, "covariance matrix"};
+    int threads = omp_get_max_threads();
+    hs_walk walk = {2, {hs_rows_chunks(d), count}, cov_task, &p, threads, progress, "covariance matrix", NULL};
     HS_TRY(hs_rows_sum(c->rows, c->team, tile, &walk, 1, &(hs_sum){C, d * d}));
     mirror(d, C);
 out:

@@ -170,7 +170,7 @@ int hs_pass_apply(void *ctx, size_t k, const float *V, double *Z, double *G)
     s->Z = Z;
     s->G = G;
     const hs_sum sum[] = {{Z, k * s->c->rows->d}, {G, k * k}, {s->energy, s->chunks}};
-    hs_walk walk = {3, {s->chunks, SLICES, s->chunks + 1}, pass_task, s, s->threads, s->progress, "components"};
+    hs_walk walk = {3, {s->chunks, SLICES, s->chunks + 1}, pass_task, s, s->threads, s->progress, "components", NULL};
     int rc = hs_rows_sum(s->c->rows, s->c->team, s->tile, &walk, 3, sum);
     for (size_t e = 0; rc == HS_OK && e < k * k; e++) { /* a product of two of anything needn't be symmetric */
         size_t i = e / k, j = e % k;

@@ -139,7 +139,7 @@ static int back_project(const hs_centring *c, const hs_pca_options *o, const dou
     back_pass p = {.c = c, .U = U, .k = o->k, .V = V, .tile = hs_rows_tile(c->rows->d, 128)};
     int threads = omp_get_max_threads(), rc = HS_OK;
     HS_TRY(hs_alloc((size_t)threads * p.tile * HS_ROWS_CHUNK, sizeof *p.X, &p.X));
-    hs_walk walk = {1, {hs_rows_chunks(c->rows->d)}, back_task, &p, threads, o->progress, "components"};
+    hs_walk walk = {1, {hs_rows_chunks(c->rows->d)}, back_task, &p, threads, o->progress, "components", NULL};
     rc = hs_rows_sum(c->rows, c->team, p.tile, &walk, 1, &(hs_sum){V, o->k * c->rows->d});
 out:
     free(p.X);

@@ -105,11 +105,15 @@ int hs_rows_walk_blocks(const hs_rows *rows, size_t to, size_t tile, const hs_wa
 {
     walker w = {.rows = rows, .walk = walk, .from = n > 0 ? border[0] : to, .to = to, .tile = tile};
     size_t floats, block = 0;
+    float *own = NULL;
     int rc = HS_OK;
     hs_blas_serial guard = hs_blas_serial_begin();
     HS_TRY(hs_size_mul(tile, rows->d, &floats));
-    HS_TRY(hs_alloc(floats, sizeof(float), &w.buffer[0]));
-    HS_TRY(hs_alloc(floats, sizeof(float), &w.buffer[1]));
+    if (walk->scratch == NULL) {
+        HS_TRY(hs_alloc(floats, 2 * sizeof(float), &own));
+    }
+    w.buffer[0] = own != NULL ? own : walk->scratch;
+    w.buffer[1] = w.buffer[0] + floats;
     if (w.from < to) {
         HS_TRY(read_tile(&w, w.from, w.buffer[0]));
     }
@@ -123,8 +127,7 @@ int hs_rows_walk_blocks(const hs_rows *rows, size_t to, size_t tile, const hs_wa
     }
 out:
     hs_blas_serial_end(guard);
-    free(w.buffer[0]);
-    free(w.buffer[1]);
+    free(own);
     return rc;
 }
 
@@ -195,6 +198,21 @@ static int all_finite(size_t n, const double *x)
     return zero == 0;
 }
 
+/* Where the tile has its first value of a chunk that isn't finite, if its sums tell that there is one. */
+static void find_bad(mean_pass *p, size_t c, const hs_tile *tile)
+{
+    size_t d = p->rows->d, at = c * HS_ROWS_CHUNK, w = hs_rows_chunk_width(d, c);
+    for (size_t i = 0; i < tile->count && p->bad[2 * c] == SIZE_MAX; i++) {
+        for (size_t j = 0; j < w; j++) {
+            if (!isfinite(tile->data[i * d + at + j])) {
+                p->bad[2 * c] = tile->first + i;
+                p->bad[2 * c + 1] = at + j;
+                break;
+            }
+        }
+    }
+}
+
 static int mean_task(void *ctx, size_t phase, size_t c, const hs_tile *tile)
 {
     mean_pass *p = ctx;
@@ -208,13 +226,11 @@ static int mean_task(void *ctx, size_t phase, size_t c, const hs_tile *tile)
         const float *x = tile->data + i * d + at;
         double most = add_shifted(w, x, p->shift + g * d + at, p->sum + g * d + at);
         p->spread[c] = fmax(p->spread[c], most);
-        if (p->bad[2 * c] == SIZE_MAX && !all_finite(w, p->sum + g * d + at)) {
-            size_t j = 0;
-            while (j < w && isfinite(x[j])) {
-                j++;
-            }
-            p->bad[2 * c] = row;
-            p->bad[2 * c + 1] = at + j;
+    }
+    size_t met = tile->count < p->rows->groups ? tile->count : p->rows->groups;
+    for (size_t i = 0; i < met && p->bad[2 * c] == SIZE_MAX; i++) {
+        if (!all_finite(w, p->sum + (tile->first + i) % p->rows->groups * d + at)) {
+            find_bad(p, c, tile);
         }
     }
     return HS_OK;
@@ -278,7 +294,7 @@ static int sum_rows(mean_pass *p, hs_team *team, const hs_progress *progress, si
 {
     size_t chunks = hs_rows_chunks(p->rows->d);
     const hs_sum sum = {p->sum, all};
-    hs_walk walk = {1, {chunks}, mean_task, p, omp_get_max_threads(), progress, "means"};
+    hs_walk walk = {1, {chunks}, mean_task, p, omp_get_max_threads(), progress, "means", NULL};
     int rc = hs_rows_sum(p->rows, team, hs_rows_tile(p->rows->d, 512), &walk, 1, &sum);
     if (rc != HS_OK) {
         return rc;

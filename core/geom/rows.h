@@ -75,9 +75,11 @@ typedef struct {
     int threads; /* omp_get_max_threads() of the caller, who sizes scratch by it */
     const hs_progress *progress;
     const char *what; /* for the progress line */
+    float *scratch;   /* (2, tile, d) of the caller, who walks often and would touch new memory each time; NULL: the
+                         walk's own */
 } hs_walk;
 
-/* Walks the rows [from, to) in tiles of `tile` rows.  Two tiles of scratch.  Fails as read, the progress
+/* Walks the rows [from, to) in tiles of `tile` rows.  Fails as read, the progress
  * sink or a task does (the task's message is lost: it belongs to another thread). */
 HS_CHECKED int hs_rows_walk(const hs_rows *rows, size_t from, size_t to, size_t tile, const hs_walk *walk);
 

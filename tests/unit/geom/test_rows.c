@@ -164,8 +164,12 @@ static void test_walk(void **state)
     visits v = {0};
     hs_mat A = hs_mat_of(x, 100, 2);
     hs_rows rows = hs_rows_of_mat(&A);
-    hs_walk walk = {2, {3, 10}, visit, &v, 2, NULL, "test"};
-    assert_ok(hs_rows_walk(&rows, 13, 87, 10, &walk));
+    float scratch[2 * 10 * 2];
+    hs_walk walk = {2, {3, 10}, visit, &v, 2, NULL, "test", NULL};
+    assert_ok(hs_rows_walk(&rows, 13, 50, 10, &walk));
+    walk.scratch = scratch;
+    assert_ok(hs_rows_walk(&rows, 50, 87, 10, &walk));
+    walk.scratch = NULL;
     for (size_t i = 0; i < 100; i++) {
         assert_int_equal(v.seen[i], i >= 13 && i < 87);
     }
@@ -175,6 +179,51 @@ static void test_walk(void **state)
     assert_ok(hs_rows_walk(&rows, 5, 5, 10, &walk));
     rows.d = (size_t)1 << 62;
     assert_code(hs_rows_walk(&rows, 0, 100, 10, &walk), HS_ELIMIT);
+}
+
+/* Rows full of their own number, but for three values. */
+typedef struct {
+    size_t d, row[3], feature[3];
+    float value[3];
+} holes;
+
+static int read_holes(void *ctx, size_t first, size_t count, float *out)
+{
+    const holes *h = ctx;
+    for (size_t i = 0; i < count * h->d; i++) {
+        out[i] = (float)(first + i / h->d);
+    }
+    for (size_t k = 0; k < 3; k++) {
+        if (h->row[k] >= first && h->row[k] < first + count) {
+            out[(h->row[k] - first) * h->d + h->feature[k]] = h->value[k];
+        }
+    }
+    return HS_OK;
+}
+
+/* The first row that isn't finite is named, and its first such feature, whichever tile, chunk and group they are in:
+ * tiles of 8 rows here, chunks of 1024 features. */
+static void test_first_value_not_finite(void **state)
+{
+    (void)state;
+    const size_t d = (size_t)1 << 19;
+    const struct {
+        holes h;
+        size_t groups;
+        const char *says;
+    } of[] = {
+        {{d, {21, 21, 22}, {5000, 4000, 3}, {NAN, INFINITY, NAN}}, 1, "row 21, feature 4000 "},
+        {{d, {39, 12, 30}, {0, d - 1, 0}, {NAN, -INFINITY, NAN}}, 5, "row 12, feature 524287 "},
+        {{d, {25, 25, 26}, {7, 6, 5}, {INFINITY, NAN, NAN}}, 20, "row 25, feature 6 "},
+        {{d, {17, 18, 19}, {9, 9, 9}, {INFINITY, -INFINITY, NAN}}, 1, "row 17, feature 9 "},
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        holes h = of[i].h;
+        hs_rows rows = {40, d, of[i].groups, read_holes, &h};
+        hs_centring c = {0};
+        assert_code(hs_centring_new(&rows, NULL, &c), HS_EDEGENERATE);
+        assert_non_null(strstr(hs_error_message(), of[i].says));
+    }
 }
 
 static void test_centred_copy(void **state)
@@ -193,11 +242,9 @@ static void test_centred_copy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gram_across_panels),
-        cmocka_unit_test(test_covariance_across_tiles),
-        cmocka_unit_test(test_pass_against_covariance),
-        cmocka_unit_test(test_walk),
-        cmocka_unit_test(test_centred_copy),
+        cmocka_unit_test(test_gram_across_panels),      cmocka_unit_test(test_covariance_across_tiles),
+        cmocka_unit_test(test_pass_against_covariance), cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_first_value_not_finite),  cmocka_unit_test(test_centred_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

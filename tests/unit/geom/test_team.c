@@ -116,7 +116,7 @@ static int sum_numbers(hs_team *team, char text[404])
     for (size_t n = 1; n < 400; n = n * 3 / 2 + 1) {
         counters c;
         const hs_rows rows = {n, FEATURES, 1, read_rows, NULL};
-        const hs_walk walk = {1, {1}, count_task, &c, 1, NULL, "numbers"};
+        const hs_walk walk = {1, {1}, count_task, &c, 1, NULL, "numbers", NULL};
         const hs_sum sum[] = {{c.sum, 2}, {c.one, 1}};
         HS_TRY(hs_rows_sum(&rows, team, 5, &walk, 2, sum));
         if (c.one[0] != (double)n || c.sum[0] != (double)(n * (n - 1) / 2) ||
