@@ -139,9 +139,8 @@ out:
     return rc;
 }
 
-/* Measures table i; *path: its file (owned by the caller). */
-HS_CHECKED static int effects_one(hs_cmd *c, const hs_effects *e, size_t i, json_t *list, hs_verdict *verdict,
-                                  char **path)
+/* Measures a table, to the file path (NULL: none). */
+HS_CHECKED static int effects_one(hs_cmd *c, const hs_effects *e, json_t *list, hs_verdict *verdict, const char *path)
 {
     int rc;
     hs_measurement m = {0};
@@ -150,11 +149,7 @@ HS_CHECKED static int effects_one(hs_cmd *c, const hs_effects *e, size_t i, json
     *verdict = m.verdict;
     json_array_append_new(list, hs_measurement_json(&m));
     hs_measurement_say(c, "", &m);
-    if (hs_cmd_out(c) != NULL) {
-        HS_TRY(hs_property_path(hs_cmd_out(c), i, path));
-        HS_TRY(hs_cmd_check_file(c, *path));
-        HS_TRY(write_effects(c, *path, "effect", e, &m));
-    }
+    HS_TRY(path != NULL ? write_effects(c, path, "effect", e, &m) : HS_OK);
 out:
     hs_measurement_free(&m);
     return rc;
@@ -171,9 +166,9 @@ HS_CHECKED static int of_effects(hs_cmd *c)
     HS_TRY(hs_effects_read(hs_cmd_str(c, "effects"), &limits, &set));
     HS_TRY(hs_cmd_input(c, hs_cmd_str(c, "effects")));
     HS_TRY(hs_calloc(set.n, sizeof *verdict, &verdict));
-    HS_TRY(hs_calloc(set.n, sizeof *path, &path));
+    HS_TRY(hs_property_paths(c, set.n, &path));
     for (size_t i = 0; i < set.n && !hs_cmd_dry_run(c); i++) {
-        HS_TRY(effects_one(c, &set.table[i], i, list, &verdict[i], &path[i]));
+        HS_TRY(effects_one(c, &set.table[i], list, &verdict[i], path != NULL ? path[i] : NULL));
     }
     if (hs_cmd_dry_run(c)) {
         goto out;
@@ -237,9 +232,9 @@ HS_CHECKED static int measure_control(hs_cmd *c, const hs_line_case *item, hs_me
     return hs_homogeneity_effects(&item->effects, &o, out);
 }
 
-/* Case i of a sweep; the first decides. */
+/* Case i of a sweep, to the file path (NULL: none); the first decides. */
 HS_CHECKED static int sweep_one(hs_cmd *c, const hs_line_data *d, size_t i, json_t *list, hs_verdict *verdict,
-                                char **path)
+                                const char *path)
 {
     int rc;
     const hs_line_case *item = &d->item[i];
@@ -259,11 +254,7 @@ HS_CHECKED static int sweep_one(hs_cmd *c, const hs_line_data *d, size_t i, json
     json_object_set_new(json, "readout", json_string(item->readout));
     json_array_append_new(list, json);
     hs_measurement_say(c, item->readout, &m);
-    if (hs_cmd_out(c) != NULL) {
-        HS_TRY(hs_property_path(hs_cmd_out(c), i, path));
-        HS_TRY(hs_cmd_check_file(c, *path));
-        HS_TRY(write_effects(c, *path, item->readout, &item->effects, &m));
-    }
+    HS_TRY(path != NULL ? write_effects(c, path, item->readout, &item->effects, &m) : HS_OK);
 out:
     free(change);
     hs_measurement_free(&m);
@@ -279,9 +270,9 @@ HS_CHECKED static int of_sweep(hs_cmd *c)
     char **path = NULL;
     HS_TRY(hs_line_of_sweep(c, hs_cmd_str(c, "sweep"), 0, NULL, &d));
     HS_TRY(hs_calloc(d.n, sizeof *verdict, &verdict));
-    HS_TRY(hs_calloc(d.n, sizeof *path, &path));
+    HS_TRY(hs_property_paths(c, d.n, &path));
     for (size_t i = 0; i < d.n && !hs_cmd_dry_run(c); i++) {
-        HS_TRY(sweep_one(c, &d, i, list, &verdict[i], &path[i]));
+        HS_TRY(sweep_one(c, &d, i, list, &verdict[i], path != NULL ? path[i] : NULL));
     }
     if (hs_cmd_dry_run(c)) {
         goto out;

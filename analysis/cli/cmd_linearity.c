@@ -193,19 +193,16 @@ out:
     return rc;
 }
 
-/* Writes a file of each, and draws them. */
-HS_CHECKED static int write_files(hs_cmd *c, const hs_line_data *d, const hs_linearity *l, const hs_crosstalk *m)
+/* Writes each to its file (path NULL: none), and draws them. */
+HS_CHECKED static int write_files(hs_cmd *c, const hs_line_data *d, const hs_linearity *l, const hs_crosstalk *m,
+                                  char *const *path)
 {
-    char **path = NULL;
     const char *matrix = hs_cmd_str(c, "plot-crosstalk");
     int rc = HS_OK;
-    if (hs_cmd_out(c) == NULL) {
+    if (path == NULL) {
         return HS_OK;
     }
-    HS_TRY(hs_calloc(d->n, sizeof *path, &path));
     for (size_t i = 0; i < d->n; i++) {
-        HS_TRY(hs_property_path(hs_cmd_out(c), i, &path[i]));
-        HS_TRY(hs_cmd_check_file(c, path[i]));
         HS_TRY(write_file(c, path[i], d, i, &l[i], m));
     }
     if (hs_cmd_str(c, "plot") != NULL) {
@@ -217,10 +214,6 @@ HS_CHECKED static int write_files(hs_cmd *c, const hs_line_data *d, const hs_lin
         HS_TRY(hs_plot_as(c, "crosstalk", (const char *const *)path, 1, matrix));
     }
 out:
-    for (size_t i = 0; i < d->n && path != NULL; i++) {
-        free(path[i]);
-    }
-    free(path);
     return rc;
 }
 
@@ -247,7 +240,9 @@ HS_CHECKED static int answer(hs_cmd *c, const hs_line_data *d)
     hs_verdict *verdict = NULL;
     hs_linearity *l = NULL;
     hs_crosstalk m = {0};
+    char **path = NULL;
     int rc = HS_OK;
+    HS_TRY(hs_property_paths(c, d->n, &path));
     HS_TRY(hs_calloc(d->n, sizeof *verdict, &verdict));
     HS_TRY(hs_calloc(d->n, sizeof *l, &l));
     for (size_t i = 0; i < d->n; i++) {
@@ -261,12 +256,13 @@ HS_CHECKED static int answer(hs_cmd *c, const hs_line_data *d)
         hs_crosstalk_say(c, &m);
     }
     hs_cmd_exit(c, hs_measurements_exit(d->item[0].readout[0] != '\0' ? 1 : d->n, verdict));
-    HS_TRY(write_files(c, d, l, &m));
+    HS_TRY(write_files(c, d, l, &m, path));
 out:
     for (size_t i = 0; l != NULL && i < d->n; i++) {
         hs_linearity_free(&l[i]);
     }
     hs_crosstalk_free(&m);
+    hs_strings_free(d->n, path);
     free(l);
     free(verdict);
     json_decref(list);

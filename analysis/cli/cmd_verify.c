@@ -214,10 +214,10 @@ out:
     return rc;
 }
 
-/* The folder: there, or made; without its last '/'. */
+/* The folder: there, or made; without its last '/'.  A plan needs none. */
 HS_CHECKED static int make_folder(hs_cmd *c, job *j)
 {
-    const char *out = hs_cmd_out(c);
+    const char *out = hs_cmd_out(c) == NULL && hs_cmd_dry_run(c) ? "." : hs_cmd_out(c);
     struct stat st;
     if (out == NULL) {
         return hs_fail(HS_ERANGE, "verify: no -o DIR/");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/cli/edit_common.h"
+#include "analysis/cli/property.h"
 #include "analysis/cli/resume.h"
 #include "analysis/cli/sweep_file.h"
 #include "analysis/cli/sweep_in.h"
@@ -511,9 +512,11 @@ HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d, hs
 {
     hs_sweep_file f = {.job = job, .kind = "sweep"};
     hs_str direction = {0};
+    char **path = NULL;
     int rc = HS_OK;
     HS_TRY(hs_sweep_name_directions(job, &direction));
     HS_TRY(hs_edit_readouts(c, &job->model, &f.n_phi, &f.phi));
+    HS_TRY(hs_property_paths(c, f.n_phi, &path)); /* refused now, not when all has been run */
     HS_TRY(hs_resume_job(c, hs_resume_statistics, job, cells));
     HS_TRY(hs_sweep_run(&job->plan, job->source.n, job->x_T, f.n_phi, f.phi, NULL, &f.sweep));
     HS_TRY(hs_sweep_file_score(&f));
@@ -535,6 +538,7 @@ HS_CHECKED static int sweep_job(hs_cmd *c, hs_edit_job *job, hs_line_data *d, hs
     hs_resume_say(c, cells->had, cells->images);
     hs_work_done(c, &job->model, f.beside);
 out:
+    hs_strings_free(f.n_phi, path);
     hs_sweep_file_free(&f);
     hs_str_free(&direction);
     return rc;

@@ -77,7 +77,8 @@ void hs_property_deltas_close(hs_property_deltas *d)
     d->has_null = 0;
 }
 
-int hs_property_path(const char *out, size_t i, char **path)
+/* *path (free()) <- R.h5 for i = 0, then R.1.h5, R.2.h5 ... */
+HS_CHECKED static int path_of(const char *out, size_t i, char **path)
 {
     const char *dot = strrchr(out, '.');
     size_t stem = dot != NULL && strchr(dot, '/') == NULL ? (size_t)(dot - out) : strlen(out);
@@ -92,6 +93,26 @@ int hs_property_path(const char *out, size_t i, char **path)
         rc = hs_strdup(text.s, path);
     }
     hs_str_free(&text);
+    return rc;
+}
+
+int hs_property_paths(const hs_cmd *c, size_t n, char ***path)
+{
+    int rc = HS_OK;
+    *path = NULL;
+    if (hs_cmd_out(c) == NULL) {
+        return HS_OK;
+    }
+    HS_TRY(hs_calloc(n, sizeof **path, path));
+    for (size_t i = 0; i < n; i++) {
+        HS_TRY(path_of(hs_cmd_out(c), i, &(*path)[i]));
+        HS_TRY(hs_cmd_check_file(c, (*path)[i]));
+    }
+out:
+    if (rc != HS_OK) {
+        hs_strings_free(n, *path);
+        *path = NULL;
+    }
     return rc;
 }
 

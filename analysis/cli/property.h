@@ -23,8 +23,9 @@ hs_bootstrap_options hs_property_bootstrap(const hs_cmd *c);
 /* Exactly one of the n options of `names` is given; -o or --json; --plot with -o.  HS_ERANGE with the usage. */
 HS_CHECKED int hs_property_check(hs_cmd *c, const char *usage, size_t n, const char *const *names);
 
-/* *path (free()) <- R.h5 for i = 0, then R.1.h5, R.2.h5 ... */
-HS_CHECKED int hs_property_path(const char *out, size_t i, char **path);
+/* *path (hs_strings_free) <- the files of n measurements: R.h5, R.1.h5, R.2.h5 ... of -o R.h5, each of which may be
+ * written (hs_cmd_check_file): asked before the first is measured.  NULL without -o. */
+HS_CHECKED int hs_property_paths(const hs_cmd *c, size_t n, char ***path);
 
 /* Says a measurement; json (taken over; NULL: its own) becomes the results, its verdict the exit code. */
 void hs_property_answer(hs_cmd *c, const hs_measurement *m, json_t *json);

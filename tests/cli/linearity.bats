@@ -63,6 +63,10 @@ verdict() { # SHAPE NULLS WANTED CODE
     jq -e '[.results.measurements[] | [.direction, .verdict]] == [["bent", "fails"], ["good", "holds"]]' r.json
     [ -e r.h5 ] && [ -e r.1.h5 ] && [ -e r.svg ] && [ -e r.gp ] && [ -e r.dat ]
     "$HSPACE" info r.1.h5 --json | jq -e '.results.kind == "linearity"'
+    rm r.h5 # the second file is in the way: refused before the first is written
+    fails 2 '^hspace: r.1.h5: exists; use -f' "$HSPACE" linearity --effects t.csv -o r.h5
+    fails 2 '^hspace: r.1.h5: exists; use -f' "$HSPACE" homogeneity --effects t.csv -o r.h5
+    [ ! -e r.h5 ]
 }
 
 @test "what linearity refuses" {
@@ -106,6 +110,10 @@ a,0,x' >bad.csv
     "$HSPACE" dump --model random:tiny --steps 3 -N 8 -q -o a.h5
     "$HSPACE" pca a.h5 -k 1 -q -o d.h5
     line() { "$HSPACE" linearity --model random:tiny --steps 3 --direction d.h5:pc0 --readout x0 -N 4 --null 0 --json "$@" || true; }
+    touch r.1.h5 # where its second read-out would go: refused before the network runs
+    fails 2 '^hspace: r.1.h5: exists; use -f' "$HSPACE" linearity --model random:tiny --steps 3 --direction d.h5:pc0 \
+        --readout x0,brightness -N 4 --null 0 -q -o r.h5
+    [ ! -e r.h5.journal ]
     line --strengths=-0.004:0.004:0.001 | jq -e '.results.statistics[] | select(.name == "jacobian_cosine") | .value > 0.99 and .ci[0] <= .value and .n == 4'
     line --strengths=-0.004:0.004:0.001 --clip | jq -e '.results.statistics[] | select(.name == "jacobian_cosine") | .value == null and (.reason | test("clipping"))'
 }

@@ -65,7 +65,7 @@ V="verify --model random:tiny -D d.h5 --control r.h5:random0 --rival e.h5 -N 16 
 }
 
 # sizes BUDGET: images, steps and strengths that it makes; more budget never makes less of any.
-sizes() { "$HSPACE" verify --model random:tiny -D d.h5 --budget "$1" -n --json -o v/ | jq -c '.results.plan | [.images, .steps, (.strengths | length)]'; }
+sizes() { "$HSPACE" verify --model random:tiny -D d.h5 --budget "$1" -n --json | jq -c '.results.plan | [.images, .steps, (.strengths | length)]'; }
 
 @test "verify --budget: more time is more images, steps and strengths, and what is given stays" {
     prepare
