@@ -1,6 +1,7 @@
 #include "analysis/figures/sources.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,4 +90,31 @@ size_t hs_sources_count(hs_sources *s, size_t i, const char *name)
 {
     double v = hs_sources_number(s, i, name);
     return v >= 0 && v < 1e15 ? (size_t)v : 0;
+}
+
+int hs_sources_labels(hs_sources *s, const char *name, size_t n, const char *const **out)
+{
+    int rc = HS_OK;
+    const char **label;
+    char **text = NULL, buf[32];
+    size_t count = 0;
+    double *number = NULL;
+    HS_TRY(hs_arena_alloc(&s->arena, n, sizeof *label, &label));
+    if (hs_result_has(s->file[0], name) && hs_result_get_strings(s->file[0], name, &count, &text) != HS_OK) {
+        HS_TRY(hs_sources_array(s, 0, name, 1, &n, &number));
+    }
+    if (text != NULL && count != n) {
+        HS_TRY(hs_fail(HS_ESHAPE, "%s: /%s has %zu texts; %zu wanted", s->path[0], name, count, n));
+    }
+    for (size_t i = 0; i < n; i++) {
+        snprintf(buf, sizeof buf, "%g", number != NULL ? number[i] : (double)i);
+        HS_TRY(hs_sources_keep_text(s, text != NULL ? text[i] : buf, &label[i]));
+    }
+    *out = label;
+out:
+    for (size_t i = 0; i < count; i++) {
+        free(text[i]);
+    }
+    free(text);
+    return rc;
 }

@@ -31,5 +31,7 @@ HS_CHECKED int hs_sources_text(hs_sources *s, size_t i, const char *name, const 
 double hs_sources_number(hs_sources *s, size_t i, const char *name);
 /* The same as a count; 0 where it is none. */
 size_t hs_sources_count(hs_sources *s, size_t i, const char *name);
+/* *out (n) <- labels: the texts or numbers of the first file's array, else 0, 1, ...  HS_ESHAPE: it has not n. */
+HS_CHECKED int hs_sources_labels(hs_sources *s, const char *name, size_t n, const char *const **out);
 
 #endif
