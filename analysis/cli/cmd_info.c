@@ -38,6 +38,17 @@ static int is_hdf5(const char *path)
     return same;
 }
 
+/* FILE.h5:NAME, whose FILE is HDF5. */
+static int is_named(const char *spec)
+{
+    const char *colon = strrchr(spec, ':');
+    hs_str file = {0};
+    hs_str_add_bytes(&file, spec, colon != NULL ? (size_t)(colon - spec) : 0);
+    int named = colon != NULL && file.s != NULL && is_hdf5(file.s);
+    hs_str_free(&file);
+    return named;
+}
+
 static int run(hs_cmd *c)
 {
     const char *const *path;
@@ -53,6 +64,9 @@ static int run(hs_cmd *c)
     if (!exists && has_journal(path[0])) {
         return hs_info_store(c, path[0]);
     }
+    if (!exists && is_named(path[0])) {
+        return hs_info_direction(c, path[0]);
+    }
     if (!exists || S_ISDIR(st.st_mode) || hs_cmd_str(c, "arch") != NULL) {
         return hs_info_model(c, path[0]);
     }
@@ -64,10 +78,10 @@ static int run(hs_cmd *c)
 
 const hs_command hs_cmd_info = {
     .name = "info",
-    .usage = "PATH",
+    .usage = "PATH | D.h5:NAME",
     .purpose = "Shows what a model, activation store, direction, result or weight file holds.",
-    .examples =
-        "hspace info --archs\nhspace info random:tiny\nhspace info acts.h5 --json | jq .results.units_committed",
+    .examples = "hspace info --archs\nhspace info random:tiny\nhspace info smile.h5:smile\n"
+                "hspace info acts.h5 --json | jq .results.units_committed",
     .options = tables,
     .max_inputs = 1,
     .run = run,

@@ -14,6 +14,23 @@ M="--model random:tiny"
     fails 2 "'rnadom' is unknown" "$HSPACE" direction rnadom
 }
 
+@test "commands in the documents and in the examples of help know their options" {
+    root=$BATS_TEST_DIRNAME/../..
+    "$HSPACE" help | sed -n '/^Commands:/,/^$/s/^  \(\([a-z0-9-]\+ \)\{1,2\}\).*/\1/p' >commands.txt
+    [ "$(wc -l <commands.txt)" -gt 30 ]
+    while read -r command; do "$HSPACE" help $command; done <commands.txt | sed -n 's/^  \(hspace .*\)/\1/p' >lines.txt
+    grep -ohE '`hspace [^`]+`|^hspace .*' "$root/README.md" "$root"/docs/*.md | tr -d '`' >>lines.txt
+    sed 's/ #.*//; s/ *[|&;].*//' lines.txt | sort -u >all.txt
+    [ "$(wc -l <all.txt)" -gt 100 ]
+    while read -r _ command rest; do
+        [ "$command" != direction ] || command="direction ${rest%% *}"
+        "$HSPACE" help $command >help.txt 2>/dev/null || { echo "no command: $command $rest"; false; }
+        for option in $(grep -oE -- '--[a-z][a-zA-Z0-9-]*' <<<"$rest"); do
+            grep -qE -- "(^|[ ,])$option( |$)" help.txt || { echo "no option $option: $command $rest"; false; }
+        done
+    done <all.txt
+}
+
 @test "an option of one letter is named as it is written" {
     fails 2 '^hspace: -N: 0 is out of range' "$HSPACE" sample $M -N 0 -q -o x.npy
 }

@@ -281,6 +281,15 @@ P
     "$HSPACE" direction random --like pca.h5:pc0 -k 2 -o again.h5 >/dev/null
     "$HSPACE" export again.h5:random1 --what delta_h -o again.npy >/dev/null
     cmp r.npy again.npy
+    # what info says of each: the same norms, at the same timesteps
+    "$HSPACE" info pca.h5:pc0 --json >like.json
+    jq -e '.results | .kind == "direction" and .direction == "pc0" and .space == "h" and (.network | not) and
+        (.norms | length) == (.timesteps | length) and (.norms | all(. > 0))' like.json
+    for f in r q c; do
+        "$HSPACE" info $f.h5:random1 --json | jq -e --slurpfile like like.json '.results as $r | $like[0].results |
+            .timesteps == $r.timesteps and ([.norms, $r.norms] | transpose | all((.[0] / .[1] - 1) | fabs < 1e-6))'
+    done
+    fails 2 "pca.h5: no direction 'pc9'; there are: pc0, pc1, pc2" "$HSPACE" info pca.h5:pc9
 }
 
 @test "refused: strengths without 0 or twice, steps beyond T, intervals, several sources" {
