@@ -104,18 +104,51 @@ static void attend(int causal, size_t hw, size_t c, size_t d, size_t q0, const f
     }
 }
 
+/* ---- Units of work ------------------------------------------------------------------------------------- */
+
+/* What the three passes share: tensors (rows, hw, 3 c) or (rows, hw, c), of which a unit sees one row and head. */
+typedef struct {
+    int causal;
+    size_t hw, c, heads;
+    const size_t *at; /* the state in qkv of each row; NULL: its own */
+    const float *qkv, *in;
+    float *out, *scratch;
+    size_t per_slot; /* floats of scratch */
+} work;
+
+/* Unit u of them, with the scratch of a slot. */
+typedef void unit_of(const work *w, size_t u, float *scratch);
+
+/* All units, each by one thread.  A single one is done outside of parallel regions, so that hs_sgemm has all threads;
+ * the team is whole otherwise, since a smaller one would end threads that the next begins again. */
+static void each(const work *w, size_t units, unit_of *one)
+{
+    if (units == 1) {
+        one(w, 0, w->scratch);
+        return;
+    }
+#pragma omp parallel
+    {
+        size_t me = (size_t)omp_get_thread_num(), team = min_size(slots(units), (size_t)omp_get_num_threads());
+        for (size_t u = me < team ? units * me / team : units; me < team && u < units * (me + 1) / team; u++) {
+            one(w, u, w->scratch + me * w->per_slot);
+        }
+    }
+}
+
+static void forward_unit(const work *w, size_t u, float *scratch)
+{
+    size_t blocks = query_blocks(w->hw), d = w->c / w->heads, from = u / blocks % w->heads * d;
+    size_t i = u / (w->heads * blocks), q0 = u % blocks * QUERY_BLOCK;
+    attend(w->causal, w->hw, w->c, d, q0, w->qkv + i * w->hw * 3 * w->c + from, w->out + i * w->hw * w->c + from,
+           scratch);
+}
+
 static void forward(int causal, size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y, void *scratch)
 {
-    size_t d = c / heads, blocks = query_blocks(hw), units = n * heads * blocks;
-    size_t per_slot = min_size(hw, QUERY_BLOCK) * hw;
-    size_t team = min_size(slots(units), (size_t)omp_get_max_threads());
-    assert(d * heads == c);
-#pragma omp parallel for schedule(static) num_threads((int)team)
-    for (size_t u = 0; u < units; u++) {
-        size_t i = u / (heads * blocks), head = u / blocks % heads, q0 = u % blocks * QUERY_BLOCK;
-        float *scores = (float *)scratch + (size_t)omp_get_thread_num() * per_slot;
-        attend(causal, hw, c, d, q0, qkv + i * hw * 3 * c + head * d, y + i * hw * c + head * d, scores);
-    }
+    const work w = {causal, hw, c, heads, NULL, qkv, NULL, y, scratch, min_size(hw, QUERY_BLOCK) * hw};
+    assert(c % heads == 0);
+    each(&w, n * heads * query_blocks(hw), forward_unit);
 }
 
 void hs_attention_forward(size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y, void *scratch)
@@ -206,20 +239,25 @@ static void jvp_block(const head_point *h, size_t q0, const float *dq, float *dy
     hs_sgemm(0, 0, rows, h->d, keys, 1, p, keys, dq + 2 * h->c, ld, 1, dy + q0 * h->c, h->c);
 }
 
+static head_point head_at(const work *w, size_t row, size_t head)
+{
+    return head_of(w->causal, w->qkv, w->hw, w->c, w->c / w->heads, w->at != NULL ? w->at[row] : row, head);
+}
+
+static void jvp_unit(const work *w, size_t u, float *scratch)
+{
+    size_t blocks = query_blocks(w->hw), head = u / blocks % w->heads, from = head * (w->c / w->heads);
+    size_t i = u / (w->heads * blocks), q0 = u % blocks * QUERY_BLOCK;
+    head_point h = head_at(w, i, head);
+    jvp_block(&h, q0, w->in + i * w->hw * 3 * w->c + from, w->out + i * w->hw * w->c + from, scratch);
+}
+
 static void jvp(int causal, size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
                 const float *dqkv, float *dy, void *scratch)
 {
-    size_t d = c / heads, blocks = query_blocks(hw), units = rows * heads * blocks;
-    size_t per_slot = 2 * min_size(hw, QUERY_BLOCK) * hw;
-    size_t team = min_size(slots(units), (size_t)omp_get_max_threads());
-    assert(d * heads == c);
-#pragma omp parallel for schedule(static) num_threads((int)team)
-    for (size_t u = 0; u < units; u++) {
-        size_t i = u / (heads * blocks), head = u / blocks % heads, q0 = u % blocks * QUERY_BLOCK;
-        head_point h = head_of(causal, qkv, hw, c, d, at != NULL ? at[i] : i, head);
-        jvp_block(&h, q0, dqkv + i * hw * 3 * c + head * d, dy + i * hw * c + head * d,
-                  (float *)scratch + (size_t)omp_get_thread_num() * per_slot);
-    }
+    const work w = {causal, hw, c, heads, at, qkv, dqkv, dy, scratch, 2 * min_size(hw, QUERY_BLOCK) * hw};
+    assert(c % heads == 0);
+    each(&w, rows * heads * query_blocks(hw), jvp_unit);
 }
 
 void hs_attention_jvp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
@@ -255,24 +293,24 @@ static void clear_rows(size_t rows, size_t ld, size_t d, float *x)
     }
 }
 
+static void vjp_unit(const work *w, size_t u, float *scratch)
+{
+    size_t i = u / w->heads, head = u % w->heads, d = w->c / w->heads;
+    head_point h = head_at(w, i, head);
+    float *dq = w->out + i * w->hw * 3 * w->c + head * d;
+    clear_rows(w->hw, 3 * w->c, d, dq + w->c);
+    clear_rows(w->hw, 3 * w->c, d, dq + 2 * w->c);
+    for (size_t q0 = 0; q0 < w->hw; q0 += QUERY_BLOCK) {
+        vjp_block(&h, q0, w->in + i * w->hw * w->c + head * d, dq, scratch);
+    }
+}
+
 static void vjp(int causal, size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
                 const float *dy, float *dqkv, void *scratch)
 {
-    size_t d = c / heads, units = rows * heads, per_slot = 2 * min_size(hw, QUERY_BLOCK) * hw;
-    size_t team = min_size(slots(units), (size_t)omp_get_max_threads());
-    assert(d * heads == c);
-#pragma omp parallel for schedule(static) num_threads((int)team)
-    for (size_t u = 0; u < units; u++) {
-        size_t i = u / heads, head = u % heads;
-        head_point h = head_of(causal, qkv, hw, c, d, at != NULL ? at[i] : i, head);
-        float *p = (float *)scratch + (size_t)omp_get_thread_num() * per_slot;
-        float *dq = dqkv + i * hw * 3 * c + head * d;
-        clear_rows(hw, 3 * c, d, dq + c);
-        clear_rows(hw, 3 * c, d, dq + 2 * c);
-        for (size_t q0 = 0; q0 < hw; q0 += QUERY_BLOCK) {
-            vjp_block(&h, q0, dy + i * hw * c + head * d, dq, p);
-        }
-    }
+    const work w = {causal, hw, c, heads, at, qkv, dy, dqkv, scratch, 2 * min_size(hw, QUERY_BLOCK) * hw};
+    assert(c % heads == 0);
+    each(&w, rows * heads, vjp_unit);
 }
 
 void hs_attention_vjp(size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,

@@ -36,3 +36,12 @@ load support
         [ "$(jq -cS .results one.json)" = "$(jq -cS .results two.json)" ] || { echo "$o"; false; }
     done
 }
+
+@test "threads are begun once, also where attention has fewer pieces of work than threads" {
+    begun() {
+        strace -f -e trace=clone,clone3 -o trace "$HSPACE" sample --model faces-a -N 1 --threads 4 --steps "$1" -q -f -o x.npy
+        grep -cE 'clone3?\(' trace
+    }
+    few=$(begun 2)
+    [ "$few" -ge 3 ] && [ "$few" -eq "$(begun 6)" ]
+}
