@@ -9,11 +9,12 @@
 #include "core/base/alloc.h"
 #include "core/base/text.h"
 
-enum { TEXTS = 10, NUMBERS = 5, CELL = 160, CARD = 1024 };
-enum { PROPERTY, DIRECTION, VERDICT, SPECIFIC, REASON, READOUT, PRIMARY, NOTES, RUN, NOT_RUN };
+enum { TEXTS = 11, NUMBERS = 5, CELL = 160, CARD = 1024 };
+enum { PROPERTY, DIRECTION, VERDICT, SPECIFIC, REASON, READOUT, PRIMARY, NOTES, RUN, NOT_RUN, MATCHING };
 enum { VALUE, LOW, HIGH, STANDARD, IMAGES };
-static const char *const text_name[TEXTS] = {"property", "direction", "verdict", "specific",     "reason",
-                                             "readout",  "primary",   "notes",   "controls_run", "controls_not_run"};
+static const char *const text_name[TEXTS] = {"property",     "direction",        "verdict", "specific",
+                                             "reason",       "readout",          "primary", "notes",
+                                             "controls_run", "controls_not_run", "matching"};
 static const char *const number_name[NUMBERS] = {"primary_value", "primary_low", "primary_high", "standard", "images"};
 static const char *const order[] = {"homogeneity", "linearity", "robustness", "consistency"};
 
@@ -195,7 +196,9 @@ HS_CHECKED static int fill_card(const answer *a, char title[CELL], char number[C
                                 hs_page_card *card)
 {
     const char *readout = a->text[READOUT] != NULL ? a->text[READOUT] : "";
-    snprintf(title, CELL, "%.40s%s%.90s", a->text[PROPERTY], readout[0] != '\0' ? " of " : "", readout);
+    const char *matching = a->text[MATCHING] != NULL ? a->text[MATCHING] : "";
+    snprintf(title, CELL, "%.40s%s%.60s%s%.30s", a->text[PROPERTY], readout[0] != '\0' ? " of " : "", readout,
+             matching[0] != '\0' ? ", noise matched by " : "", matching);
     const char *verdict = a->text[VERDICT];
     if (isfinite(a->v[VALUE]) && isfinite(a->v[LOW])) {
         snprintf(number, CELL, "%.3g [%.3g, %.3g]; standard %.3g", a->v[VALUE], a->v[LOW], a->v[HIGH], a->v[STANDARD]);
@@ -322,10 +325,11 @@ HS_CHECKED static int add_statistics_of(hs_page *page, const answer *a)
 {
     char heading[CELL];
     const char *readout = a->text[READOUT] != NULL ? a->text[READOUT] : "";
+    const char *matching = a->text[MATCHING] != NULL ? a->text[MATCHING] : "";
     int rc = HS_OK;
-    snprintf(heading, sizeof heading, "%.30s%s%.60s%s%.50s", a->text[PROPERTY],
-             direction_of(a)[0] != '\0' ? " of " : "", direction_of(a), a->text[READOUT] != NULL ? ", read-out " : "",
-             readout);
+    snprintf(heading, sizeof heading, "%.30s%s%.50s%s%.40s%s%.20s", a->text[PROPERTY],
+             direction_of(a)[0] != '\0' ? " of " : "", direction_of(a), readout[0] != '\0' ? ", read-out " : "",
+             readout, matching[0] != '\0' ? ", noise matched by " : "", matching);
     hs_page_subsection(page, heading);
     HS_TRY(add_table(page, &a->statistic));
     HS_TRY(add_lines(page, "Notes", a->text[NOTES]));

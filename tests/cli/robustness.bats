@@ -94,6 +94,14 @@ verdict() { # S_H S_EPS WANTED CODE
     [ ! -e r.h5 ]
 }
 
+@test "a report's cards and tables of robustness say what the noise was matched by" {
+    for m in norm relative; do
+        "$HSPACE" robustness --model random:tiny -N 4 --steps 5 --levels 0.1,1 --matching $m -q -o $m.h5 || [[ $? =~ ^(6|10|11)$ ]]
+    done
+    "$HSPACE" report norm.h5 relative.h5 -q -o r.html
+    for m in norm relative; do [ "$(grep -o "robustness, noise matched by $m<" r.html | wc -l)" -eq 2 ]; done
+}
+
 @test "the trained 64 x 64 model: nearly all of h is one vector, and the answer says what that means" {
     data="$BATS_TEST_DIRNAME/../../../shared/data/anime64"
     [ -e "$data/golden_x_T.npy" ] || skip "no shared data"
