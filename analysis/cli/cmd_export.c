@@ -141,20 +141,6 @@ HS_CHECKED static int from_result(hs_cmd *c, const char *path, hs_result_in *r, 
     return rc;
 }
 
-/* The path of FILE.h5[:NAME], as directions are named. */
-HS_CHECKED static int file_of(const char *spec, char **out)
-{
-    FILE *there = fopen(spec, "re");
-    const char *colon = strrchr(spec, ':');
-    int rc = hs_strdup(spec, out);
-    if (there != NULL) {
-        fclose(there);
-    } else if (rc == HS_OK && colon != NULL) {
-        (*out)[colon - spec] = '\0';
-    }
-    return rc;
-}
-
 typedef enum { STORE, DIRECTION, RESULT } source_kind;
 
 /* Which reader the file wants; closed again, since HDF5 is not asked for one file twice at a time. */
@@ -177,10 +163,10 @@ HS_CHECKED static int read_any(hs_cmd *c, const char *spec, found *f)
 {
     hs_result_in *r = NULL;
     source_kind kind = RESULT;
-    char *path = NULL;
+    char *path = NULL, *name = NULL;
     int rc = HS_OK;
-    HS_TRY(file_of(spec, &path));
-    int named = strcmp(path, spec) != 0;
+    HS_TRY(hs_direction_split(spec, &path, &name));
+    int named = name != NULL;
     HS_TRY(kind_of(c, path, named, &kind));
     if (named && kind == STORE) {
         rc = hs_fail(HS_ERANGE, "%s: a store has no directions to name; wanted %s alone", spec, path);
@@ -198,6 +184,7 @@ HS_CHECKED static int read_any(hs_cmd *c, const char *spec, found *f)
 out:
     hs_result_close(r);
     free(path);
+    free(name);
     return rc;
 }
 

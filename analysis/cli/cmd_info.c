@@ -8,6 +8,7 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/info.h"
+#include "analysis/directions/direction.h"
 
 static const hs_opt options[] = {
     {"archs", 0, HS_OPT_FLAG, NULL, 0, 0, NULL, NULL, "Model", "list the architectures that --arch knows"},
@@ -41,11 +42,10 @@ static int is_hdf5(const char *path)
 /* FILE.h5:NAME, whose FILE is HDF5. */
 static int is_named(const char *spec)
 {
-    const char *colon = strrchr(spec, ':');
-    hs_str file = {0};
-    hs_str_add_bytes(&file, spec, colon != NULL ? (size_t)(colon - spec) : 0);
-    int named = colon != NULL && file.s != NULL && is_hdf5(file.s);
-    hs_str_free(&file);
+    char *file = NULL, *name = NULL;
+    int named = hs_direction_split(spec, &file, &name) == HS_OK && name != NULL && is_hdf5(file);
+    free(file);
+    free(name);
     return named;
 }
 
@@ -64,7 +64,7 @@ static int run(hs_cmd *c)
     if (!exists && has_journal(path[0])) {
         return hs_info_store(c, path[0]);
     }
-    if (!exists && is_named(path[0])) {
+    if (is_named(path[0])) {
         return hs_info_direction(c, path[0]);
     }
     if (!exists || S_ISDIR(st.st_mode) || hs_cmd_str(c, "arch") != NULL) {

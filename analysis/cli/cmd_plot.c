@@ -8,9 +8,8 @@
 
 static const hs_opt options[] = {
     {"kind", 0, HS_OPT_STR, NULL, 0, 0,
-     "homogeneity|linearity|crosstalk|robustness|consistency|sweep|interpolation|pca|similarity|compare|curves|"
-     "geometry|"
-     "theorem1",
+     "homogeneity|linearity|crosstalk|robustness|consistency|sweep|interpolation|"
+     "pca|similarity|compare|curves|geometry|theorem1",
      "KIND", "Output", "which figure; what the file says when left out"},
     {"width", 0, HS_OPT_NUM, "0", 0, 20, NULL, "IN", "Output", "width in inches, from 2; 0: what suits the figure"},
     {"mark", 0, HS_OPT_STR, NULL, 0, 0, NULL, "WORD", "Output", "a word stamped on the picture"},

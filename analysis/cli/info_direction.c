@@ -10,7 +10,9 @@ static void put_change(hs_cmd *c, const hs_direction *d)
     json_t *r = hs_cmd_results(c), *t = json_array(), *norm = json_array();
     hs_cmd_say(c, "shape       %zu x %zu x %zu%s\n", d->shape.c, d->shape.h, d->shape.w,
                d->S > 0 ? "" : ", the same at every timestep");
-    hs_cmd_say(c, d->S > 0 ? "   t        norm\n" : "");
+    if (d->S > 0) {
+        hs_cmd_say(c, "   t        norm\n");
+    }
     for (size_t k = 0; k < rows; k++) {
         double length = hs_nrm2_f32(len, d->dh + k * len);
         json_array_append_new(norm, hs_json_num(length));

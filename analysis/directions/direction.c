@@ -26,8 +26,7 @@ const char *hs_direction_array(hs_space space)
     return space == HS_SPACE_EPS ? "delta_eps" : "delta_h";
 }
 
-/* *file, *name <- the two halves of FILE.h5[:NAME]; *name is NULL without one. */
-HS_CHECKED static int split_spec(const char *spec, char **file, char **name)
+int hs_direction_split(const char *spec, char **file, char **name)
 {
     int rc = HS_OK;
     const char *colon = strrchr(spec, ':');
@@ -249,7 +248,7 @@ int hs_direction_open(const char *spec, hs_direction *out)
     size_t n = 0, i = 0;
     char **names = NULL, *name = NULL, own[128];
     hs_direction d = {0};
-    HS_TRY(split_spec(spec, &d.file, &name));
+    HS_TRY(hs_direction_split(spec, &d.file, &name));
     HS_TRY(hs_result_open(d.file, &r));
     HS_TRY(read_names(r, d.file, &n, &names));
     HS_TRY(find_name(d.file, name, n, names, &i));

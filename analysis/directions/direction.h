@@ -61,7 +61,11 @@ typedef struct {
     char *model_sha256, *tap; /* "" when the file doesn't say */
 } hs_direction;
 
-/* Opens FILE.h5[:NAME]: the whole string if it exists as a file, else split at the last colon.  NAME
+/* *file, *name (free() both) <- the halves of FILE.h5[:NAME]: the whole string if it exists as a file, else split at
+ * the last colon; *name is NULL without one. */
+HS_CHECKED int hs_direction_split(const char *spec, char **file, char **name);
+
+/* Opens FILE.h5[:NAME], split as hs_direction_split does.  NAME
  * matches a stored name first, then a 0-based index.  Several directions and no NAME: HS_ERANGE with
  * their list.  HS_EFORMAT: no directions in the file, or not what the format says. */
 HS_CHECKED int hs_direction_open(const char *spec, hs_direction *out);

@@ -4,6 +4,7 @@
 
 #include "analysis/figures/from_kinds.h"
 #include "analysis/figures/geometry.h"
+#include "core/base/text.h"
 
 HS_CHECKED static int draw_geometry(hs_sources *s, const hs_figure_options *opt, int *drawn)
 {
@@ -14,19 +15,30 @@ static const struct {
     const char *kind;
     int (*draw)(hs_sources *s, const hs_figure_options *opt, int *drawn);
     size_t most; /* files in one figure */
-} kinds[] = {{"linearity", hs_draw_linearity, 24},
+} kinds[] = {{"homogeneity", hs_draw_property, HS_FIGURE_COLOURS},
+             {"linearity", hs_draw_linearity, 24},
              {"crosstalk", hs_draw_crosstalk, 1},
+             {"robustness", hs_draw_robustness, 1},
+             {"consistency", hs_draw_property, 1},
              {"sweep", hs_draw_sweep, HS_FIGURE_COLOURS},
              {"interpolation", hs_draw_sweep, HS_FIGURE_COLOURS},
-             {"homogeneity", hs_draw_property, HS_FIGURE_COLOURS},
-             {"consistency", hs_draw_property, 1},
              {"pca", hs_draw_pca, 1},
              {"similarity", hs_draw_similarity, 1},
              {"compare", hs_draw_compare, 1},
              {"curves", hs_draw_curves, 1},
-             {"robustness", hs_draw_robustness, 1},
              {"geometry", draw_geometry, 1},
              {"theorem1", hs_draw_theorem1, HS_FIGURE_COLOURS}};
+
+HS_CHECKED static int no_such_kind(const char *path, const char *kind)
+{
+    hs_str list = {0};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        hs_str_addf(&list, "%s%s", k > 0 ? ", " : "", kinds[k].kind);
+    }
+    int rc = hs_fail(HS_ERANGE, "%s: no figure of kind \"%s\"; there are %s", path, kind, list.s != NULL ? list.s : "");
+    hs_str_free(&list);
+    return rc;
+}
 
 int hs_figure_from_results(const char *const *path, size_t n, const char *kind, const hs_figure_options *opt,
                            int *drawn)
@@ -59,10 +71,7 @@ int hs_figure_from_results(const char *const *path, size_t n, const char *kind, 
         HS_TRY(kinds[k].draw(&s, &o, drawn));
     }
     if (!found) {
-        HS_TRY(hs_fail(HS_ERANGE,
-                       "%s: no figure of kind \"%s\"; there are homogeneity, linearity, crosstalk, robustness, "
-                       "consistency, sweep, interpolation, pca, similarity, compare, curves, geometry, theorem1",
-                       path[0], kind));
+        HS_TRY(no_such_kind(path[0], kind));
     }
 out:
     hs_sources_close(&s);

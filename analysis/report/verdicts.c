@@ -134,9 +134,10 @@ out:
     return rc;
 }
 
-static const char *direction_of(const answer *a)
+/* "" where absent. */
+static const char *text_of(const answer *a, int which)
 {
-    return a->text[DIRECTION] != NULL ? a->text[DIRECTION] : "";
+    return a->text[which] != NULL ? a->text[which] : "";
 }
 
 /* ---- Cards ---- */
@@ -195,8 +196,8 @@ HS_CHECKED static int say_card(const answer *a, char text[CARD])
 HS_CHECKED static int fill_card(const answer *a, char title[CELL], char number[CELL], char text[CARD],
                                 hs_page_card *card)
 {
-    const char *readout = a->text[READOUT] != NULL ? a->text[READOUT] : "";
-    const char *matching = a->text[MATCHING] != NULL ? a->text[MATCHING] : "";
+    const char *readout = text_of(a, READOUT);
+    const char *matching = text_of(a, MATCHING);
     snprintf(title, CELL, "%.40s%s%.60s%s%.30s", a->text[PROPERTY], readout[0] != '\0' ? " of " : "", readout,
              matching[0] != '\0' ? ", noise matched by " : "", matching);
     const char *verdict = a->text[VERDICT];
@@ -231,7 +232,7 @@ HS_CHECKED static int add_row(hs_page *page, size_t n, answer *list, const char 
     for (size_t p = 0; p <= PROPERTIES; p++) {
         for (size_t i = 0; i < n; i++) {
             answer *a = &list[i];
-            int here = !a->shown && a->control == control && strcmp(direction_of(a), direction) == 0;
+            int here = !a->shown && a->control == control && strcmp(text_of(a, DIRECTION), direction) == 0;
             if (here && (p == PROPERTIES || strcmp(a->text[PROPERTY], order[p]) == 0)) {
                 HS_TRY(fill_card(a, number[cards][0], number[cards][1], text[cards], &card[cards]));
                 cards++;
@@ -263,7 +264,7 @@ int hs_report_verdicts(hs_page *page, hs_verdicts *v)
     for (int controls = 0; controls < 2; controls++) {
         for (size_t i = 0; i < v->n; i++) {
             if (!v->list[i].shown && v->list[i].control == controls) {
-                HS_TRY(add_row(page, v->n, v->list, direction_of(&v->list[i]), controls));
+                HS_TRY(add_row(page, v->n, v->list, text_of(&v->list[i], DIRECTION), controls));
             }
         }
     }
@@ -324,12 +325,13 @@ out:
 HS_CHECKED static int add_statistics_of(hs_page *page, const answer *a)
 {
     char heading[CELL];
-    const char *readout = a->text[READOUT] != NULL ? a->text[READOUT] : "";
-    const char *matching = a->text[MATCHING] != NULL ? a->text[MATCHING] : "";
+    const char *readout = text_of(a, READOUT);
+    const char *matching = text_of(a, MATCHING);
     int rc = HS_OK;
     snprintf(heading, sizeof heading, "%.30s%s%.50s%s%.40s%s%.20s", a->text[PROPERTY],
-             direction_of(a)[0] != '\0' ? " of " : "", direction_of(a), readout[0] != '\0' ? ", read-out " : "",
-             readout, matching[0] != '\0' ? ", noise matched by " : "", matching);
+             text_of(a, DIRECTION)[0] != '\0' ? " of " : "", text_of(a, DIRECTION),
+             readout[0] != '\0' ? ", read-out " : "", readout, matching[0] != '\0' ? ", noise matched by " : "",
+             matching);
     hs_page_subsection(page, heading);
     HS_TRY(add_table(page, &a->statistic));
     HS_TRY(add_lines(page, "Notes", a->text[NOTES]));

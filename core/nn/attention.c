@@ -130,7 +130,7 @@ static void each(const work *w, size_t units, unit_of *one)
 #pragma omp parallel
     {
         size_t me = (size_t)omp_get_thread_num(), team = min_size(slots(units), (size_t)omp_get_num_threads());
-        for (size_t u = me < team ? units * me / team : units; me < team && u < units * (me + 1) / team; u++) {
+        for (size_t u = units * me / team; me < team && u < units * (me + 1) / team; u++) {
             one(w, u, w->scratch + me * w->per_slot);
         }
     }
@@ -205,10 +205,11 @@ typedef struct {
     const float *q, *k, *v;
 } head_point;
 
-static head_point head_of(int causal, const float *qkv, size_t hw, size_t c, size_t d, size_t state, size_t head)
+static head_point head_at(const work *w, size_t row, size_t head)
 {
-    const float *q = qkv + state * hw * 3 * c + head * d;
-    return (head_point){causal, hw, c, d, 1 / sqrtf((float)d), q, q + c, q + 2 * c};
+    size_t d = w->c / w->heads, state = w->at != NULL ? w->at[row] : row;
+    const float *q = w->qkv + state * w->hw * 3 * w->c + head * d;
+    return (head_point){w->causal, w->hw, w->c, d, 1 / sqrtf((float)d), q, q + w->c, q + 2 * w->c};
 }
 
 /* p (rows, keys) <- the probabilities of a block of queries. */
@@ -237,11 +238,6 @@ static void jvp_block(const head_point *h, size_t q0, const float *dq, float *dy
     softmax_slope(rows, keys, p, ds);
     hs_sgemm(0, 0, rows, h->d, keys, 1, ds, keys, h->v, ld, 0, dy + q0 * h->c, h->c);
     hs_sgemm(0, 0, rows, h->d, keys, 1, p, keys, dq + 2 * h->c, ld, 1, dy + q0 * h->c, h->c);
-}
-
-static head_point head_at(const work *w, size_t row, size_t head)
-{
-    return head_of(w->causal, w->qkv, w->hw, w->c, w->c / w->heads, w->at != NULL ? w->at[row] : row, head);
 }
 
 static void jvp_unit(const work *w, size_t u, float *scratch)
