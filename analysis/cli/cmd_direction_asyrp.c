@@ -269,7 +269,7 @@ static int run(hs_cmd *c)
     HS_TRY(hs_train_make_folder(j.folder));
     HS_TRY(hs_train(&task, &loop, j.folder, &done));
     HS_TRY(hs_asyrp_write(c, &j));
-    answer(c, &j, task.n, &done);
+    answer(c, &j, task.parameters, &done);
 out:
     job_free(&j);
     return rc;

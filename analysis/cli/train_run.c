@@ -229,12 +229,13 @@ int hs_train_run_plan(hs_cmd *c, const hs_train_run *r, const hs_task *task)
         HS_TRY(task->loss(task->ctx, k, &loss));
     }
     double each = hs_clock() - started, all = each * (double)r->loop.rate.total;
-    json_object_set_new(hs_cmd_results(c), "parameters", json_integer((json_int_t)task->n));
+    json_object_set_new(hs_cmd_results(c), "parameters", json_integer((json_int_t)task->parameters));
     json_object_set_new(hs_cmd_results(c), "updates", json_integer((json_int_t)r->loop.rate.total));
     json_object_set_new(hs_cmd_results(c), "seconds", hs_json_num(all));
     json_object_set_new(hs_cmd_results(c), "images_per_second", hs_json_num((double)task->images / each));
     hs_cmd_say(c, "%s; %zu parameters; %llu updates of %zu images: about %.0f s (%.1f images a second)\n", r->data.text,
-               task->n, (unsigned long long)r->loop.rate.total, task->images, all, (double)task->images / each);
+               task->parameters, (unsigned long long)r->loop.rate.total, task->images, all,
+               (double)task->images / each);
 out:
     return rc;
 }
@@ -245,7 +246,7 @@ int hs_train_run_go(hs_cmd *c, hs_train_run *r, const hs_task *task)
     json_t *out = hs_cmd_results(c);
     int rc = HS_OK;
     HS_TRY(hs_train_make_folder(r->folder));
-    json_object_set_new(out, "parameters", json_integer((json_int_t)task->n));
+    json_object_set_new(out, "parameters", json_integer((json_int_t)task->parameters));
     json_object_set_new(r->described, "fingerprint", json_string(task->fingerprint));
     HS_TRY(hs_train_run_write(r));
     HS_TRY(hs_train(task, &r->loop, r->folder, &done));

@@ -19,6 +19,16 @@ void hs_data_free(hs_data *d)
     memset(d, 0, sizeof *d);
 }
 
+double hs_data_mean(const hs_data *d)
+{
+    uint64_t sum = 0;
+    size_t n = d->n * hs_chw_size(d->image);
+    for (size_t i = 0; i < n; i++) {
+        sum += d->px[i];
+    }
+    return (double)sum / (double)n / 127.5 - 1;
+}
+
 int hs_data_room(hs_data *d, const hs_data_options *o, size_t n, size_t n_factors)
 {
     size_t bytes;

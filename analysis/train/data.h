@@ -54,6 +54,9 @@ void hs_data_free(hs_data *d);
 /* True when the source is a generator, not a folder or file. */
 int hs_data_is_generated(const char *source);
 
+/* The mean of all values of all images, as floats in [-1, 1]. */
+double hs_data_mean(const hs_data *d);
+
 /* x (n, c, h, w) and index (n) <- the images of update k, drawn with replacement: stream (seed,
  * HS_RNG_TRAIN_DATA, k << 16 | image), element 0 which image, element 1 whether it is mirrored (flip). */
 void hs_data_batch(const hs_data *d, uint64_t seed, uint64_t k, int flip, size_t n, float *x, size_t *index);

@@ -333,5 +333,6 @@ hs_task hs_asyrp_task_of(hs_asyrp_task *a)
                  .images = a->batch,
                  .ctx = a};
     t.theta = hs_delta_theta(a->v, &t.n);
+    t.parameters = t.n;
     return t;
 }

@@ -160,6 +160,7 @@ static int publish(void *ctx, const float *weights, uint64_t k)
 hs_task hs_attr_task_of(hs_attr_task *a)
 {
     return (hs_task){.n = a->n_theta,
+                     .parameters = a->n_theta,
                      .theta = a->theta,
                      .grad = a->dtheta,
                      .loss = loss_of,

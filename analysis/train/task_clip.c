@@ -358,6 +358,7 @@ static int publish(void *ctx, const float *weights, uint64_t k)
 hs_task hs_clip_task_of(hs_clip_task *a)
 {
     return (hs_task){.n = a->n_theta,
+                     .parameters = a->n_net,
                      .theta = a->theta,
                      .grad = a->dtheta,
                      .loss = loss_of,

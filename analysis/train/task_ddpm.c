@@ -284,6 +284,7 @@ hs_task hs_ddpm_task(hs_ddpm *d)
     size_t n;
     float *theta = hs_unet_theta(d->unet, &n);
     return (hs_task){.n = n,
+                     .parameters = hs_unet_parameters(d->unet),
                      .theta = theta,
                      .grad = d->dtheta,
                      .loss = loss_of,
@@ -293,9 +294,4 @@ hs_task hs_ddpm_task(hs_ddpm *d)
                      .fingerprint = d->fingerprint.s,
                      .images = d->o.batch,
                      .ctx = d};
-}
-
-size_t hs_ddpm_parameters(const hs_ddpm *d)
-{
-    return d->n_theta;
 }

@@ -36,7 +36,6 @@ void hs_ddpm_free(hs_ddpm *d);
 /* The task: loss of hs_objective_draw's batch k, hs_unet_save, and samples.png: DDIM (eta 0, evenly over
  * all timesteps, no clipping) of the averaged weights from x_T of stream (seed, HS_RNG_X_T, image). */
 hs_task hs_ddpm_task(hs_ddpm *d);
-size_t hs_ddpm_parameters(const hs_ddpm *d);
 /* x (n, c, R, R) <- samples as in samples.png, from images first ... first + n - 1 of the stream. */
 HS_CHECKED int hs_ddpm_sample(const hs_ddpm *d, const float *weights, size_t first, size_t n, float *x);
 

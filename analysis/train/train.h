@@ -17,6 +17,7 @@
 /* What is trained.  theta and grad are blocks of n floats that the task owns. */
 typedef struct {
     size_t n;
+    size_t parameters; /* of what publish writes; theta may hold more: copies, a head that only trains */
     float *theta, *grad;
     /* grad (all zero before) <- the gradient of the loss of update k = 1, 2, ... at theta. */
     HS_CHECKED int (*loss)(void *ctx, uint64_t k, double *loss);

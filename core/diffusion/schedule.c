@@ -76,6 +76,12 @@ void hs_schedule_free(hs_schedule *s)
     }
 }
 
+double hs_schedule_offset(const hs_schedule *s, double mean, size_t d)
+{
+    double a = s->alpha_bar[s->T - 1];
+    return sqrt(a / (1 - a) * (double)d) * fabs(mean);
+}
+
 /* Timestep k of S in ascending order.  diffusers rounds halves to even, as rint does. */
 static long ascending_t(const hs_steps_spec *p, size_t T, size_t k)
 {

@@ -31,6 +31,13 @@ typedef struct {
 HS_CHECKED int hs_schedule_create(const hs_schedule_spec *spec, hs_schedule *out);
 void hs_schedule_free(hs_schedule *s);
 
+/* How far x_T = sqrt(alpha_bar_T) x_0 + sqrt(1 - alpha_bar_T) eps, which a network is trained on, stands from the N(0,
+ * I) where samplers begin, along the brightness of images of d values and this mean: in standard deviations,
+ *   sqrt(alpha_bar_T / (1 - alpha_bar_T)) |mean| sqrt(d).
+ * The network takes what is missing for a property of the image: from about 1 on samples have other means than the
+ * data, however long it is trained (Lin et al., WACV 2024, arXiv:2305.08891, on schedules that don't end in noise). */
+double hs_schedule_offset(const hs_schedule *s, double mean, size_t d);
+
 /* asyrp: int(linspace(0, 1, S) (T - 1) + 1e-6), includes 0 and T - 1; leading, trailing, linspace as
  * diffusers' DDIMScheduler. */
 typedef enum { HS_SPACING_ASYRP, HS_SPACING_LEADING, HS_SPACING_TRAILING, HS_SPACING_LINSPACE } hs_spacing;

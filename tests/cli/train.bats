@@ -32,6 +32,21 @@ updates() { head -c 4000 "$1/checkpoint.safetensors" | grep -ao '"update":"[0-9]
     ! grep -q . err.txt
 }
 
+@test "train: the parameters counted are those of the model" {
+    "$HSPACE" train --data faces --images 64 --arch faces-32 --batch 4 --steps 2 -o m -n --json >plan.json
+    "$HSPACE" info random:faces-32 --json | jq -e --slurpfile p plan.json '.results.params == $p[0].results.parameters'
+}
+
+@test "train: warned of where x_T of the schedule keeps the brightness of the images" {
+    { printf '\0\0\10\3\0\0\0\4\0\0\0\20\0\0\0\20'; head -c 1024 /dev/zero | tr '\0' '\377'; } >white
+    W="train --data white --arch tiny --batch 4 --steps 2 -o m -n --json"
+    "$HSPACE" $W --beta-end 0.01 >out.json 2>err.txt # every value is 1: 768 of them, beside noise
+    jq -e '.results | (.x_T_offset / (.sqrt_alpha_bar_T / (1 - .sqrt_alpha_bar_T * .sqrt_alpha_bar_T | sqrt) * (768 | sqrt))
+           | . > 0.999999 and . < 1.000001) and (.sqrt_alpha_bar_T | . > 0.0793 and . < 0.0795)' out.json
+    jq -e '.warnings[0] | test("x_T keeps 0.079 of an image.* mean, 1.00, stands 2.2 sd out of its noise")' out.json
+    "$HSPACE" $W --beta-end 0.02 | jq -e '.warnings == [] and (.results.x_T_offset | . > 0.17 and . < 0.18)'
+}
+
 @test "train: --data-seed keeps the images while the weights and their order change" {
     "$HSPACE" train $T --steps 2 -o a >/dev/null 2>&1
     "$HSPACE" train ${T/--seed 3/--seed 4} --data-seed 3 --steps 2 -o b >/dev/null 2>&1

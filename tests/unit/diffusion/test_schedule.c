@@ -45,6 +45,18 @@ static void test_cosine_of_anime64(void **state)
     hs_schedule_free(&s);
 }
 
+/* One step of beta = 1/2: as much image as noise in x_T. Sixteen values of mean -1/4 sum to 4 in each, a unit of the
+ * noise. */
+static void test_offset(void **state)
+{
+    (void)state;
+    const double half = 0.5;
+    hs_schedule s = make(&(hs_schedule_spec){.kind = HS_SCHEDULE_TABLE, .T = 1, .table = &half});
+    assert_near(hs_schedule_offset(&s, -0.25, 16), 1, 1e-15);
+    assert_near(hs_schedule_offset(&s, 0, 16), 0, 0);
+    hs_schedule_free(&s);
+}
+
 /* scaled_linear interpolates square roots: the middle of 3 is ((sqrt a + sqrt b) / 2)^2; a table is taken as it is. */
 static void test_scaled_linear_and_table(void **state)
 {
@@ -317,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_linear_alpha_bar),
         cmocka_unit_test(test_cosine_of_anime64),
         cmocka_unit_test(test_scaled_linear_and_table),
+        cmocka_unit_test(test_offset),
         cmocka_unit_test(test_bad_schedules),
         cmocka_unit_test(test_asyrp_grid),
         cmocka_unit_test(test_end_of_leading),
