@@ -23,7 +23,7 @@
 enum { ROWS_512 = 12, ROWS_256 = 6 };
 
 BLOCK_AVX512 void block_avx512(const int rows, const int fetch, size_t k, const float *A, size_t lda,
-                               const float *panel, float *C, size_t ldc)
+                               const float *panel, int onto, float *C, size_t ldc)
 {
     const float *next = panel + 32 * k;
     __m512 left[ROWS_512], right[ROWS_512];
@@ -42,9 +42,13 @@ BLOCK_AVX512 void block_avx512(const int rows, const int fetch, size_t k, const 
             right[r] = _mm512_fmadd_ps(a, b1, right[r]);
         }
     }
-    for (int r = 0; r < rows; r++) {
-        _mm512_store_ps(C + (size_t)r * ldc, left[r]);
-        _mm512_store_ps(C + (size_t)r * ldc + 16, right[r]);
+    for (int r = 0; r < rows; r++, C += ldc) {
+        if (onto) {
+            left[r] = _mm512_add_ps(_mm512_loadu_ps(C), left[r]);
+            right[r] = _mm512_add_ps(_mm512_loadu_ps(C + 16), right[r]);
+        }
+        _mm512_storeu_ps(C, left[r]);
+        _mm512_storeu_ps(C + 16, right[r]);
     }
 }
 
@@ -57,10 +61,10 @@ BLOCK_AVX512 void block_avx512(const int rows, const int fetch, size_t k, const 
         case 1: block(1, 0, RUN_AT); break; \
         }                                   \
     } while (0)
-#define RUN_AT k, A, lda, panel, C, ldc
+#define RUN_AT k, A, lda, panel, onto, C, ldc
 
 __attribute__((target("avx512f"))) static void run_avx512(size_t m, size_t k, const float *A, size_t lda,
-                                                          const float *panel, float *C, size_t ldc)
+                                                          const float *panel, int onto, float *C, size_t ldc)
 {
     /* 12s and 8s make every multiple of 4 from 16 on: no narrow block, which can't fill the pipes. */
     if (m >= ROWS_512 && m != 16) {
@@ -83,7 +87,7 @@ __attribute__((target("avx512f"))) static void run_avx512(size_t m, size_t k, co
 }
 
 BLOCK_AVX2 void block_avx2(const int rows, const int fetch, size_t k, const float *A, size_t lda, const float *panel,
-                           float *C, size_t ldc)
+                           int onto, float *C, size_t ldc)
 {
     const float *next = panel + 16 * k;
     __m256 left[ROWS_256], right[ROWS_256];
@@ -101,14 +105,18 @@ BLOCK_AVX2 void block_avx2(const int rows, const int fetch, size_t k, const floa
             right[r] = _mm256_fmadd_ps(a, b1, right[r]);
         }
     }
-    for (int r = 0; r < rows; r++) {
-        _mm256_store_ps(C + (size_t)r * ldc, left[r]);
-        _mm256_store_ps(C + (size_t)r * ldc + 8, right[r]);
+    for (int r = 0; r < rows; r++, C += ldc) {
+        if (onto) {
+            left[r] = _mm256_add_ps(_mm256_loadu_ps(C), left[r]);
+            right[r] = _mm256_add_ps(_mm256_loadu_ps(C + 8), right[r]);
+        }
+        _mm256_storeu_ps(C, left[r]);
+        _mm256_storeu_ps(C + 8, right[r]);
     }
 }
 
 __attribute__((target("avx2,fma"))) static void run_avx2(size_t m, size_t k, const float *A, size_t lda,
-                                                         const float *panel, float *C, size_t ldc)
+                                                         const float *panel, int onto, float *C, size_t ldc)
 {
     /* 7 and 8 rows are two blocks of 4 or 3: below 4 the pipes run half empty. */
     if (m == ROWS_256 || m > 8) {
@@ -263,14 +271,17 @@ static void accumulate(size_t rows, size_t columns, size_t k, const float *A, si
     }
 }
 
-static void run_any(size_t m, size_t k, const float *A, size_t lda, const float *panel, float *C, size_t ldc)
+static void run_any(size_t m, size_t k, const float *A, size_t lda, const float *panel, int onto, float *C, size_t ldc)
 {
     for (size_t i = 0; i < m; i += ROWS_ANY) {
         float sum[ROWS_ANY][WIDE_ANY] = {{0}};
         size_t rows = m - i < ROWS_ANY ? m - i : ROWS_ANY;
         accumulate(rows, WIDE_ANY, k, A + i * lda, lda, 1, panel, WIDE_ANY, sum);
         for (size_t r = 0; r < rows; r++) {
-            memcpy(C + (i + r) * ldc, sum[r], sizeof sum[r]);
+            float *c = C + (i + r) * ldc;
+            for (size_t j = 0; j < WIDE_ANY; j++) {
+                c[j] = onto ? c[j] + sum[r][j] : sum[r][j];
+            }
         }
     }
 }

@@ -19,8 +19,8 @@ typedef struct {
 } hs_panel_pixels;
 
 /* A kernel.
- * run: C (m, width) <- A (m, k) panel (k, width), row lengths lda and ldc, panel contiguous and 64-byte
- * aligned, as is every row of C.  One sum over k in order per entry: bits that don't depend on m or i.
+ * run: C (m, width) <- A (m, k) panel (k, width), with `onto` C + that, row lengths lda and ldc, panel contiguous
+ * and 64-byte aligned.  One sum over k in order per entry: bits that don't depend on m or i.
  * add: C[i, j] += sum over the pixels of A's channel i and B's channel j, for i < m and j < columns;
  * the rest of C's width may be written, with what it holds.  One sum over the pixels in order per entry,
  * then added to C: bits that no cutting by i or j changes.
@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
     const char *name; /* the instruction set */
     size_t width;     /* columns of a panel */
-    void (*run)(size_t m, size_t k, const float *A, size_t lda, const float *panel, float *C, size_t ldc);
+    void (*run)(size_t m, size_t k, const float *A, size_t lda, const float *panel, int onto, float *C, size_t ldc);
     void (*add)(size_t m, const hs_panel_pixels *s, float *C, size_t ldc);
 } hs_panel_kernel;
 

@@ -206,13 +206,20 @@ static void block(const product *g, const rectangle *r, size_t p, size_t k, cons
 {
     size_t width = g->kernel->width;
     float beta = p == 0 ? g->beta : 1;
+    int straight = g->alpha == 1 && (beta == 0 || beta == 1); /* what a kernel does itself */
     lay_out(g->transa, g->A, g->lda, r->i0, p, r->i1 - r->i0, k, b->row, k);
     for (size_t j = r->j0; j < r->j1; j += width) {
         const float *panel = b->panel + (j - r->j0) * k;
         for (size_t i = r->i0; i < r->i1; i += b->rows) {
+            const float *row = b->row + (i - r->i0) * k;
+            float *C = g->C + i * g->ldc + j;
             size_t rows = min_size(b->rows, r->i1 - i);
-            g->kernel->run(rows, k, b->row + (i - r->i0) * k, k, panel, b->T, width);
-            merge(rows, min_size(width, r->j1 - j), g->alpha, b->T, width, beta, g->C + i * g->ldc + j, g->ldc);
+            if (straight && j + width <= r->j1) {
+                g->kernel->run(rows, k, row, k, panel, beta == 1, C, g->ldc);
+            } else {
+                g->kernel->run(rows, k, row, k, panel, 0, b->T, width);
+                merge(rows, min_size(width, r->j1 - j), g->alpha, b->T, width, beta, C, g->ldc);
+            }
         }
     }
 }

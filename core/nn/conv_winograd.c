@@ -242,7 +242,7 @@ static void multiply(const job *b, size_t tiles, size_t p, const float *V, size_
     const winograd *w = b->w;
     size_t in = b->c->shape.in_ch, q = p / w->panels, column = p % w->panels * w->width;
     const float *panel = w->U + p * in * w->width;
-    w->kernel->run(tiles, in, V + q * v_step, w->in_ld, panel, M + q * m_step + column, w->out_ld);
+    w->kernel->run(tiles, in, V + q * v_step, w->in_ld, panel, 0, M + q * m_step + column, w->out_ld);
 }
 
 static size_t block_floats(const winograd *w)
