@@ -15,28 +15,39 @@ void hs_deltas_in_close(hs_deltas_in *in)
     memset(in, 0, sizeof *in);
 }
 
-HS_CHECKED static int read_h5(void *ctx, size_t first, size_t n, float *out)
+HS_CHECKED static int read_h5(void *ctx, size_t first, size_t n, float *room, const float **v)
 {
     hs_deltas_in *in = ctx;
-    return hs_result_get_rows(in->h5, "delta_h", first, n, out);
+    *v = room;
+    return hs_result_get_rows(in->h5, "delta_h", first, n, room);
 }
 
-/* From the file, not from its mapping: pages of that would count as memory. */
-HS_CHECKED static int read_npy(void *ctx, size_t first, size_t n, float *out)
+/* Pages of a mapping count as memory: those far behind byte `from` go, a piece at a time.  Whoever still works there
+ * gets them again. */
+static void drop_behind(const hs_deltas_in *in, size_t from, size_t len)
 {
-    int rc;
-    const hs_deltas_in *in = ctx;
-    size_t per = in->source.S * in->source.d, size = hs_dtype_size(in->array->dtype);
-    unsigned char *raw = NULL;
-    if (in->array->dtype == HS_F32) {
-        return hs_tensors_copy(in->tensors, in->array, first * per * size, n * per * size, out);
+    const size_t behind = (size_t)64 << 20, piece = (size_t)16 << 20;
+    size_t first = from / piece * piece, end = (from + len) / piece * piece;
+    if (first < end && end > behind) {
+        first = first > behind ? first - behind : 0;
+        hs_tensors_drop_part(in->tensors, in->array, first, end - behind - first);
     }
-    HS_TRY(hs_alloc(n, per * size, &raw));
-    HS_TRY(hs_tensors_copy(in->tensors, in->array, first * per * size, n * per * size, raw));
-    hs_to_f32(in->array->dtype, raw, n * per, out);
-out:
-    free(raw);
-    return rc;
+}
+
+HS_CHECKED static int read_npy(void *ctx, size_t first, size_t n, float *room, const float **v)
+{
+    const hs_deltas_in *in = ctx;
+    const hs_tensor *t = in->array;
+    size_t per = in->source.S * in->source.d, size = per * hs_dtype_size(t->dtype);
+    const unsigned char *at = t->bytes + first * size;
+    hs_tensors_fetch(in->tensors, t, first * size, n * size);
+    drop_behind(in, first * size, n * size);
+    *v = (const float *)(const void *)at;
+    if (t->dtype != HS_F32 || (uintptr_t)at % _Alignof(float) != 0) {
+        hs_to_f32(t->dtype, at, n * per, room);
+        *v = room;
+    }
+    return HS_OK;
 }
 
 static void mark_rows(void *ctx, size_t first, size_t n, const float *v)

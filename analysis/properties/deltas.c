@@ -269,15 +269,17 @@ typedef struct {
     const float *mean; /* (S, d) */
 } without;
 
-HS_CHECKED static int read_without(void *ctx, size_t first, size_t n, float *out)
+HS_CHECKED static int read_without(void *ctx, size_t first, size_t n, float *room, const float **v)
 {
     int rc;
     const without *w = ctx;
     size_t per = w->of->S * w->of->d;
-    HS_TRY(w->of->read(w->of->ctx, first, n, out));
+    const float *all;
+    HS_TRY(w->of->read(w->of->ctx, first, n, room, &all));
     for (size_t i = 0; i < n * per; i++) {
-        out[i] -= w->mean[i % per];
+        room[i] = all[i] - w->mean[i % per];
     }
+    *v = room;
 out:
     return rc;
 }

@@ -19,11 +19,12 @@
 #include "core/base/log.h"
 #include "core/stats/bootstrap.h"
 
-/* Where the deltas come from.  read: out (n, S, d) <- images [first, first + n), each image once. */
+/* Where the deltas come from.  read: *v <- images [first, first + n), (n, S, d), where they lie, or in room (n, S, d);
+ * each image is asked for once. */
 typedef struct {
     size_t n, S, d;
     const int *t; /* (S), or NULL when unknown */
-    HS_CHECKED int (*read)(void *ctx, size_t first, size_t n, float *out);
+    HS_CHECKED int (*read)(void *ctx, size_t first, size_t n, float *room, const float **v);
     void *ctx;
     int parallel; /* read may be called by several threads at once; otherwise it is called in order */
     /* Where given, shown all that was read, in order, by one thread at a time. */

@@ -1,6 +1,7 @@
 /* One pass over deltas that are read: blocks of images, each read, measured and added to its unit by one thread. */
 #include <math.h>
 #include <omp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +14,16 @@ enum { BLOCKS_MIB = 128 }; /* of all threads: where images are large, fewer read
 /* One thread's block of images. */
 typedef struct {
     size_t first, n;
-    float *v;      /* (n, S, d) */
-    double *norm2; /* (n, S) */
-    double *image; /* (n) |mean_k D|^2; NaN: not finite */
-    double *sum;   /* (d) */
+    float *room;    /* (n, S, d), for what doesn't lie anywhere yet */
+    const float *v; /* (n, S, d) */
+    double *norm2;  /* (n, S) */
+    double *image;  /* (n) |mean_k D|^2; NaN: not finite */
+    double *sum;    /* (d) */
 } block;
 
 static void block_free(block *b)
 {
-    free(b->v);
+    free(b->room);
     free(b->norm2);
     free(b->image);
     free(b->sum);
@@ -31,8 +33,8 @@ HS_CHECKED static int block_create(const hs_deltas *x, size_t most, block *b)
 {
     int rc;
     *b = (block){0};
-    HS_TRY(hs_alloc(most, x->S * x->d * sizeof *b->v, &b->v));
-    hs_alloc_sweeping(b->v, most * x->S * x->d * sizeof *b->v);
+    HS_TRY(hs_alloc(most, x->S * x->d * sizeof *b->room, &b->room));
+    hs_alloc_sweeping(b->room, most * x->S * x->d * sizeof *b->room);
     HS_TRY(hs_alloc(most, x->S * sizeof *b->norm2, &b->norm2));
     HS_TRY(hs_alloc(most, sizeof *b->image, &b->image));
     HS_TRY(hs_alloc(x->d, sizeof *b->sum, &b->sum));
@@ -112,29 +114,44 @@ HS_CHECKED static int outcome(const failure *f)
     return f->rc == HS_OK ? HS_OK : hs_fail(f->rc, "%s", f->message);
 }
 
+/* Whose turn it is to do what must happen in order. `omp ordered` would not do: GCC's lets the next thread in when the
+ * last one takes its next block, not when it leaves the region. */
+typedef struct {
+    pthread_mutex_t lock;
+    pthread_cond_t passed;
+    size_t now; /* number of a block */
+} turn;
+
+static void wait_for_turn(turn *t, size_t mine)
+{
+    pthread_mutex_lock(&t->lock);
+    while (t->now != mine) {
+        pthread_cond_wait(&t->passed, &t->lock);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void pass_turn(turn *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->now++;
+    pthread_cond_broadcast(&t->passed);
+    pthread_mutex_unlock(&t->lock);
+}
+
 /* What all threads of a pass share. */
 typedef struct {
     const hs_deltas_source *source;
     const hs_progress *progress;
     hs_deltas *x;
     size_t together, rows; /* images of a unit at a time, of a block */
+    turn turn;
     failure failure;
 } pass;
 
-/* Reads the block and measures its images while they are fresh. */
 HS_CHECKED static int read_block(const pass *p, block *b)
 {
-    int rc = HS_OK;
-    const hs_deltas_source *s = p->source;
-    size_t per = s->S * s->d, step = s->parallel ? 1 : b->n;
-    for (size_t i = 0; i < b->n; i += step) {
-        HS_TRY(s->read(s->ctx, b->first + i, step, b->v + i * per));
-        for (size_t r = i; r < i + step && s->parallel; r++) {
-            measure(p->x, r, b);
-        }
-    }
-out:
-    return rc;
+    return p->source->read(p->source->ctx, b->first, b->n, b->room, &b->v);
 }
 
 /* What must happen in order. */
@@ -151,34 +168,50 @@ out:
     return rc;
 }
 
-/* Blocks of a round belong to different units, so that any thread may take any of them. */
-static void do_round(pass *p, size_t first, size_t n, block *b)
+static size_t blocks_of(const pass *p, size_t images)
+{
+    return (images + p->rows - 1) / p->rows;
+}
+
+static void do_block(pass *p, size_t number, block *b)
 {
     const hs_deltas_source *s = p->source;
-    size_t blocks = (n + p->rows - 1) / p->rows;
-#pragma omp for ordered schedule(dynamic, 1)
+    if (s->parallel && !failed(&p->failure)) {
+        note(&p->failure, read_block(p, b));
+    }
+    wait_for_turn(&p->turn, number);
+    if (!failed(&p->failure)) {
+        note(&p->failure, in_order(p, b));
+    }
+    pass_turn(&p->turn);
+    if (!failed(&p->failure)) {
+        for (size_t i = 0; i < b->n; i++) {
+            measure(p->x, i, b);
+        }
+        add_block(p->x, p->together, b);
+    }
+}
+
+/* Blocks of a round belong to different units, so that any thread may take any of them; `before` were in other rounds.
+ */
+static void do_round(pass *p, size_t before, size_t first, size_t n, block *b)
+{
+    size_t blocks = blocks_of(p, n);
+#pragma omp for schedule(monotonic : dynamic, 1)
     for (size_t k = 0; k < blocks; k++) {
         b->first = first + k * p->rows;
         b->n = first + n - b->first < p->rows ? first + n - b->first : p->rows;
-        if (s->parallel && !failed(&p->failure)) {
-            note(&p->failure, read_block(p, b));
-        }
-#pragma omp ordered
-        if (!failed(&p->failure)) {
-            note(&p->failure, in_order(p, b));
-        }
-        for (size_t i = 0; i < b->n && !s->parallel && !failed(&p->failure); i++) {
-            measure(p->x, i, b);
-        }
-        if (!failed(&p->failure)) {
-            add_block(p->x, p->together, b);
-        }
+        do_block(p, before + k, b);
     }
 }
 
 int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_deltas *x)
 {
-    pass p = {.source = s, .progress = progress, .x = x, .together = hs_deltas_together(x, s->n)};
+    pass p = {.source = s,
+              .progress = progress,
+              .x = x,
+              .together = hs_deltas_together(x, s->n),
+              .turn = {.lock = PTHREAD_MUTEX_INITIALIZER, .passed = PTHREAD_COND_INITIALIZER}};
     size_t round = x->units * p.together, groups = ((size_t)1 << 20) / (s->S * s->d) / p.together;
     groups = groups > x->units / 4 ? x->units / 4 : groups; /* something for each thread */
     p.rows = p.together * (groups < 1 ? 1 : groups);
@@ -191,7 +224,8 @@ int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_de
         note(&p.failure, block_create(x, p.rows, &b));
 #pragma omp barrier
         for (size_t first = 0; first < s->n; first += round) {
-            do_round(&p, first, s->n - first < round ? s->n - first : round, &b);
+            size_t n = s->n - first < round ? s->n - first : round;
+            do_round(&p, first / round * blocks_of(&p, round), first, n, &b);
         }
         block_free(&b);
     }

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { AHEAD = 32 << 20 }; /* a disk has something to do while the processor has, too */
+
 int hs_mapping_open(const hs_file *f, const char *path, hs_mapping *out)
 {
     struct stat st;
@@ -49,6 +51,33 @@ int hs_mapping_check(const hs_mapping *m)
                        (long long)st.st_size);
     }
     return HS_OK;
+}
+
+/* Windows [first, first + len) as far as the file goes, those begun included. */
+static void advise(const hs_mapping *m, size_t first, size_t len, int advice)
+{
+    size_t from = first / HS_MAP_WINDOW * HS_MAP_WINDOW;
+    size_t to = (first + len + HS_MAP_WINDOW - 1) / HS_MAP_WINDOW * HS_MAP_WINDOW;
+    to = to < m->len ? to : m->len;
+    if (from < to) { /* not taking advice is no error */
+        (void)madvise((void *)(uintptr_t)(m->bytes + from), to - from, advice);
+    }
+}
+
+void hs_mapping_fetch(const hs_mapping *m, size_t first, size_t len)
+{
+    advise(m, first + AHEAD, len, MADV_WILLNEED);
+#ifdef MADV_POPULATE_READ
+    advise(m, first, len, MADV_POPULATE_READ);
+#endif
+}
+
+void hs_mapping_drop_part(const hs_mapping *m, size_t first, size_t len)
+{
+    size_t from = first / HS_MAP_WINDOW * HS_MAP_WINDOW, to = (first + len) / HS_MAP_WINDOW * HS_MAP_WINDOW;
+    if (from < to) {
+        (void)madvise((void *)(uintptr_t)(m->bytes + from), to - from, MADV_DONTNEED);
+    }
 }
 
 void hs_mapping_drop(const hs_mapping *m)

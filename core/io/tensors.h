@@ -58,12 +58,14 @@ HS_CHECKED int hs_tensors_map(const char *path, hs_tensors **out);
 /* HS_EIO when a mapped file was changed since it was opened: then nothing that was computed from ts
  * since the last check counts.  HS_OK for NULL or what isn't mapped.  One fstat a file. */
 HS_CHECKED int hs_tensors_check(const hs_tensors *ts);
-/* out <- len bytes of t from byte `first` of its own; of a mapped file read from the file, so that no page of the
- * mapping is touched.  May be called by several threads.  HS_ERANGE: beyond its end; HS_EIO. */
-HS_CHECKED int hs_tensors_copy(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len, void *out);
+/* Brings len bytes of t from byte `first` of its own into memory at once, those of a mapped file; advice, no more. */
+void hs_tensors_fetch(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len);
 /* Where t begins in the file it was mapped from, and that file's size; 0 where it isn't mapped. */
 int hs_tensors_place(const hs_tensors *ts, const hs_tensor *t, uint64_t *offset, uint64_t *size);
 /* Gives the memory of mapped files back; the bytes stay valid and come again when touched. */
 void hs_tensors_drop(const hs_tensors *ts);
+/* The same for len bytes of t from byte `first` of its own, but for the last 2 MiB; calls in a row leave nothing out.
+ */
+void hs_tensors_drop_part(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len);
 
 #endif

@@ -154,19 +154,20 @@ static const hs_mapping *mapping_of(const hs_tensors *ts, const hs_tensor *t)
     return NULL;
 }
 
-int hs_tensors_copy(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len, void *out)
+void hs_tensors_fetch(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len)
 {
     const hs_mapping *m = mapping_of(ts, t);
-    size_t all = t->count * hs_dtype_size(t->dtype);
-    if (first > all || len > all - first) {
-        return hs_fail(HS_ERANGE, "bytes %zu to %zu of a tensor of %zu", first, first + len, all);
+    if (m != NULL) {
+        hs_mapping_fetch(m, (size_t)(t->bytes - m->bytes) + first, len);
     }
-    if (m == NULL) {
-        memcpy(out, t->bytes + first, len);
-        return HS_OK;
+}
+
+void hs_tensors_drop_part(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len)
+{
+    const hs_mapping *m = mapping_of(ts, t);
+    if (m != NULL) {
+        hs_mapping_drop_part(m, (size_t)(t->bytes - m->bytes) + first, len);
     }
-    const hs_file f = {.fd = m->fd, .size = m->len};
-    return hs_file_read_at(&f, "a mapped file", (uint64_t)(t->bytes - m->bytes) + first, out, len);
 }
 
 int hs_tensors_place(const hs_tensors *ts, const hs_tensor *t, uint64_t *offset, uint64_t *size)
