@@ -104,37 +104,60 @@ static void test_beta_0(void **state)
     drop(&e);
 }
 
-/* One row alone, one column alone, any number of threads, inside a parallel region: the same bits. */
+/* On what C was. */
+static void again(const example *e, float alpha, float beta)
+{
+    memcpy(e->C, e->before, e->m * e->ldc * sizeof *e->C);
+    run(e, alpha, beta);
+}
+
+/* Rows of op(A) from i on, columns of op(B) from j on, alone: entries [i, i + m) x [j, j + n) to `to` (m, n). */
+static void part(const example *e, float alpha, float beta, size_t i, size_t j, size_t m, size_t n, float *to)
+{
+    const float *a = e->A + (e->transa ? i : i * e->lda), *b = e->B + (e->transb ? j * e->ldb : j);
+    for (size_t r = 0; r < m; r++) {
+        memcpy(to + r * n, e->before + (i + r) * e->ldc + j, n * sizeof *to);
+    }
+    hs_sgemm(e->transa, e->transb, m, n, e->k, alpha, a, e->lda, b, e->ldb, beta, to, n);
+}
+
+static void check_same_bits(int trans, float alpha, float beta)
+{
+    enum { M = 211, N = 77 };
+    example e = make(trans & 1, trans >> 1, M, N, 530);
+    float *all = noise(M * e.ldc, 3), row[N], one;
+    omp_set_num_threads(1);
+    again(&e, alpha, beta);
+    memcpy(all, e.C, M * e.ldc * sizeof *all);
+    for (int t = 2; t <= 7; t++) {
+        omp_set_num_threads(t);
+        again(&e, alpha, beta);
+        assert_memory_equal(e.C, all, M * e.ldc * sizeof *all);
+    }
+#pragma omp parallel num_threads(2)
+#pragma omp single
+    again(&e, alpha, beta);
+    assert_memory_equal(e.C, all, M * e.ldc * sizeof *all);
+    for (size_t i = 0; i < M; i += 7) {
+        part(&e, alpha, beta, i, 0, 1, N, row);
+        assert_memory_equal(row, all + i * e.ldc, sizeof row);
+        part(&e, alpha, beta, i, i % N, 1, 1, &one);
+        assert_memory_equal(&one, all + i * e.ldc + i % N, sizeof one);
+    }
+    free(all);
+    drop(&e);
+}
+
+/* One row alone, one entry alone, any number of threads, inside a parallel region: the same bits, whether the kernel
+ * adds to C itself (alpha 1, whole panels) or not. */
 static void test_same_bits(void **state)
 {
     (void)state;
     int threads = omp_get_max_threads();
     for (int trans = 0; trans < 4; trans++) {
-        example e = make(trans & 1, trans >> 1, 211, 77, 530);
-        omp_set_num_threads(1);
-        run(&e, 0.7f, 0);
-        float *all = noise(211 * e.ldc, 3), one;
-        memcpy(all, e.C, 211 * e.ldc * sizeof *all);
-        for (int t = 2; t <= 7; t++) {
-            omp_set_num_threads(t);
-            run(&e, 0.7f, 0);
-            assert_memory_equal(e.C, all, 211 * e.ldc * sizeof *all);
-        }
-#pragma omp parallel num_threads(2)
-#pragma omp single
-        run(&e, 0.7f, 0);
-        assert_memory_equal(e.C, all, 211 * e.ldc * sizeof *all);
-        for (size_t i = 0; i < 211; i += 7) {
-            const float *a = e.A + (e.transa ? i : i * e.lda);
-            hs_sgemm(e.transa, e.transb, 1, 77, 530, 0.7f, a, e.lda, e.B, e.ldb, 0, e.C, e.ldc);
-            assert_memory_equal(e.C, all + i * e.ldc, 77 * sizeof *all);
-            size_t j = i % 77;
-            const float *b = e.B + (e.transb ? j * e.ldb : j);
-            hs_sgemm(e.transa, e.transb, 1, 1, 530, 0.7f, a, e.lda, b, e.ldb, 0, &one, 1);
-            assert_memory_equal(&one, all + i * e.ldc + j, sizeof one);
-        }
-        free(all);
-        drop(&e);
+        check_same_bits(trans, 0.7f, 0);
+        check_same_bits(trans, 1, 0);
+        check_same_bits(trans, 1, 1);
     }
     omp_set_num_threads(threads);
 }
