@@ -1,5 +1,6 @@
 #include "analysis/cli/compare_in.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -362,6 +363,32 @@ HS_CHECKED static int check_starts(const hs_compared *a, const hs_compared *b)
                          b->spec, a->pairing, b->pairing);
 }
 
+/* NaN where an array doesn't say. */
+static double alpha_bar_at(const hs_compared *s, size_t k)
+{
+    return s->is_model             ? s->steps.step[s->step[k]].alpha_bar
+           : s->side.store != NULL ? hs_store_alpha_bar(s->side.store)[s->step[k]]
+                                   : NAN;
+}
+
+/* Steps pair by their timestep; a network of another schedule sees more noise there, or less. */
+static void warn_of_noise(hs_cmd *c, const hs_compared *a, const hs_compared *b)
+{
+    size_t differ = 0, at = 0;
+    double most = 0.1; /* of log(alpha_bar / (1 - alpha_bar)): smaller differences are none */
+    for (size_t k = 0; a->t != NULL && b->t != NULL && k < a->view.S; k++) {
+        double x = alpha_bar_at(a, k), y = alpha_bar_at(b, k), apart = fabs(log(x / (1 - x)) - log(y / (1 - y)));
+        differ += apart > 0.1;
+        if (apart > most) {
+            most = apart, at = k;
+        }
+    }
+    if (differ > 0) {
+        hs_cmd_warn(c, "%s and %s hold other noise at %zu of %zu timesteps, most at t = %d (alpha_bar %.2g and %.2g)",
+                    a->name, b->name, differ, a->view.S, a->view.t[at], alpha_bar_at(a, at), alpha_bar_at(b, at));
+    }
+}
+
 int hs_compared_match(hs_cmd *c, size_t count, hs_compared *list)
 {
     int rc = HS_OK, unknown = 0;
@@ -383,6 +410,9 @@ int hs_compared_match(hs_cmd *c, size_t count, hs_compared *list)
         hs_cmd_warn(c, "%zu of %zu timesteps are common to all; the others are left out", list[0].view.S, list[0].S);
     }
     put_timesteps(count, list);
+    for (size_t i = 1; i < count; i++) {
+        warn_of_noise(c, &list[0], &list[i]);
+    }
     for (size_t i = 0; i < count && !hs_cmd_dry_run(c); i++) {
         const hs_compared *s = &list[i];
         HS_TRY(hs_side_dirs_at(&list[i].dirs, s->d, s->view.S, s->step, s->view.t, s->n));

@@ -145,6 +145,18 @@ P
     [ ! -e o.h5 ]
 }
 
+@test "other noise at the same timesteps is said, of models and of stores" {
+    local at="-N 12 --timesteps 900,300" said="faces-a and lines-a hold other noise at 1 of 2 timesteps, most at t = 900"
+    for m in faces-a faces-b lines-a; do "$HSPACE" dump --model $m $at -q -o $m.h5; done
+    says() { # WARNINGS ARGS...: a jq filter
+        "$HSPACE" compare "${@:2}" --dry-run --json | jq -e --arg said "$said" ".warnings | $1"
+    }
+    says 'length == 1 and (.[0] | test($said))' --a faces-a --b lines-a $at
+    says 'length == 1 and (.[0] | test($said))' --a faces-a.h5 --b lines-a.h5
+    says '. == []' --a faces-a --b faces-b $at
+    says '. == []' --a faces-a.h5 --b faces-b.h5
+}
+
 @test "attribute networks of other factors are refused before anything is run" {
     local shipped="$HSPACE_DATADIR/models/faces-attr"
     "$HSPACE" dump --model faces-a -N 12 --steps 2 -q -o a.h5
