@@ -82,10 +82,17 @@ static hs_compare_options options_of(const hs_cmd *c, hs_team *team)
 /* What it found, in short. */
 static void say(hs_cmd *c, const hs_compared *list, const hs_measurement *m)
 {
-    static const char *const shown[] = {
-        "aligned_cosine", "aligned_cosine_back", "aligned_cosine_pooled", "ridge_cosine",
-        "svcca_held_out", "procrustes",          "procrustes_null",       "rsa",
-        "rsa_null"};
+    static const char *const shown[] = {"aligned_cosine",
+                                        "aligned_cosine_back",
+                                        "aligned_cosine_limit",
+                                        "aligned_cosine_limit_back",
+                                        "aligned_cosine_pooled",
+                                        "ridge_cosine",
+                                        "svcca_held_out",
+                                        "procrustes",
+                                        "procrustes_null",
+                                        "rsa",
+                                        "rsa_null"};
     hs_cmd_say(c, "%s and %s: %s\n  %s\n", list[0].name, list[1].name, hs_measurement_verdict(m), m->reason);
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
         const hs_estimate *e = hs_measurement_find(m, shown[i]);

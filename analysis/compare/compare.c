@@ -228,6 +228,14 @@ out:
     return rc;
 }
 
+/* What a fold's cosines tend to: mean of its fit, inner of fits to two thirds of that. */
+static void add_limit(run *r, const hs_fold *f, const double mean[2], double share)
+{
+    for (size_t w = 0; w < 2; w++) {
+        r->at.column[w == 0 ? HS_CMP_LIMIT : HS_CMP_LIMIT_BACK] += share * fmin(1, 3 * mean[w] - 2 * f->inner[w]);
+    }
+}
+
 /* The columns that a fold adds its share to. */
 HS_CHECKED static int add_fold(run *r, const hs_fold *f, double share)
 {
@@ -236,12 +244,14 @@ HS_CHECKED static int add_fold(run *r, const hs_fold *f, double share)
     size_t n = r->a->n;
     hs_fold_cca cca = {.fitted = NAN, .held_out = NAN, .weighted_a = NAN, .weighted_b = NAN};
     HS_TRY(measure(r, f, &f->align, mean));
+    if (hs_fold_many(n) <= r->o->fold.folds) {
+        add_limit(r, f, mean, share);
+    }
     for (size_t w = 0; w < 2; w++) {
         const hs_coords *to = w == 0 ? &f->b : &f->a;
         column[w == 0 ? HS_CMP_ALIGNED : HS_CMP_BACK] += share * mean[w];
         column[w == 0 ? HS_CMP_CEILING : HS_CMP_CEILING_BACK] +=
             share * hs_coords_kept(to, f->count, f->row, r->kept[w]);
-        column[w == 0 ? HS_CMP_LIMIT : HS_CMP_LIMIT_BACK] += share * fmin(1, 3 * mean[w] - 2 * f->inner[w]);
         for (size_t i = 0; i < f->count; i++) {
             r->at.cosine[w * n + f->row[i]] = r->cosine[w][i];
             r->at.kept[w * n + f->row[i]] = r->kept[w][i];
@@ -307,6 +317,26 @@ out:
     return rc;
 }
 
+/* The limits, of more folds than are measured on: the nearer their fits are to all images, the less is extrapolated. */
+HS_CHECKED static int limits_of(run *r)
+{
+    int rc = HS_OK;
+    hs_fold f = {0};
+    const hs_fold_options o = {hs_fold_many(r->a->n), r->o->fold.components, 1};
+    const hs_progress progress = {still, r};
+    for (size_t g = 0; g < o.folds && o.folds > r->o->fold.folds; g++) {
+        double mean[2];
+        HS_TRY(hs_progress_tell(&progress, "", 0, 0));
+        HS_TRY(hs_fold_new(r->a->n, 1, r->K, r->L, g, &o, &f));
+        HS_TRY(measure(r, &f, &f.align, mean));
+        add_limit(r, &f, mean, (double)f.count / (double)r->a->n);
+        hs_fold_free(&f);
+    }
+out:
+    hs_fold_free(&f);
+    return rc;
+}
+
 /* What needs no fit. */
 HS_CHECKED static int context_of(run *r)
 {
@@ -351,6 +381,7 @@ HS_CHECKED static int step(run *r)
     HS_TRY(hs_side_gram(r->a, r->k, &progress, r->K));
     HS_TRY(hs_side_gram(r->b, r->k, &progress, r->L));
     HS_TRY(folds_of(r));
+    HS_TRY(limits_of(r));
     HS_TRY(context_of(r));
     HS_TRY(keep(r));
     r->at.column[HS_CMP_PROCRUSTES_NULL] = hs_null_quantile(r->o->nulls, r->procrustes);

@@ -92,13 +92,13 @@ typedef struct {
 } inner;
 
 HS_CHECKED static int try_inner(size_t n, size_t groups, const double *K, const double *L, const hs_fold *outer,
-                                size_t g, size_t components, inner *s)
+                                size_t g, const hs_fold_options *o, inner *s)
 {
     int rc;
     hs_fold f = {0};
     double *curve = NULL;
     HS_TRY(cut(n, groups, outer->fit, g, INNER, &f));
-    HS_TRY(fit(n, groups, K, L, components, &f));
+    HS_TRY(fit(n, groups, K, L, o->components, &f));
     HS_TRY(hs_alloc(2 * f.align.rank, sizeof *curve, &curve));
     HS_TRY(hs_align_curve(&f.align, &f.a, &f.b, f.count, f.row, curve));
     s->ranks = s->ranks < f.align.rank ? s->ranks : f.align.rank;
@@ -106,7 +106,7 @@ HS_CHECKED static int try_inner(size_t n, size_t groups, const double *K, const 
         s->curve[0][j] += curve[j] / INNER;
         s->curve[1][j] += curve[f.align.rank + j] / INNER;
     }
-    for (size_t i = 0; i < ALPHAS; i++) {
+    for (size_t i = 0; i < ALPHAS && !o->without_ridge; i++) {
         double to, back;
         HS_TRY(ridge(&f.a, &f.b, f.count, f.row, alpha_of(i), &to));
         HS_TRY(ridge(&f.b, &f.a, f.count, f.row, alpha_of(i), &back));
@@ -129,7 +129,8 @@ static size_t best(size_t n, const double *v)
     return at;
 }
 
-HS_CHECKED static int choose(size_t n, size_t groups, const double *K, const double *L, size_t components, hs_fold *f)
+HS_CHECKED static int choose(size_t n, size_t groups, const double *K, const double *L, const hs_fold_options *o,
+                             hs_fold *f)
 {
     int rc;
     inner s = {.ranks = f->align.rank};
@@ -138,7 +139,7 @@ HS_CHECKED static int choose(size_t n, size_t groups, const double *K, const dou
     HS_TRY(hs_calloc(f->align.rank, sizeof(double), &s.curve[0]));
     HS_TRY(hs_calloc(f->align.rank, sizeof(double), &s.curve[1]));
     for (size_t g = 0; g < INNER; g++) {
-        HS_TRY(try_inner(n, groups, K, L, f, g, components, &s));
+        HS_TRY(try_inner(n, groups, K, L, f, g, o, &s));
     }
     for (size_t j = 0; j < s.ranks; j++) {
         both[j] = s.curve[0][j] + s.curve[1][j];
@@ -156,6 +157,13 @@ out:
     return rc;
 }
 
+size_t hs_fold_many(size_t n)
+{
+    size_t folds = n > 0 && 2000 / n < 10 ? 2000 / n : 10;
+    folds = folds < n / 6 ? folds : n / 6;
+    return folds > 2 ? folds : 2;
+}
+
 int hs_fold_new(size_t n, size_t groups, const double *K, const double *L, size_t fold, const hs_fold_options *o,
                 hs_fold *out)
 {
@@ -169,7 +177,7 @@ int hs_fold_new(size_t n, size_t groups, const double *K, const double *L, size_
     }
     HS_TRY(cut(n, groups, NULL, fold, o->folds, &f));
     HS_TRY(fit(n, groups, K, L, o->components, &f));
-    HS_TRY(choose(n, groups, K, L, o->components, &f));
+    HS_TRY(choose(n, groups, K, L, o, &f));
     *out = f;
     memset(&f, 0, sizeof f);
 out:

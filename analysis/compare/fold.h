@@ -22,7 +22,13 @@ typedef struct {
 typedef struct {
     size_t folds;      /* image i is held out in fold i % folds */
     size_t components; /* axes of each side, at most; 0: all */
+    int without_ridge; /* hs_fold_ridge won't be asked: its penalties are the dear part of a fold */
 } hs_fold_options;
+
+/* Folds whose fits have most of the images, for what ever more images would give: ten, fewer where 6 images would not
+ * be held out at once, or where n is so large that halves say it as well and the time counts (2000 / n); two at least.
+ */
+size_t hs_fold_many(size_t n);
 
 /* *out <- fold number `fold` of n rows (image, group), image i / groups, of Gram matrices K and L.  The rank maximises
  * the mean cosine, both ways round, of three inner folds of the fit images; the last one tried means all.  Ridge's

@@ -56,7 +56,7 @@ static void missed(size_t n, size_t k, size_t d, double noise, uint64_t seed, do
     planted_spaces p = planted_spaces_make(n, k, d, d + 50, noise, seed);
     planted_rows ra = {p.x[0], d}, rb = {p.x[1], d + 50};
     hs_compare_side A = planted_side(&ra, n), B = planted_side(&rb, n);
-    const hs_fold_options o = {2, 256};
+    const hs_fold_options o = {2, 256, 0};
     double *K, *L, *v[2];
     *plain = *limit = 0;
     assert_ok(hs_alloc(n * n, sizeof *K, &K));
@@ -96,6 +96,42 @@ static void test_planted_latents_are_found(void **state)
         missed(cell[i].n, cell[i].k, cell[i].d, cell[i].noise, i + 1, &plain, &limit);
         assert_near(plain, 0, cell[i].plain);
         assert_near(limit, 0, cell[i].limit);
+    }
+}
+
+/* What a comparison says of ever more images, where the held-out cosine itself is as much as .16 short. */
+static void test_limits_of_few_images(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n, k, d;
+        double noise, short_of; /* the held-out cosine falls short by this at least */
+    } cell[] = {{100, 5, 256, 1, .025},  {100, 20, 256, .5, .05}, {100, 20, 1024, 1, .1},
+                {200, 20, 1024, 1, .06}, {200, 5, 256, 2, .03},   {400, 20, 256, 2, .06}};
+    for (size_t i = 0; i < sizeof cell / sizeof *cell; i++) {
+        double plain = 0, limit = 0;
+        for (uint64_t s = 0; s < 2; s++) {
+            size_t n = cell[i].n, d = cell[i].d;
+            planted_spaces p = planted_spaces_make(n, cell[i].k, d, d + 50, cell[i].noise, 300 + 2 * i + s);
+            answer r = compare(p.x[0], d, p.x[1], d + 50, n, 200);
+            double truth = (p.cosine + p.back) / 2;
+            plain += ((value(&r, "aligned_cosine") + value(&r, "aligned_cosine_back")) / 2 - truth) / 2;
+            limit += ((value(&r, "aligned_cosine_limit") + value(&r, "aligned_cosine_limit_back")) / 2 - truth) / 2;
+            answer_free(&r);
+            planted_spaces_free(&p);
+        }
+        assert_true(plain < -cell[i].short_of);
+        assert_near(limit, 0, .02);
+    }
+}
+
+/* Six images held out at once at least, ten folds at most, and two of many images. */
+static void test_many_folds(void **state)
+{
+    (void)state;
+    static const size_t n[] = {12, 20, 30, 60, 64, 200, 400, 1000, 100000}, folds[] = {2, 3, 5, 10, 10, 10, 5, 2, 2};
+    for (size_t i = 0; i < sizeof n / sizeof *n; i++) {
+        assert_int_equal(hs_fold_many(n[i]), folds[i]);
     }
 }
 
@@ -282,6 +318,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_planted_latents_are_found),
+        cmocka_unit_test(test_limits_of_few_images),
+        cmocka_unit_test(test_many_folds),
         cmocka_unit_test(test_a_space_and_itself),
         cmocka_unit_test(test_independent_spaces_are_not_shared),
         cmocka_unit_test(test_shuffled_pairs_are_not_shared),
