@@ -36,18 +36,20 @@ static void drop_behind(const hs_deltas_in *in, size_t from, size_t len)
 
 HS_CHECKED static int read_npy(void *ctx, size_t first, size_t n, float *room, const float **v)
 {
+    int rc;
     const hs_deltas_in *in = ctx;
     const hs_tensor *t = in->array;
     size_t per = in->source.S * in->source.d, size = per * hs_dtype_size(t->dtype);
-    const unsigned char *at = t->bytes + first * size;
-    hs_tensors_fetch(in->tensors, t, first * size, n * size);
+    int as_it_is = t->dtype == HS_F32 && (uintptr_t)t->bytes % _Alignof(float) == 0;
+    const unsigned char *bytes;
+    HS_TRY(hs_tensors_lend(in->tensors, t, first * size, n * size, as_it_is ? room : NULL, &bytes));
     drop_behind(in, first * size, n * size);
-    *v = (const float *)(const void *)at;
-    if (t->dtype != HS_F32 || (uintptr_t)at % _Alignof(float) != 0) {
-        hs_to_f32(t->dtype, at, n * per, room);
-        *v = room;
+    *v = as_it_is ? (const float *)(const void *)bytes : room;
+    if (!as_it_is) {
+        hs_to_f32(t->dtype, bytes, n * per, room);
     }
-    return HS_OK;
+out:
+    return rc;
 }
 
 static void mark_rows(void *ctx, size_t first, size_t n, const float *v)

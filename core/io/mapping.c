@@ -1,11 +1,11 @@
 #include "core/io/mapping.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
-
-enum { AHEAD = 32 << 20 }; /* a disk has something to do while the processor has, too */
 
 int hs_mapping_open(const hs_file *f, const char *path, hs_mapping *out)
 {
@@ -53,22 +53,22 @@ int hs_mapping_check(const hs_mapping *m)
     return HS_OK;
 }
 
-/* Windows [first, first + len) as far as the file goes, those begun included. */
-static void advise(const hs_mapping *m, size_t first, size_t len, int advice)
+int hs_mapping_cached(const hs_mapping *m, size_t at)
 {
-    size_t from = first / HS_MAP_WINDOW * HS_MAP_WINDOW;
-    size_t to = (first + len + HS_MAP_WINDOW - 1) / HS_MAP_WINDOW * HS_MAP_WINDOW;
-    to = to < m->len ? to : m->len;
-    if (from < to) { /* not taking advice is no error */
-        (void)madvise((void *)(uintptr_t)(m->bytes + from), to - from, advice);
-    }
+    unsigned char byte;
+    struct iovec v = {&byte, 1};
+    return preadv2(m->fd, &v, 1, (off_t)at, RWF_NOWAIT) == 1 || errno != EAGAIN;
 }
 
 void hs_mapping_fetch(const hs_mapping *m, size_t first, size_t len)
 {
-    advise(m, first + AHEAD, len, MADV_WILLNEED);
 #ifdef MADV_POPULATE_READ
-    advise(m, first, len, MADV_POPULATE_READ);
+    size_t from = first / HS_MAP_WINDOW * HS_MAP_WINDOW;
+    size_t to = (first + len + HS_MAP_WINDOW - 1) / HS_MAP_WINDOW * HS_MAP_WINDOW;
+    to = to < m->len ? to : m->len;
+    (void)madvise((void *)(uintptr_t)(m->bytes + from), to - from, MADV_POPULATE_READ); /* advice */
+#else
+    (void)m, (void)first, (void)len;
 #endif
 }
 

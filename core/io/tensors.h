@@ -58,8 +58,10 @@ HS_CHECKED int hs_tensors_map(const char *path, hs_tensors **out);
 /* HS_EIO when a mapped file was changed since it was opened: then nothing that was computed from ts
  * since the last check counts.  HS_OK for NULL or what isn't mapped.  One fstat a file. */
 HS_CHECKED int hs_tensors_check(const hs_tensors *ts);
-/* Brings len bytes of t from byte `first` of its own into memory at once, those of a mapped file; advice, no more. */
-void hs_tensors_fetch(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len);
+/* *bytes <- len bytes of t from byte `first` of its own: where they lie, or, of a mapped file that a disk would have to
+ * bring, read into room (len; NULL: never).  HS_EIO. */
+HS_CHECKED int hs_tensors_lend(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len, void *room,
+                               const unsigned char **bytes);
 /* Where t begins in the file it was mapped from, and that file's size; 0 where it isn't mapped. */
 int hs_tensors_place(const hs_tensors *ts, const hs_tensor *t, uint64_t *offset, uint64_t *size);
 /* Gives the memory of mapped files back; the bytes stay valid and come again when touched. */

@@ -154,12 +154,22 @@ static const hs_mapping *mapping_of(const hs_tensors *ts, const hs_tensor *t)
     return NULL;
 }
 
-void hs_tensors_fetch(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len)
+int hs_tensors_lend(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len, void *room,
+                    const unsigned char **bytes)
 {
     const hs_mapping *m = mapping_of(ts, t);
-    if (m != NULL) {
-        hs_mapping_fetch(m, (size_t)(t->bytes - m->bytes) + first, len);
+    *bytes = t->bytes + first;
+    if (m == NULL || len == 0) {
+        return HS_OK;
     }
+    size_t at = (size_t)(*bytes - m->bytes);
+    if (room != NULL && !hs_mapping_cached(m, at + len - 1)) {
+        const hs_file f = {.fd = m->fd, .size = m->len};
+        *bytes = room;
+        return hs_file_read_at(&f, "a mapped file", at, room, len);
+    }
+    hs_mapping_fetch(m, at, len);
+    return HS_OK;
 }
 
 void hs_tensors_drop_part(const hs_tensors *ts, const hs_tensor *t, size_t first, size_t len)
