@@ -1,5 +1,4 @@
 /* hspace train: a U-Net, an attribute network or a CLIP, from images. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -121,7 +120,7 @@ HS_CHECKED static int look_at_end(hs_cmd *c, const hs_unet_config *cfg, const hs
     hs_schedule s = {0};
     int rc = HS_OK;
     HS_TRY(hs_schedule_create(&cfg->schedule, &s));
-    double kept = sqrt(s.alpha_bar[s.T - 1]), mean = hs_data_mean(data);
+    double kept = hs_schedule_kept(&s), mean = hs_data_mean(data);
     double offset = hs_schedule_offset(&s, mean, hs_chw_size(data->image));
     json_object_set_new(hs_cmd_results(c), "sqrt_alpha_bar_T", hs_json_num(kept));
     json_object_set_new(hs_cmd_results(c), "x_T_offset", hs_json_num(offset));

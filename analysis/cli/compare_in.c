@@ -371,14 +371,17 @@ static double alpha_bar_at(const hs_compared *s, size_t k)
                                    : NAN;
 }
 
+/* Of log(alpha_bar / (1 - alpha_bar)): smaller differences are none. */
+#define NOISE_APART 0.1
+
 /* Steps pair by their timestep; a network of another schedule sees more noise there, or less. */
 static void warn_of_noise(hs_cmd *c, const hs_compared *a, const hs_compared *b)
 {
     size_t differ = 0, at = 0;
-    double most = 0.1; /* of log(alpha_bar / (1 - alpha_bar)): smaller differences are none */
+    double most = NOISE_APART;
     for (size_t k = 0; a->t != NULL && b->t != NULL && k < a->view.S; k++) {
         double x = alpha_bar_at(a, k), y = alpha_bar_at(b, k), apart = fabs(log(x / (1 - x)) - log(y / (1 - y)));
-        differ += apart > 0.1;
+        differ += apart > NOISE_APART;
         if (apart > most) {
             most = apart, at = k;
         }

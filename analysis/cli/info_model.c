@@ -1,5 +1,4 @@
 /* hspace info of a model, and the list of architectures. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,7 +40,7 @@ static void say_model(hs_cmd *c, const hs_model *m, const hs_unet_config *cfg)
     hs_cmd_say(c, "image       %zu x %zu x %zu\n", image.c, image.h, image.w);
     hs_cmd_say(c, "h           %zu x %zu x %zu\n", h.c, h.h, h.w);
     hs_cmd_say(c, "schedule    %s, T = %zu, predicts %s; x_T keeps %.2g of an image\n", hs_common_schedule(c, cfg),
-               m->schedule.T, cfg->prediction, sqrt(m->schedule.alpha_bar[m->schedule.T - 1]));
+               m->schedule.T, cfg->prediction, hs_schedule_kept(&m->schedule));
     if (cfg->classes > 0) {
         hs_cmd_say(c, "classes     %zu (--class)\n", cfg->classes);
     }
@@ -175,7 +174,7 @@ int hs_info_model(hs_cmd *c, const char *path)
     json_object_set_new(r, "skips", skips);
     json_object_set_new(r, "T", json_integer((json_int_t)m.schedule.T));
     json_object_set_new(r, "schedule", json_string(hs_common_schedule(c, cfg)));
-    json_object_set_new(r, "sqrt_alpha_bar_T", hs_json_num(sqrt(m.schedule.alpha_bar[m.schedule.T - 1])));
+    json_object_set_new(r, "sqrt_alpha_bar_T", hs_json_num(hs_schedule_kept(&m.schedule)));
     json_object_set_new(r, "prediction", json_string(cfg->prediction));
     json_object_set_new(r, "classes", json_integer((json_int_t)cfg->classes));
     json_object_set_new(r, "sha256", json_string(m.sha256));

@@ -236,6 +236,13 @@ static void add_limit(run *r, const hs_fold *f, const double mean[2], double sha
     }
 }
 
+/* Whether limits need folds of their own, more than are measured on: the nearer fits are to all images, the less is
+ * extrapolated. */
+static int limits_apart(const run *r)
+{
+    return hs_fold_many(r->a->n) > r->o->fold.folds;
+}
+
 /* The columns that a fold adds its share to. */
 HS_CHECKED static int add_fold(run *r, const hs_fold *f, double share)
 {
@@ -244,7 +251,7 @@ HS_CHECKED static int add_fold(run *r, const hs_fold *f, double share)
     size_t n = r->a->n;
     hs_fold_cca cca = {.fitted = NAN, .held_out = NAN, .weighted_a = NAN, .weighted_b = NAN};
     HS_TRY(measure(r, f, &f->align, mean));
-    if (hs_fold_many(n) <= r->o->fold.folds) {
+    if (!limits_apart(r)) {
         add_limit(r, f, mean, share);
     }
     for (size_t w = 0; w < 2; w++) {
@@ -317,14 +324,14 @@ out:
     return rc;
 }
 
-/* The limits, of more folds than are measured on: the nearer their fits are to all images, the less is extrapolated. */
+/* The limits, of folds of their own. */
 HS_CHECKED static int limits_of(run *r)
 {
     int rc = HS_OK;
     hs_fold f = {0};
     const hs_fold_options o = {hs_fold_many(r->a->n), r->o->fold.components, 1};
     const hs_progress progress = {still, r};
-    for (size_t g = 0; g < o.folds && o.folds > r->o->fold.folds; g++) {
+    for (size_t g = 0; g < o.folds; g++) {
         double mean[2];
         HS_TRY(hs_progress_tell(&progress, "", 0, 0));
         HS_TRY(hs_fold_new(r->a->n, 1, r->K, r->L, g, &o, &f));
@@ -381,7 +388,7 @@ HS_CHECKED static int step(run *r)
     HS_TRY(hs_side_gram(r->a, r->k, &progress, r->K));
     HS_TRY(hs_side_gram(r->b, r->k, &progress, r->L));
     HS_TRY(folds_of(r));
-    HS_TRY(limits_of(r));
+    HS_TRY(limits_apart(r) ? limits_of(r) : HS_OK);
     HS_TRY(context_of(r));
     HS_TRY(keep(r));
     r->at.column[HS_CMP_PROCRUSTES_NULL] = hs_null_quantile(r->o->nulls, r->procrustes);

@@ -119,22 +119,22 @@ HS_CHECKED static int outcome(const failure *f)
 typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t passed;
-    size_t now; /* number of a block */
+    size_t next; /* image */
 } turn;
 
-static void wait_for_turn(turn *t, size_t mine)
+static void wait_for_turn(turn *t, const block *b)
 {
     pthread_mutex_lock(&t->lock);
-    while (t->now != mine) {
+    while (t->next != b->first) {
         pthread_cond_wait(&t->passed, &t->lock);
     }
     pthread_mutex_unlock(&t->lock);
 }
 
-static void pass_turn(turn *t)
+static void pass_turn(turn *t, const block *b)
 {
     pthread_mutex_lock(&t->lock);
-    t->now++;
+    t->next += b->n;
     pthread_cond_broadcast(&t->passed);
     pthread_mutex_unlock(&t->lock);
 }
@@ -168,22 +168,17 @@ out:
     return rc;
 }
 
-static size_t blocks_of(const pass *p, size_t images)
-{
-    return (images + p->rows - 1) / p->rows;
-}
-
-static void do_block(pass *p, size_t number, block *b)
+static void do_block(pass *p, block *b)
 {
     const hs_deltas_source *s = p->source;
     if (s->parallel && !failed(&p->failure)) {
         note(&p->failure, read_block(p, b));
     }
-    wait_for_turn(&p->turn, number);
+    wait_for_turn(&p->turn, b);
     if (!failed(&p->failure)) {
         note(&p->failure, in_order(p, b));
     }
-    pass_turn(&p->turn);
+    pass_turn(&p->turn, b);
     if (!failed(&p->failure)) {
         for (size_t i = 0; i < b->n; i++) {
             measure(p->x, i, b);
@@ -192,16 +187,15 @@ static void do_block(pass *p, size_t number, block *b)
     }
 }
 
-/* Blocks of a round belong to different units, so that any thread may take any of them; `before` were in other rounds.
- */
-static void do_round(pass *p, size_t before, size_t first, size_t n, block *b)
+/* Blocks of a round belong to different units, so that any thread may take any of them. */
+static void do_round(pass *p, size_t first, size_t n, block *b)
 {
-    size_t blocks = blocks_of(p, n);
+    size_t blocks = (n + p->rows - 1) / p->rows;
 #pragma omp for schedule(monotonic : dynamic, 1)
     for (size_t k = 0; k < blocks; k++) {
         b->first = first + k * p->rows;
         b->n = first + n - b->first < p->rows ? first + n - b->first : p->rows;
-        do_block(p, before + k, b);
+        do_block(p, b);
     }
 }
 
@@ -224,8 +218,7 @@ int hs_deltas_read(const hs_deltas_source *s, const hs_progress *progress, hs_de
         note(&p.failure, block_create(x, p.rows, &b));
 #pragma omp barrier
         for (size_t first = 0; first < s->n; first += round) {
-            size_t n = s->n - first < round ? s->n - first : round;
-            do_round(&p, first / round * blocks_of(&p, round), first, n, &b);
+            do_round(&p, first, s->n - first < round ? s->n - first : round, &b);
         }
         block_free(&b);
     }

@@ -76,6 +76,11 @@ void hs_schedule_free(hs_schedule *s)
     }
 }
 
+double hs_schedule_kept(const hs_schedule *s)
+{
+    return sqrt(s->alpha_bar[s->T - 1]);
+}
+
 double hs_schedule_offset(const hs_schedule *s, double mean, size_t d)
 {
     double a = s->alpha_bar[s->T - 1];

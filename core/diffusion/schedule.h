@@ -31,6 +31,8 @@ typedef struct {
 HS_CHECKED int hs_schedule_create(const hs_schedule_spec *spec, hs_schedule *out);
 void hs_schedule_free(hs_schedule *s);
 
+/* sqrt(alpha_bar_T): what x_T keeps of x_0. */
+double hs_schedule_kept(const hs_schedule *s);
 /* How far x_T = sqrt(alpha_bar_T) x_0 + sqrt(1 - alpha_bar_T) eps, which a network is trained on, stands from the N(0,
  * I) where samplers begin, along the brightness of images of d values and this mean: in standard deviations,
  *   sqrt(alpha_bar_T / (1 - alpha_bar_T)) |mean| sqrt(d).

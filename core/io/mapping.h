@@ -30,11 +30,11 @@ HS_CHECKED int hs_mapping_open(const hs_file *f, const char *path, hs_mapping *o
 HS_CHECKED int hs_mapping_check(const hs_mapping *m);
 /* 1 when byte `at` of the file is in memory, as far as the system tells without a disk. */
 int hs_mapping_cached(const hs_mapping *m, size_t at);
+enum { HS_MAP_WINDOW = 2 << 20 }; /* bytes: what parts are rounded to */
 /* Maps bytes [first, first + len) at once, whole windows of HS_MAP_WINDOW: where the system keeps the file in pages of
  * that size, as Linux does from 6.16 on with ext4, that costs next to nothing; copying costs more than either.  For
  * what is in memory: from a disk, reading is faster, and leaves larger pages. */
 void hs_mapping_fetch(const hs_mapping *m, size_t first, size_t len);
-enum { HS_MAP_WINDOW = 2 << 20 };
 /* Gives the pages back to the system; the next touch brings them again. */
 void hs_mapping_drop(const hs_mapping *m);
 /* Those of the windows from the one of byte `first` on up to that of byte first + len, which stays. */

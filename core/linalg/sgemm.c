@@ -214,10 +214,9 @@ static void block(const product *g, const rectangle *r, size_t p, size_t k, cons
             const float *row = b->row + (i - r->i0) * k;
             float *C = g->C + i * g->ldc + j;
             size_t rows = min_size(b->rows, r->i1 - i);
-            if (straight && j + width <= r->j1) {
-                g->kernel->run(rows, k, row, k, panel, beta == 1, C, g->ldc);
-            } else {
-                g->kernel->run(rows, k, row, k, panel, 0, b->T, width);
+            int whole = straight && j + width <= r->j1;
+            g->kernel->run(rows, k, row, k, panel, whole && beta == 1, whole ? C : b->T, whole ? g->ldc : width);
+            if (!whole) {
                 merge(rows, min_size(width, r->j1 - j), g->alpha, b->T, width, beta, C, g->ldc);
             }
         }
