@@ -10,7 +10,7 @@
 #include "core/geom/gram.h"
 #include "core/linalg/blas.h"
 
-enum { DOUBLE_MOST = 2048, FEATURES_MIB = 512, PANEL_MIB = 850 };
+enum { DOUBLE_MOST = 2048, FEATURES_MIB = 512, PANEL_MIB = 704 };
 
 int hs_cka_pair_new(size_t n, hs_cka_pair *q)
 {

@@ -19,7 +19,7 @@ HS_CHECKED int hs_cka_pair_new(size_t n, hs_cka_pair *q);
 HS_CHECKED int hs_cka_conclude(size_t n, const hs_cka_pair q[3], hs_cka *out);
 
 /* hs_cka_linear from float32 products, K and L a panel of rows at a time: as many as fit into `bytes` with their rows
- * of K and L, 512 at least.  128 MiB of tiles and 3 MiB a thread come to them.  Reads each side (panels + 1) / 2 times.
+ * of K and L, but 512 at least and 2048 at most, beside hs_gram_strip's tiles.  Reads each side (panels + 1) / 2 times.
  */
 HS_CHECKED int hs_cka_tiled(const hs_centring *x, const hs_centring *y, size_t bytes, const hs_progress *progress,
                             hs_cka *out);

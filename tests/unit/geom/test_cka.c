@@ -130,8 +130,8 @@ static void test_panels(void **state)
 {
     (void)state;
     against_gram(1300, 300, 70, 1, 2);              /* three panels */
-    against_gram(1300, 300, 70, 1 << 23, 3);        /* two, of two blocks each */
-    against_gram(1300, 40, 60, (size_t)1 << 30, 1); /* one, of three */
+    against_gram(1300, 300, 70, 1 << 23, 3);        /* two */
+    against_gram(1300, 40, 60, (size_t)1 << 30, 1); /* one */
     against_gram(40, 9000, 17000, 1, 2);            /* features in parts */
 }
 
