@@ -15,7 +15,8 @@
 
 enum {
     TILE = 512,            /* rows of a tile, */
-    TILE_FLOATS = 1 << 24, /* and what it may hold */
+    TILE_FLOATS = 1 << 24, /* and what it may hold, */
+    LEAST = 8,             /* unless it were fewer rows than these */
     BLOCK = 96,            /* rows of the panel that stay in a cache while they are multiplied */
     PART = 4,              /* chunks whose products are summed in float32; sums of those go on in double */
     PAD = 16               /* floats between rows of the panel, which would share a few lines of the caches else */
@@ -27,7 +28,7 @@ struct hs_gram_strip {
     size_t first, count; /* rows of the panel */
     float *panel;        /* (chunks, count, chunk + PAD) centred: the rows of the strip at hand */
     float *tiles;        /* two of other rows */
-    float *laid;         /* (chunks, TILE / width, chunk, width): the factor at hand, in panels of the kernel */
+    float *laid;         /* (chunks, tile / width, chunk, width): the factor at hand, in panels of the kernel */
     float *product;      /* (threads, TILE / width, BLOCK, width) */
     double *sum;         /* (count, rows of the factor) of the parts so far */
     size_t taken;        /* steps that threads have begun */
@@ -44,6 +45,27 @@ static size_t round_up(size_t n, size_t step)
 static size_t at_most(size_t n, size_t most)
 {
     return n < most ? n : most;
+}
+
+/* Rows of a tile; at least hs_rows_tile(d, TILE). */
+static size_t tile_most(size_t d)
+{
+    size_t fit = at_most(TILE_FLOATS / d, TILE);
+    return fit < LEAST ? LEAST : fit;
+}
+
+/* What tiles of d features or fewer need. */
+static size_t tile_floats(size_t d)
+{
+    size_t floats = at_most(TILE * d, TILE_FLOATS);
+    return floats < LEAST * d ? LEAST * d : floats;
+}
+
+/* Tiles of one size. */
+static size_t tile_rows(size_t d, size_t rows)
+{
+    size_t tiles = (rows + tile_most(d) - 1) / tile_most(d);
+    return (rows + tiles - 1) / tiles;
 }
 
 /* Columns of chunk c. */
@@ -68,7 +90,8 @@ typedef struct {
 /* Chunk c of the factor's rows j ..., width of them. */
 static float *in_factor(const hs_gram_strip *g, size_t c, size_t j)
 {
-    return g->laid + c * HS_ROWS_CHUNK * round_up(TILE, g->kernel->width) + j * deep(g, c);
+    size_t room = round_up(tile_most(g->c->rows->d), g->kernel->width);
+    return g->laid + c * HS_ROWS_CHUNK * room + j * deep(g, c);
 }
 
 /* Lays out chunk c of the factor's rows j ..., which lie at X, ld apart, and are `rows` in number. */
@@ -211,10 +234,10 @@ static int earlier(void *ctx, size_t phase, size_t i, const hs_tile *tile)
 /* The panel's rows by each other: all from one tile of them on by that tile. */
 static void within(hs_gram_strip *g)
 {
-    size_t width = g->kernel->width;
+    size_t width = g->kernel->width, most = tile_most(g->c->rows->d);
 #pragma omp parallel
-    for (size_t from = 0; from < g->count; from += TILE) {
-        const factor f = {at_most(g->count - from, TILE), g->first + from, from};
+    for (size_t from = 0; from < g->count; from += most) {
+        const factor f = {at_most(g->count - from, most), g->first + from, from};
 #pragma omp for schedule(static)
         for (size_t c = 0; c < hs_rows_chunks(g->c->rows->d); c++) {
             if (c == 0) {
@@ -247,21 +270,6 @@ static int fill(void *ctx, size_t phase, size_t i, const hs_tile *tile)
     return HS_OK;
 }
 
-/* At least hs_rows_tile(d, TILE). */
-static size_t tile_most(size_t d)
-{
-    size_t fit = at_most((size_t)TILE_FLOATS / d, TILE);
-    return fit < 8 ? 8 : fit;
-}
-
-/* Tiles of one size. */
-static size_t tile_rows(size_t d, size_t rows)
-{
-    size_t most = tile_most(d);
-    size_t tiles = (rows + most - 1) / most;
-    return tiles > 0 ? (rows + tiles - 1) / tiles : most;
-}
-
 int hs_gram_strip_make(hs_gram_strip *g, const hs_centring *c, size_t first, size_t count, const hs_progress *progress,
                        float *strip, double *norm)
 {
@@ -286,18 +294,18 @@ int hs_gram_strip_new(size_t rows, size_t d, hs_gram_strip **out)
 {
     int rc = HS_OK;
     hs_gram_strip *g = NULL;
-    size_t tile = tile_most(d), width = hs_panel_best()->width, row = d + hs_rows_chunks(d) * PAD;
+    size_t tile = tile_floats(d), width = hs_panel_best()->width, row = d + hs_rows_chunks(d) * PAD;
     HS_TRY(hs_calloc(1, sizeof *g, &g));
     g->kernel = hs_panel_best();
     HS_TRY(hs_alloc(rows, row * sizeof *g->panel, &g->panel));
-    HS_TRY(hs_alloc(2 * tile, d * sizeof *g->tiles, &g->tiles));
-    HS_TRY(hs_alloc(round_up(TILE, width), d * sizeof *g->laid, &g->laid));
+    HS_TRY(hs_alloc(2, tile * sizeof *g->tiles, &g->tiles));
+    HS_TRY(hs_alloc(tile + width * d, sizeof *g->laid, &g->laid));
     HS_TRY(hs_alloc((size_t)omp_get_max_threads() * BLOCK, round_up(TILE, width) * sizeof *g->product, &g->product));
     HS_TRY(hs_alloc(rows, TILE * sizeof *g->sum, &g->sum));
     HS_TRY(hs_alloc(rows / BLOCK + 1, sizeof *g->added, &g->added));
     hs_alloc_sweeping(g->panel, rows * row * sizeof *g->panel);
-    hs_alloc_sweeping(g->tiles, 2 * tile * d * sizeof *g->tiles);
-    hs_alloc_sweeping(g->laid, round_up(TILE, width) * d * sizeof *g->laid);
+    hs_alloc_sweeping(g->tiles, 2 * tile * sizeof *g->tiles);
+    hs_alloc_sweeping(g->laid, (tile + width * d) * sizeof *g->laid);
     *out = g;
     g = NULL;
 out:

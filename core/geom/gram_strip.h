@@ -7,7 +7,8 @@
 /* Room that strips are made in, of one side after the other. */
 typedef struct hs_gram_strip hs_gram_strip;
 
-/* *out <- room for strips of `rows` rows of d features at most; free with hs_gram_strip_free.
+/* *out <- room for strips of `rows` rows of d features at most; free with hs_gram_strip_free.  Made by as
+ * many threads at most as OpenMP would use now.
  * 4 rows (1.02 d + 1024) bytes, three tiles of 64 MiB (of 512 rows where those are less), 0.2 MiB a thread.
  * HS_ENOMEM or HS_ELIMIT. */
 HS_CHECKED int hs_gram_strip_new(size_t rows, size_t d, hs_gram_strip **out);

@@ -14,22 +14,24 @@
 enum { N = 700, D = 13100 }; /* two tiles, and four parts of which the last is short */
 
 typedef struct {
+    size_t n, d;
     float *x;
     hs_mat mat;
     hs_rows rows;
     hs_centring c;
 } sample;
 
-static void sample_new(sample *s)
+static void sample_new(size_t n, size_t d, sample *s)
 {
-    assert_ok(hs_alloc((size_t)N * D, sizeof *s->x, &s->x));
-    hs_rng_normal((hs_rng){9, HS_RNG_TEST, 11}, 0, (size_t)N * D, s->x);
-    for (size_t i = 0; i < N; i++) { /* rows of different lengths, far from 0 */
-        for (size_t j = 0; j < D; j++) {
-            s->x[i * D + j] = s->x[i * D + j] * (float)(1 + i % 7) + 5;
+    s->n = n, s->d = d;
+    assert_ok(hs_alloc(n * d, sizeof *s->x, &s->x));
+    hs_rng_normal((hs_rng){9, HS_RNG_TEST, 11}, 0, n * d, s->x);
+    for (size_t i = 0; i < n; i++) { /* rows of different lengths, far from 0 */
+        for (size_t j = 0; j < d; j++) {
+            s->x[i * d + j] = s->x[i * d + j] * (float)(1 + i % 7) + 5;
         }
     }
-    s->mat = hs_mat_of(s->x, N, D);
+    s->mat = hs_mat_of(s->x, n, d);
     s->rows = hs_rows_of_mat(&s->mat);
     assert_ok(hs_centring_new(&s->rows, NULL, &s->c));
 }
@@ -40,45 +42,52 @@ static void sample_free(sample *s)
     free(s->x);
 }
 
-/* K (N, N) on and below the diagonal, 0 above it, in strips of `most` rows. */
-static void whole(const sample *s, size_t most, int threads, float *K, double *norm)
+/* K (n, n) on and below the diagonal, 0 above it, in strips of `most` rows, room for `room` features. */
+static void whole(const sample *s, size_t most, size_t room, int threads, float *K, double *norm)
 {
     hs_gram_strip *g;
     int before = omp_get_max_threads();
     omp_set_num_threads(threads);
-    assert_ok(hs_gram_strip_new(most, D, &g));
-    for (size_t first = 0; first < N; first += most) {
-        size_t count = N - first < most ? N - first : most;
-        assert_ok(hs_gram_strip_make(g, &s->c, first, count, NULL, K + first * N, norm));
+    assert_ok(hs_gram_strip_new(most, room, &g));
+    for (size_t first = 0; first < s->n; first += most) {
+        size_t count = s->n - first < most ? s->n - first : most;
+        assert_ok(hs_gram_strip_make(g, &s->c, first, count, NULL, K + first * s->n, norm));
     }
     hs_gram_strip_free(g);
     omp_set_num_threads(before);
-    for (size_t i = 0; i < N; i++) {
-        memset(K + i * N + i + 1, 0, (N - i - 1) * sizeof *K);
+    for (size_t i = 0; i < s->n; i++) {
+        memset(K + i * s->n + i + 1, 0, (s->n - i - 1) * sizeof *K);
     }
+}
+
+static void against_double(size_t n, size_t d, size_t most, size_t room)
+{
+    sample s;
+    float *K;
+    double *norm, *want;
+    sample_new(n, d, &s);
+    assert_ok(hs_alloc(n * n, sizeof *K, &K));
+    assert_ok(hs_alloc(n, sizeof *norm, &norm));
+    assert_ok(hs_alloc(n * n, sizeof *want, &want));
+    assert_ok(hs_gram(&s.c, NULL, want));
+    whole(&s, most, room, 2, K, norm);
+    for (size_t i = 0; i < n; i++) {
+        /* centring rounds each feature by 2^-24 of it at most */
+        assert_near(norm[i] / want[i * n + i], 1, 1.3e-7);
+        for (size_t j = 0; j <= i; j++) {
+            assert_near(((double)K[i * n + j] - want[i * n + j]) / sqrt(want[i * n + i] * want[j * n + j]), 0, 1e-6);
+        }
+    }
+    sample_free(&s);
+    free(K), free(norm), free(want);
 }
 
 static void test_against_double(void **state)
 {
     (void)state;
-    sample s;
-    float *K;
-    double *norm, *want;
-    sample_new(&s);
-    assert_ok(hs_alloc(N * N, sizeof *K, &K));
-    assert_ok(hs_alloc(N, sizeof *norm, &norm));
-    assert_ok(hs_alloc(N * N, sizeof *want, &want));
-    assert_ok(hs_gram(&s.c, NULL, want));
-    whole(&s, 300, 2, K, norm);
-    for (size_t i = 0; i < N; i++) {
-        /* centring rounds to 2^-24 of each feature */
-        assert_near(norm[i] / want[i * N + i], 1, 1e-8);
-        for (size_t j = 0; j <= i; j++) {
-            assert_near(((double)K[i * N + j] - want[i * N + j]) / sqrt(want[i * N + i] * want[j * N + j]), 0, 1e-6);
-        }
-    }
-    sample_free(&s);
-    free(K), free(norm), free(want);
+    against_double(N, D, 300, D);
+    against_double(700, 100, 300, 50000);     /* other tiles than those of as many features as there is room for */
+    against_double(20, 1 << 21, 10, 1 << 21); /* tiles of 8 rows */
 }
 
 static void test_same_bits(void **state)
@@ -91,14 +100,14 @@ static void test_same_bits(void **state)
     sample s;
     float *K[2];
     double *norm[2];
-    sample_new(&s);
+    sample_new(N, D, &s);
     for (size_t i = 0; i < 2; i++) {
         assert_ok(hs_alloc(N * N, sizeof *K[i], &K[i]));
         assert_ok(hs_alloc(N, sizeof *norm[i], &norm[i]));
     }
-    whole(&s, way[0].most, way[0].threads, K[0], norm[0]);
+    whole(&s, way[0].most, D, way[0].threads, K[0], norm[0]);
     for (size_t i = 1; i < sizeof way / sizeof *way; i++) {
-        whole(&s, way[i].most, way[i].threads, K[1], norm[1]);
+        whole(&s, way[i].most, D, way[i].threads, K[1], norm[1]);
         assert_memory_equal(K[0], K[1], N * N * sizeof *K[0]);
         assert_memory_equal(norm[0], norm[1], N * sizeof *norm[0]);
     }
