@@ -14,6 +14,26 @@ static void put_text(hs_cmd *c, const char *key, const char *label, const char *
     hs_cmd_say(c, "%-10s %s\n", label, value);
 }
 
+/* OpenBLAS' kernels for the processor are those it would choose, unless the environment says others. */
+static void check_kernels(hs_cmd *c, const char *config)
+{
+    static const char *const avx512[] = {"SkylakeX", "Cooperlake", "Sapphirerapids"};
+    const char *set = getenv("OPENBLAS_CORETYPE");
+    int has = 0, used = 0;
+#if defined(__x86_64__) && defined(__GNUC__)
+    has = __builtin_cpu_supports("avx512f") != 0;
+#endif
+    for (size_t i = 0; i < sizeof avx512 / sizeof *avx512; i++) {
+        used |= strstr(config, avx512[i]) != NULL;
+    }
+    if (set != NULL && has && !used) {
+        hs_cmd_warn(c,
+                    "OPENBLAS_CORETYPE=%.20s keeps OpenBLAS from this processor's AVX-512: large products take twice "
+                    "as long; unset it",
+                    set);
+    }
+}
+
 static void check_libraries(hs_cmd *c)
 {
     static const char *const threading[] = {"not OpenBLAS", "sequential", "pthreads", "OpenMP"};
@@ -21,6 +41,7 @@ static void check_libraries(hs_cmd *c)
     int kind = hs_lib_blas_threading();
     hs_lib_blas(text, sizeof text);
     put_text(c, "blas", "BLAS", text);
+    check_kernels(c, text);
     put_text(c, "blas_threading", "", threading[kind >= -1 && kind <= 2 ? kind + 1 : 0]);
     if (kind == 0 || kind == 1) {
         hs_cmd_warn(c,

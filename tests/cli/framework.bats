@@ -183,3 +183,11 @@ load support
     [ "$(execs env -u GOMP_SPINCOUNT OMP_WAIT_POLICY=active "$HSPACE" --version)" -eq 2 ]
     [ "$(execs env GOMP_SPINCOUNT=5 "$HSPACE" --version)" -eq 2 ]
 }
+
+@test "doctor says when the environment keeps OpenBLAS from the processor's AVX-512" {
+    grep -qw avx512f /proc/cpuinfo || skip "no AVX-512 here"
+    said() { env "$@" "$HSPACE" doctor --json 2>/dev/null | jq '[.warnings[] | select(test("^OPENBLAS_CORETYPE=Haswell keeps"))] | length'; }
+    [ "$(said OPENBLAS_CORETYPE=Haswell)" -eq 1 ]
+    [ "$(said OPENBLAS_CORETYPE=SkylakeX)" -eq 0 ]
+    [ "$(said -u OPENBLAS_CORETYPE)" -eq 0 ]
+}
