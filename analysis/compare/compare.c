@@ -75,6 +75,7 @@ typedef struct {
     double *K, *L;               /* (n, n) of the step at hand */
     double **held[2];            /* (M) Gram matrices of this rank's steps of the CKA matrix */
     double *procrustes;          /* (nulls) */
+    double fitted[2], inner[2];  /* what limits come from, both ways round */
     double *cosine[2], *kept[2]; /* (n) of a fold's held-out rows */
     size_t *partner;
 } run;
@@ -228,11 +229,12 @@ out:
     return rc;
 }
 
-/* What a fold's cosines tend to: mean of its fit, inner of fits to two thirds of that. */
+/* A fold's share of what limits come from: the cosines of its fit, and of fits to two thirds of that. */
 static void add_limit(run *r, const hs_fold *f, const double mean[2], double share)
 {
     for (size_t w = 0; w < 2; w++) {
-        r->at.column[w == 0 ? HS_CMP_LIMIT : HS_CMP_LIMIT_BACK] += share * fmin(1, 3 * mean[w] - 2 * f->inner[w]);
+        r->fitted[w] += share * mean[w];
+        r->inner[w] += share * f->inner[w];
     }
 }
 
@@ -324,7 +326,7 @@ out:
     return rc;
 }
 
-/* The limits, of folds of their own. */
+/* The limits' folds, where they have their own. */
 HS_CHECKED static int limits_of(run *r)
 {
     int rc = HS_OK;
@@ -382,6 +384,9 @@ HS_CHECKED static int step(run *r)
     const hs_progress progress = {still, r};
     memset(r->at.v, 0, r->at.len * sizeof *r->at.v);
     memset(r->procrustes, 0, r->o->nulls * sizeof *r->procrustes);
+    for (size_t w = 0; w < 2; w++) {
+        r->fitted[w] = r->inner[w] = 0;
+    }
     if (r->watch != NULL) {
         memset(r->watch->step, 0, r->watch->count * sizeof *r->watch->step);
     }
@@ -389,6 +394,8 @@ HS_CHECKED static int step(run *r)
     HS_TRY(hs_side_gram(r->b, r->k, &progress, r->L));
     HS_TRY(folds_of(r));
     HS_TRY(limits_apart(r) ? limits_of(r) : HS_OK);
+    r->at.column[HS_CMP_LIMIT] = hs_fold_limit(r->fitted[0], r->inner[0]);
+    r->at.column[HS_CMP_LIMIT_BACK] = hs_fold_limit(r->fitted[1], r->inner[1]);
     HS_TRY(context_of(r));
     HS_TRY(keep(r));
     r->at.column[HS_CMP_PROCRUSTES_NULL] = hs_null_quantile(r->o->nulls, r->procrustes);

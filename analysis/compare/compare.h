@@ -13,9 +13,8 @@
  *   aligned_cosine_null: the 97.5 % quantile of aligned_cosine, averaged over steps alike, when the fit images of one
  *   side are exchanged before the fit: the gate
  *
- *   aligned_cosine_limit: what it tends to with ever more images to fit, its shortfall taken to go as 1 / images:
- *   3 e - 2 e', e of hs_fold_many folds (fits to nine tenths of up to 200 images), e' of fits to two thirds of theirs;
- *   at most 1
+ *   aligned_cosine_limit: what it tends to with ever more images to fit (hs_fold_limit), from hs_fold_many folds: fits
+ *   to nine tenths of up to 200 images
  *
  *   shared       over_ceiling's interval lies at or above the standard, and the cosine is above its null
  *   not shared   the interval lies below the standard

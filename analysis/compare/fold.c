@@ -164,6 +164,13 @@ size_t hs_fold_many(size_t n)
     return folds > 2 ? folds : 2;
 }
 
+double hs_fold_limit(double mean, double fewer)
+{
+    const double most = 1.5;
+    double ratio = mean < most * fewer ? fmax(mean / fewer, 1 / most) : most;
+    return mean > 0 ? fmin(1, mean * ratio * ratio) : mean;
+}
+
 int hs_fold_new(size_t n, size_t groups, const double *K, const double *L, size_t fold, const hs_fold_options *o,
                 hs_fold *out)
 {

@@ -30,6 +30,12 @@ typedef struct {
  */
 size_t hs_fold_many(size_t n);
 
+/* What a held-out cosine tends to with ever more images, from that of fits (`mean`) and of fits to two thirds of their
+ * images (`fewer`).  Both maps' axes and the rotation keep each a share of it, and shares multiply: the logarithm's
+ * shortfall goes as 1 / images, and mean (mean / fewer)^2 is without it.  More than 1.5 for the ratio would be faster
+ * than images can teach: it is noise about 0, and is cut there.  At most 1; a mean of 0 or less is left as it is. */
+double hs_fold_limit(double mean, double fewer);
+
 /* *out <- fold number `fold` of n rows (image, group), image i / groups, of Gram matrices K and L.  The rank maximises
  * the mean cosine, both ways round, of three inner folds of the fit images; the last one tried means all.  Ridge's
  * penalties likewise, each its own way round.  HS_EDEGENERATE: too few images, a side without variance. */
