@@ -7,6 +7,7 @@
 
 #include "analysis/cli/commands.h"
 #include "analysis/cli/libraries.h"
+#include "core/linalg/panel.h"
 
 static void put_text(hs_cmd *c, const char *key, const char *label, const char *value)
 {
@@ -19,14 +20,11 @@ static void check_kernels(hs_cmd *c, const char *config)
 {
     static const char *const avx512[] = {"SkylakeX", "Cooperlake", "Sapphirerapids"};
     const char *set = getenv("OPENBLAS_CORETYPE");
-    int has = 0, used = 0;
-#if defined(__x86_64__) && defined(__GNUC__)
-    has = __builtin_cpu_supports("avx512f") != 0;
-#endif
+    int used = 0;
     for (size_t i = 0; i < sizeof avx512 / sizeof *avx512; i++) {
         used |= strstr(config, avx512[i]) != NULL;
     }
-    if (set != NULL && has && !used) {
+    if (set != NULL && !used && hs_panel_named("avx512") != NULL) {
         hs_cmd_warn(c,
                     "OPENBLAS_CORETYPE=%.20s keeps OpenBLAS from this processor's AVX-512: large products take twice "
                     "as long; unset it",

@@ -2,9 +2,7 @@
  *
  * Columns are centred, so K1 = 0 and row sums of K̃ are minus its diagonal: what is summed with them can be summed
  * as soon as a pair of images is at hand, and its K_ij and L_ij be forgotten. */
-#include <omp.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/simd.h"

@@ -9,6 +9,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/simd.h"
+#include "core/base/sizes.h"
 #include "core/linalg/blas.h"
 #include "core/linalg/panel.h"
 #include "core/linalg/turn.h"
@@ -37,27 +38,17 @@ struct hs_gram_strip {
     double *norm;
 };
 
-static size_t round_up(size_t n, size_t step)
-{
-    return (n + step - 1) / step * step;
-}
-
-static size_t at_most(size_t n, size_t most)
-{
-    return n < most ? n : most;
-}
-
 /* Rows of a tile; at least hs_rows_tile(d, TILE). */
 static size_t tile_most(size_t d)
 {
-    size_t fit = at_most(TILE_FLOATS / d, TILE);
+    size_t fit = hs_size_min(TILE_FLOATS / d, TILE);
     return fit < LEAST ? LEAST : fit;
 }
 
 /* What tiles of d features or fewer need. */
 static size_t tile_floats(size_t d)
 {
-    size_t floats = at_most(TILE * d, TILE_FLOATS);
+    size_t floats = hs_size_min(TILE * d, TILE_FLOATS);
     return floats < LEAST * d ? LEAST * d : floats;
 }
 
@@ -90,7 +81,7 @@ typedef struct {
 /* Chunk c of the factor's rows j ..., width of them. */
 static float *in_factor(const hs_gram_strip *g, size_t c, size_t j)
 {
-    size_t room = round_up(tile_most(g->c->rows->d), g->kernel->width);
+    size_t room = hs_size_round_up(tile_most(g->c->rows->d), g->kernel->width);
     return g->laid + c * HS_ROWS_CHUNK * room + j * deep(g, c);
 }
 
@@ -114,7 +105,7 @@ typedef struct {
 
 static size_t parts(const hs_gram_strip *g)
 {
-    return round_up(hs_rows_chunks(g->c->rows->d), PART) / PART;
+    return hs_size_round_up(hs_rows_chunks(g->c->rows->d), PART) / PART;
 }
 
 static void begin(hs_gram_strip *g)
@@ -127,21 +118,21 @@ static void begin(hs_gram_strip *g)
  * factor; 0 when there is none left. */
 static int take(hs_gram_strip *g, const factor *f, step *s)
 {
-    size_t i, blocks = round_up(g->count - f->from, BLOCK) / BLOCK;
+    size_t i, blocks = hs_size_round_up(g->count - f->from, BLOCK) / BLOCK;
 #pragma omp atomic capture
     i = g->taken++;
     s->block = i % blocks;
     s->part = i / blocks;
     s->r = f->from + s->block * BLOCK;
-    s->h = at_most(g->count - s->r, BLOCK);
-    s->columns = at_most(g->first + s->r + s->h - f->at, f->w);
+    s->h = hs_size_min(g->count - s->r, BLOCK);
+    s->columns = hs_size_min(g->first + s->r + s->h - f->at, f->w);
     return s->part < parts(g);
 }
 
 static void multiply(const hs_gram_strip *g, const step *s, float *product)
 {
     size_t width = g->kernel->width, first = s->part * PART;
-    size_t end = at_most(first + PART, hs_rows_chunks(g->c->rows->d));
+    size_t end = hs_size_min(first + PART, hs_rows_chunks(g->c->rows->d));
     for (size_t c = first; c < end; c++) {
         const float *A = in_panel(g, c, s->r);
         for (size_t j = 0; j < s->columns; j += width) {
@@ -186,7 +177,7 @@ static void add(const hs_gram_strip *g, const factor *f, const step *s, const fl
     for (size_t i = 0; i < s->h; i++) {
         double *sum = g->sum + (s->r + i) * f->w;
         for (size_t j = 0; j < s->columns; j += width) {
-            add_row(at_most(s->columns - j, width), product + j * BLOCK + i * width, s->part == 0, sum + j);
+            add_row(hs_size_min(s->columns - j, width), product + j * BLOCK + i * width, s->part == 0, sum + j);
         }
         if (s->part + 1 == parts(g)) {
             round_row(s->columns, sum, g->strip + (s->r + i) * n + f->at);
@@ -199,7 +190,7 @@ static void add(const hs_gram_strip *g, const factor *f, const step *s, const fl
 /* What each thread does of the panel times the factor. */
 static void share(hs_gram_strip *g, const factor *f)
 {
-    float *product = g->product + (size_t)omp_get_thread_num() * BLOCK * round_up(TILE, g->kernel->width);
+    float *product = g->product + (size_t)omp_get_thread_num() * BLOCK * hs_size_round_up(TILE, g->kernel->width);
     step s;
     while (take(g, f, &s)) {
         multiply(g, &s, product);
@@ -222,7 +213,7 @@ static int earlier(void *ctx, size_t phase, size_t i, const hs_tile *tile)
     }
     for (size_t j = 0; j < tile->count; j += width) {
         float *X = tile->data + j * d + i * HS_ROWS_CHUNK;
-        size_t rows = at_most(tile->count - j, width);
+        size_t rows = hs_size_min(tile->count - j, width);
         for (size_t r = 0; r < rows; r++) {
             hs_centre_f32(g->c, tile->first + j + r, i, X + r * d, X + r * d);
         }
@@ -237,14 +228,14 @@ static void within(hs_gram_strip *g)
     size_t width = g->kernel->width, most = tile_most(g->c->rows->d);
 #pragma omp parallel
     for (size_t from = 0; from < g->count; from += most) {
-        const factor f = {at_most(g->count - from, most), g->first + from, from};
+        const factor f = {hs_size_min(g->count - from, most), g->first + from, from};
 #pragma omp for schedule(static)
         for (size_t c = 0; c < hs_rows_chunks(g->c->rows->d); c++) {
             if (c == 0) {
                 begin(g);
             }
             for (size_t j = 0; j < f.w; j += width) {
-                lay(g, c, j, at_most(f.w - j, width), in_panel(g, c, from + j), deep(g, c) + PAD);
+                lay(g, c, j, hs_size_min(f.w - j, width), in_panel(g, c, from + j), deep(g, c) + PAD);
             }
         }
         share(g, &f);
@@ -257,13 +248,17 @@ static int fill(void *ctx, size_t phase, size_t i, const hs_tile *tile)
 {
     const hs_gram_strip *g = ctx;
     size_t d = g->c->rows->d, chunks = hs_rows_chunks(d), at = tile->first - g->first;
-    for (size_t r = 0; r < tile->count && phase == 0; r++) {
-        hs_centre_f32(g->c, tile->first + r, i, tile->data + r * d + i * HS_ROWS_CHUNK, in_panel(g, i, at + r));
+    if (phase == 0) {
+        for (size_t r = 0; r < tile->count; r++) {
+            hs_centre_f32(g->c, tile->first + r, i, tile->data + r * d + i * HS_ROWS_CHUNK, in_panel(g, i, at + r));
+        }
+        return HS_OK;
     }
-    for (size_t r = i; r < tile->count && phase == 1; r += chunks) {
+    for (size_t r = i; r < tile->count; r += chunks) {
         double sum = 0;
         for (size_t c = 0; c < chunks; c++) {
-            sum += hs_dot_f32(deep(g, c), in_panel(g, c, at + r), in_panel(g, c, at + r));
+            const float *x = in_panel(g, c, at + r);
+            sum += hs_dot_f32(deep(g, c), x, x);
         }
         g->norm[tile->first + r] = sum;
     }
@@ -294,13 +289,15 @@ int hs_gram_strip_new(size_t rows, size_t d, hs_gram_strip **out)
 {
     int rc = HS_OK;
     hs_gram_strip *g = NULL;
-    size_t tile = tile_floats(d), width = hs_panel_best()->width, row = d + hs_rows_chunks(d) * PAD;
+    const hs_panel_kernel *kernel = hs_panel_best();
+    size_t tile = tile_floats(d), width = kernel->width, row = d + hs_rows_chunks(d) * PAD;
     HS_TRY(hs_calloc(1, sizeof *g, &g));
-    g->kernel = hs_panel_best();
+    g->kernel = kernel;
     HS_TRY(hs_alloc(rows, row * sizeof *g->panel, &g->panel));
     HS_TRY(hs_alloc(2, tile * sizeof *g->tiles, &g->tiles));
     HS_TRY(hs_alloc(tile + width * d, sizeof *g->laid, &g->laid));
-    HS_TRY(hs_alloc((size_t)omp_get_max_threads() * BLOCK, round_up(TILE, width) * sizeof *g->product, &g->product));
+    HS_TRY(hs_alloc((size_t)omp_get_max_threads() * BLOCK, hs_size_round_up(TILE, width) * sizeof *g->product,
+                    &g->product));
     HS_TRY(hs_alloc(rows, TILE * sizeof *g->sum, &g->sum));
     HS_TRY(hs_alloc(rows / BLOCK + 1, sizeof *g->added, &g->added));
     hs_alloc_sweeping(g->panel, rows * row * sizeof *g->panel);

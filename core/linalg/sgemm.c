@@ -11,6 +11,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/simd.h"
+#include "core/base/sizes.h"
 #include "core/linalg/panel.h"
 #include "core/linalg/turn.h"
 
@@ -42,11 +43,6 @@ typedef struct {
 typedef struct {
     size_t i0, i1, j0, j1;
 } rectangle;
-
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* to (rows, cols) <- the block of op(X) that begins at (i, j) */
 static void lay_out(int trans, const float *X, size_t ld, size_t i, size_t j, size_t rows, size_t cols, float *to,
@@ -144,7 +140,7 @@ static void lay_panels(const product *g, size_t p, size_t k, size_t j, size_t co
 {
     size_t width = g->kernel->width;
     for (size_t c = 0; c < cols; c += width, panel += k * width) {
-        size_t now = min_size(width, cols - c);
+        size_t now = hs_size_min(width, cols - c);
         if (now < width) {
             memset(panel, 0, k * width * sizeof *panel);
         }
@@ -164,11 +160,11 @@ static void block(const product *g, const rectangle *r, size_t p, size_t k, cons
         for (size_t i = r->i0; i < r->i1; i += b->rows) {
             const float *row = b->row + (i - r->i0) * k;
             float *C = g->C + i * g->ldc + j;
-            size_t rows = min_size(b->rows, r->i1 - i);
+            size_t rows = hs_size_min(b->rows, r->i1 - i);
             int whole = straight && j + width <= r->j1;
             g->kernel->run(rows, k, row, k, panel, whole && beta == 1, whole ? C : b->T, whole ? g->ldc : width);
             if (!whole) {
-                merge(rows, min_size(width, r->j1 - j), g->alpha, b->T, width, beta, C, g->ldc);
+                merge(rows, hs_size_min(width, r->j1 - j), g->alpha, b->T, width, beta, C, g->ldc);
             }
         }
     }
@@ -181,10 +177,10 @@ static void multiply(const product *g, const rectangle *r)
     for (size_t j = r->j0; j < r->j1; j += b.wide) {
         size_t p = 0;
         do { /* once for k = 0: C <- beta C */
-            size_t k = min_size(DEEP, g->k - p), end = min_size(r->j1, j + b.wide);
+            size_t k = hs_size_min(DEEP, g->k - p), end = hs_size_min(r->j1, j + b.wide);
             lay_panels(g, p, k, j, end - j, b.panel);
             for (size_t i = r->i0; i < r->i1; i += b.tall) {
-                block(g, &(rectangle){i, min_size(r->i1, i + b.tall), j, end}, p, k, &b);
+                block(g, &(rectangle){i, hs_size_min(r->i1, i + b.tall), j, end}, p, k, &b);
             }
             p += DEEP;
         } while (p < g->k);
@@ -234,6 +230,6 @@ void hs_sgemm(int transa, int transb, size_t m, size_t n, size_t k, float alpha,
 #pragma omp parallel for num_threads((int)team) schedule(static) if (team > 1)
     for (size_t u = 0; u < parts; u++) {
         size_t i = u / across * rows, j = u % across * cols;
-        multiply(&g, &(rectangle){i, min_size(m, i + rows), j, min_size(n, j + cols)});
+        multiply(&g, &(rectangle){i, hs_size_min(m, i + rows), j, hs_size_min(n, j + cols)});
     }
 }

@@ -6,15 +6,11 @@
 #include <string.h>
 
 #include "core/base/simd.h"
+#include "core/base/sizes.h"
 #include "core/linalg/sgemm.h"
 #include "core/nn/expf.h"
 
 enum { QUERY_BLOCK = 128 }; /* rows of the score matrix that exist at once, per thread */
-
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static size_t query_blocks(size_t hw)
 {
@@ -25,13 +21,13 @@ static size_t query_blocks(size_t hw)
  * enough whatever the number of threads is now. */
 static size_t slots(size_t units)
 {
-    return min_size(units, (size_t)omp_get_num_procs());
+    return hs_size_min(units, (size_t)omp_get_num_procs());
 }
 
 size_t hs_attention_scratch(size_t n, size_t hw, size_t c, size_t heads)
 {
     (void)c;
-    return slots(n * heads * query_blocks(hw)) * min_size(hw, QUERY_BLOCK) * hw * sizeof(float);
+    return slots(n * heads * query_blocks(hw)) * hs_size_min(hw, QUERY_BLOCK) * hw * sizeof(float);
 }
 
 /* s (n) <- exp(s - max s); returns 1 / their sum. */
@@ -92,7 +88,7 @@ static float numerators(int causal, size_t q, size_t keys, float *scores)
 /* One block of queries of one head: scores, softmax, mix of the values. */
 static void attend(int causal, size_t hw, size_t c, size_t d, size_t q0, const float *qkv, float *y, float *scores)
 {
-    size_t rows = min_size(QUERY_BLOCK, hw - q0), keys = causal ? q0 + rows : hw;
+    size_t rows = hs_size_min(QUERY_BLOCK, hw - q0), keys = causal ? q0 + rows : hw;
     float inverse[QUERY_BLOCK];
     hs_sgemm(0, 1, rows, keys, d, 1 / sqrtf((float)d), qkv + q0 * 3 * c, 3 * c, qkv + c, 3 * c, 0, scores, keys);
     for (size_t r = 0; r < rows; r++) {
@@ -129,7 +125,7 @@ static void each(const work *w, size_t units, unit_of *one)
     }
 #pragma omp parallel
     {
-        size_t me = (size_t)omp_get_thread_num(), team = min_size(slots(units), (size_t)omp_get_num_threads());
+        size_t me = (size_t)omp_get_thread_num(), team = hs_size_min(slots(units), (size_t)omp_get_num_threads());
         for (size_t u = units * me / team; me < team && u < units * (me + 1) / team; u++) {
             one(w, u, w->scratch + me * w->per_slot);
         }
@@ -146,7 +142,7 @@ static void forward_unit(const work *w, size_t u, float *scratch)
 
 static void forward(int causal, size_t n, size_t hw, size_t c, size_t heads, const float *qkv, float *y, void *scratch)
 {
-    const work w = {causal, hw, c, heads, NULL, qkv, NULL, y, scratch, min_size(hw, QUERY_BLOCK) * hw};
+    const work w = {causal, hw, c, heads, NULL, qkv, NULL, y, scratch, hs_size_min(hw, QUERY_BLOCK) * hw};
     assert(c % heads == 0);
     each(&w, n * heads * query_blocks(hw), forward_unit);
 }
@@ -230,7 +226,7 @@ size_t hs_attention_grad_scratch(size_t rows, size_t hw, size_t c, size_t heads)
 /* One block of queries: dP = P (dS - P . dS), dS = (dQ K^T + Q dK^T) / sqrt(d); dY = dP V + P dV. */
 static void jvp_block(const head_point *h, size_t q0, const float *dq, float *dy, float *p)
 {
-    size_t rows = min_size(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, keys = h->causal ? q0 + rows : h->hw;
+    size_t rows = hs_size_min(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, keys = h->causal ? q0 + rows : h->hw;
     float *ds = p + rows * keys;
     probabilities(h, q0, rows, keys, p);
     hs_sgemm(0, 1, rows, keys, h->d, h->scale, dq + q0 * ld, ld, h->k, ld, 0, ds, keys);
@@ -251,7 +247,7 @@ static void jvp_unit(const work *w, size_t u, float *scratch)
 static void jvp(int causal, size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
                 const float *dqkv, float *dy, void *scratch)
 {
-    const work w = {causal, hw, c, heads, at, qkv, dqkv, dy, scratch, 2 * min_size(hw, QUERY_BLOCK) * hw};
+    const work w = {causal, hw, c, heads, at, qkv, dqkv, dy, scratch, 2 * hs_size_min(hw, QUERY_BLOCK) * hw};
     assert(c % heads == 0);
     each(&w, rows * heads * query_blocks(hw), jvp_unit);
 }
@@ -271,7 +267,7 @@ void hs_attention_causal_jvp(size_t rows, size_t hw, size_t c, size_t heads, con
 /* One block of queries: dV += P^T dY; dS = P (dY V^T - P . dY V^T) / sqrt(d); dQ = dS K; dK += dS^T Q. */
 static void vjp_block(const head_point *h, size_t q0, const float *dy, float *dq, float *p)
 {
-    size_t rows = min_size(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, keys = h->causal ? q0 + rows : h->hw;
+    size_t rows = hs_size_min(QUERY_BLOCK, h->hw - q0), ld = 3 * h->c, keys = h->causal ? q0 + rows : h->hw;
     float *ds = p + rows * keys;
     dy += q0 * h->c;
     probabilities(h, q0, rows, keys, p);
@@ -304,7 +300,7 @@ static void vjp_unit(const work *w, size_t u, float *scratch)
 static void vjp(int causal, size_t rows, const size_t *at, size_t hw, size_t c, size_t heads, const float *qkv,
                 const float *dy, float *dqkv, void *scratch)
 {
-    const work w = {causal, hw, c, heads, at, qkv, dy, dqkv, scratch, 2 * min_size(hw, QUERY_BLOCK) * hw};
+    const work w = {causal, hw, c, heads, at, qkv, dy, dqkv, scratch, 2 * hs_size_min(hw, QUERY_BLOCK) * hw};
     assert(c % heads == 0);
     each(&w, rows * heads, vjp_unit);
 }

@@ -20,11 +20,6 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 /* The kernel's transform: u = G g G^T. */
 void hs_conv_kernel_transform(double G[PATCH][3]);
 
-static inline size_t hs_conv_round_up(size_t a, size_t unit)
-{
-    return (a + unit - 1) / unit * unit;
-}
-
 /* Floats from one point to the next; one cache line more than a power of two, so that the 36
  * streams of a transform don't fall on the same cache sets. */
 static inline size_t hs_conv_point_step(size_t tiles, size_t ld)

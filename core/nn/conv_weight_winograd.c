@@ -12,6 +12,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/simd.h"
+#include "core/base/sizes.h"
 #include "core/linalg/panel.h"
 #include "core/nn/conv_impl.h"
 #include "core/nn/conv_tiles.h"
@@ -54,7 +55,7 @@ static size_t choose_block(const job *j, size_t tiles)
     size_t most = BLOCK_BYTES / (HALF * (j->in_ld + j->out_ld) * sizeof(float));
     most = most > BLOCK_MOST ? BLOCK_MOST : most < BLOCK_LEAST ? BLOCK_LEAST : most;
     size_t rounds = (tiles + most - 1) / most;
-    return hs_conv_round_up((tiles + rounds - 1) / rounds, 4);
+    return hs_size_round_up((tiles + rounds - 1) / rounds, 4);
 }
 
 static void make_job(const hs_conv *c, size_t n, job *j)
@@ -62,7 +63,7 @@ static void make_job(const hs_conv *c, size_t n, job *j)
     const hs_conv_shape *s = &c->shape;
     *j = (job){.c = c, .kernel = hs_panel_best()};
     j->panels = (s->out_ch + j->kernel->width - 1) / j->kernel->width;
-    j->in_ld = hs_conv_round_up(s->in_ch, LANES);
+    j->in_ld = hs_size_round_up(s->in_ch, LANES);
     j->out_ld = j->panels * j->kernel->width;
     j->oh = hs_conv_out_h(c, c->h);
     j->ow = hs_conv_out_w(c, c->w);

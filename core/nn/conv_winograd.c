@@ -16,6 +16,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/simd.h"
+#include "core/base/sizes.h"
 #include "core/linalg/panel.h"
 #include "core/nn/conv_impl.h"
 #include "core/nn/conv_tiles.h"
@@ -327,7 +328,7 @@ static void choose_block(winograd *w, size_t tiles, size_t threads)
     most = most > BLOCK_MOST ? BLOCK_MOST : most < LANES ? LANES : most;
     w->shared = tiles < threads * OWN_LEAST;
     size_t team = w->shared ? 1 : threads, rounds = (tiles + most * team - 1) / (most * team);
-    w->block = hs_conv_round_up((tiles + rounds * team - 1) / (rounds * team), 4); /* the kernels' rows */
+    w->block = hs_size_round_up((tiles + rounds * team - 1) / (rounds * team), 4); /* the kernels' rows */
 }
 
 static void release(void *state)
@@ -355,8 +356,8 @@ static int plan(hs_conv *c, size_t n, size_t h, size_t w_in, size_t *scratch_byt
     w->kernel = hs_panel_best();
     w->width = w->kernel->width;
     w->panels = (s->out_ch + w->width - 1) / w->width;
-    w->in_ld = hs_conv_round_up(s->in_ch, LANES);
-    w->out_ld = hs_conv_round_up(w->panels * w->width, LANES);
+    w->in_ld = hs_size_round_up(s->in_ch, LANES);
+    w->out_ld = hs_size_round_up(w->panels * w->width, LANES);
     choose_block(w, tiles, (size_t)c->threads);
     HS_TRY(hs_size_mul(block_floats(w), w->shared ? 1 : (size_t)c->threads, &floats));
     HS_TRY(hs_size_mul(floats + w->in_ld, sizeof(float), scratch_bytes));
